@@ -1,0 +1,95 @@
+# SparOA testbed. One non-recursive Makefile; variants build side by side in build/$(VARIANT).
+#   VARIANT=release|debug|asan|tsan|cov|fuzz     CUDA=auto|0|1
+# `make help` lists the targets.
+
+VARIANT ?= release
+CUDA    ?= auto
+PREFIX  ?= /usr/local
+B       := build/$(VARIANT)
+OUT     := build/out
+
+ROOMS   := base traces devices sim policies kernels experiments
+
+# ---------------------------------------------------------------- packages (Debian names)
+DEPS_BUILD := gcc make pkg-config libgsl-dev libsqlite3-dev libopenblas-dev libcsv-dev \
+              libjansson-dev gnuplot-nox fonts-dejavu-core
+DEPS_TEST  := $(DEPS_BUILD) libcriterion-dev
+
+# ---------------------------------------------------------------- flags
+CC      ?= gcc
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+           -Wno-unused-parameter
+COMMON  := -std=c17 -D_POSIX_C_SOURCE=200809L -I. -fvisibility=hidden -ffp-contract=off -fPIC \
+           -g -MMD -MP -pthread $(WARN)
+FLAGS_release := -O2
+FLAGS_debug   := -O0 -DSPA_DEBUG
+FLAGS_asan    := -O1 -DSPA_DEBUG -fsanitize=address,undefined -fno-omit-frame-pointer \
+                 -fno-sanitize-recover=undefined
+FLAGS_tsan    := -O1 -DSPA_DEBUG -fsanitize=thread
+FLAGS_cov     := -O0 --coverage -DSPA_DEBUG
+FLAGS_fuzz    := -O1 -DSPA_DEBUG -fsanitize=address,undefined,fuzzer-no-link
+ifeq ($(filter $(VARIANT),release debug asan tsan cov fuzz),)
+$(error VARIANT=$(VARIANT) is not one of release debug asan tsan cov fuzz)
+endif
+ifeq ($(VARIANT),release)
+COMMON += -DNDEBUG
+endif
+ifeq ($(VARIANT),fuzz)
+CC := clang
+endif
+PKGS    := gsl sqlite3 jansson
+# gsl.pc brings -lgslcblas, which would shadow OpenBLAS's cblas_*: filter it out.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) openblas 2>/dev/null)
+PKG_LIBS   = $(filter-out -lgslcblas,$(shell pkg-config --libs $(PKGS) 2>/dev/null)) -lcsv
+BLAS_LIBS  = $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
+CFLAGS_ALL  = $(COMMON) $(FLAGS_$(VARIANT)) $(PKG_CFLAGS) $(CFLAGS)
+LDFLAGS_ALL = $(FLAGS_$(VARIANT)) -pthread $(LDFLAGS)
+LIBS        = $(PKG_LIBS) $(BLAS_LIBS) -ldl -lm
+
+# Version: the last commit, or "unversioned" outside git.
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
+
+# ---------------------------------------------------------------- sources
+SRC_LIB   := $(foreach r,base traces devices sim policies,$(wildcard $(r)/*.c))
+SRC_KERN  := $(wildcard kernels/*.c kernels/*/*.c)
+SRC_EXP   := $(wildcard experiments/*.c)
+# Programs of experiments/ with a main() of their own.
+MAINS     := sparoa fit_orin fidelity bench
+SRC_MAIN  := $(wildcard $(MAINS:%=experiments/%_main.c))
+SRC_CLI   := $(filter-out $(SRC_MAIN),$(SRC_EXP))
+SRC_TEST  := $(filter-out tests/program/% tests/fuzz/% tests/data/%,$(wildcard tests/*.c tests/*/*.c))
+obj        = $(patsubst %.c,$(B)/%.o,$(1))
+OBJ_LIB   := $(call obj,$(SRC_LIB))
+OBJ_KERN  := $(call obj,$(SRC_KERN))
+OBJ_CLI   := $(call obj,$(SRC_CLI))
+OBJ_TEST  := $(call obj,$(SRC_TEST))
+BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
+
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+.PHONY: all deps deps-test demo test test-asan test-threads check-layers check-format bench fidelity fit-orin \
+        trace-x86 fuzz clean help install
+
+all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions
+
+include build.mk
+-include demo.mk fidelity.mk
+
+test: deps-test  ## install what tests need, build, run every test
+	@$(MAKE) --no-print-directory run-tests
+
+test-asan: deps-test  ## the same tests under AddressSanitizer and UBSan (audited debug build)
+	@$(MAKE) --no-print-directory VARIANT=asan run-tests
+
+test-threads: deps-test  ## thread tests under ThreadSanitizer
+	@$(MAKE) --no-print-directory VARIANT=tsan run-thread-tests
+
+check-layers:  ## rooms include only from rooms to their left
+	@tests/check_layers.sh
+
+help:  ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
+
+clean:  ## remove everything that was built
+	rm -rf build

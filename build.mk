@@ -1,0 +1,63 @@
+# Rules behind the Makefile: compile, link, dependencies, checks.
+
+# A stamp that changes when the flags do, so that a changed flag rebuilds.
+$(B)/.flags: FORCE
+	@mkdir -p $(@D); echo '$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)' | cmp -s - $@ || \
+	    echo '$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)' > $@
+FORCE:
+
+# Kernels may fuse multiply-add; each instruction set lives in a file of its own, chosen at run time.
+# (-Wno-psabi: vectors of the compiler are never passed between files.)
+KERNEL_FLAGS := -ffp-contract=fast -O3 -Wno-psabi
+$(B)/kernels/%.o: private CFLAGS_FILE = $(KERNEL_FLAGS)
+ifeq ($(shell uname -m),x86_64)
+$(B)/%_avx2.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx2 -mfma
+$(B)/%_avx512.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+endif
+$(B)/%_main.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"'
+$(B)/experiments/version.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"'
+
+$(B)/%.o: %.c $(B)/.flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(CFLAGS_FILE) -c $< -o $@
+
+# The simulator alone, without BLAS kernels, CUDA or threads of its own.
+$(B)/libsparoa.a: $(OBJ_LIB)
+	@rm -f $@; ar rcs $@ $^
+$(B)/libkernels.a: $(OBJ_KERN)
+	@rm -f $@; ar rcs $@ $^
+
+$(B)/%: $(B)/experiments/%_main.o $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
+	$(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS) -o $@
+
+# tests/oom.c stands between the program and its allocations, to make the n-th one fail.
+WRAP_TEST := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+$(B)/tests/run: $(OBJ_TEST) $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
+	$(Q)$(CC) $(LDFLAGS_ALL) $(WRAP_TEST) -rdynamic $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+	    $(LIBS) -lcriterion -o $@
+
+-include $(patsubst %.o,%.d,$(OBJ_LIB) $(OBJ_KERN) $(OBJ_CLI) $(OBJ_TEST)) \
+         $(patsubst %.c,$(B)/%.d,$(SRC_MAIN))
+
+# ---------------------------------------------------------------- checks
+# Criterion exits 0 on leaks and on late sanitizer errors: their logs must be empty.
+SAN_LOG  := $(B)/sanitizer
+SAN_ENV   = ASAN_OPTIONS=log_path=$(SAN_LOG):detect_leaks=1:abort_on_error=0 \
+            UBSAN_OPTIONS=log_path=$(SAN_LOG):print_stacktrace=1 \
+            LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0
+TEST_ENV  = OPENBLAS_NUM_THREADS=1 SPAROA_DATA=$(CURDIR)
+TEST_ARGS ?= --jobs 2
+
+run-tests: $(B)/tests/run all
+	@rm -f $(SAN_LOG)*
+	$(TEST_ENV) $(SAN_ENV) $(B)/tests/run $(TEST_ARGS)
+	@if ls $(SAN_LOG)* >/dev/null 2>&1; then cat $(SAN_LOG)*; echo "sanitizer reports above"; exit 1; fi
+.PHONY: run-tests
+
+# Threads under ThreadSanitizer: Criterion cannot start there, so these are plain programs.
+PROG_TEST := $(patsubst tests/program/%.c,%,$(wildcard tests/program/thread_*.c))
+$(B)/tests/program/%.bin: $(B)/tests/program/%.o $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
+	$(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS) -o $@
+run-thread-tests: $(PROG_TEST:%=$(B)/tests/program/%.bin)
+	@for t in $^; do echo "$$t"; $(TEST_ENV) $$t || exit 1; done
+.PHONY: run-thread-tests
