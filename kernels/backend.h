@@ -1,0 +1,79 @@
+/* Backends: how an operator really runs.
+ *
+ * A backend is a constant table of functions. All tensors are fp32, dense, in the layout of
+ * traces/graph.h (NCHW, row-major). `ref` is the specification: every other backend must agree
+ * with it (NMSE <= 1e-10) on every operator that it supports.
+ *
+ * Kernels are single-threaded, keep no state between calls and share nothing that is written, so
+ * that any number of lanes may run operators at once. */
+#ifndef SPA_KERNELS_BACKEND_H
+#define SPA_KERNELS_BACKEND_H
+
+#include "traces/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Added to the variance by batch and layer normalisation (torch's default; the tables of the zoo
+ * do not carry it, and with seeded weights it decides nothing). */
+#define SPA_NORM_EPSILON 1e-5
+
+/* Alignment of every tensor, packed weight and workspace, bytes: one cache line. */
+#define SPA_KERNEL_ALIGN 64
+
+/* One call of one operator. */
+typedef struct spa_kernel_args {
+    const spa_graph *graph;
+    const spa_op *op;
+    const float *const *inputs; /* [op->n_inputs] */
+    const float *const *params; /* in the order of spa_op_params */
+    const void *state;          /* what prepare() made of the parameters, or NULL */
+    float *output;              /* every element is written; never overlaps an input */
+    void *workspace;            /* workspace_bytes(), contents undefined before and after */
+} spa_kernel_args;
+
+typedef struct spa_backend {
+    const char *name;    /* as in --lanes cpu:0=NAME */
+    const char *summary; /* one line */
+
+    /* Can this machine run it? The message says what is missing. */
+    spa_status (*probe)(spa_error *err);
+
+    /* Host and other operators are supported by no backend. */
+    bool (*supports)(const spa_graph *graph, const spa_op *op);
+
+    /* Packs an operator's parameters; *state may stay NULL. `params` must outlive the state. */
+    spa_status (*prepare)(const spa_graph *graph, const spa_op *op, const float *const *params,
+                          void **state, spa_error *err);
+    void (*release)(void *state); /* accepts NULL */
+
+    size_t (*workspace_bytes)(const spa_graph *graph, const spa_op *op);
+
+    /* Runs the operator to its end. */
+    spa_status (*run)(const spa_kernel_args *args, spa_error *err);
+
+    /* Name of what is underneath ("OpenBLAS 0.3.21 (Zen), avx2"), for fingerprints; at most
+     * `size` bytes with the NUL. */
+    void (*describe)(char *text, size_t size);
+} spa_backend;
+
+/* All backends of this build, `ref` first. */
+SPA_API const spa_backend *const *spa_backends(size_t *count);
+
+/* By name; unknown names suggest the nearest. The backend is probed. */
+SPA_API spa_status spa_backend_find(const char *name, const spa_backend **out, spa_error *err);
+
+/* SPA_E_UNSUPPORTED naming every operator of the graph that `backend` cannot run, or SPA_OK. */
+SPA_API spa_status spa_backend_check(const spa_backend *backend, const spa_graph *graph,
+                                     spa_error *err);
+
+/* Zeroed memory aligned to SPA_KERNEL_ALIGN; free with free(). */
+SPA_API spa_status spa_alloc_aligned(void *out_pointer, size_t bytes, spa_error *err);
+
+extern const spa_backend spa_backend_ref, spa_backend_blas, spa_backend_sparse;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

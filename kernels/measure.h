@@ -1,0 +1,29 @@
+/* Measurements of a profile beside the models themselves. */
+#ifndef SPA_KERNELS_MEASURE_H
+#define SPA_KERNELS_MEASURE_H
+
+#include "kernels/lanes.h"
+#include "kernels/worker.h"
+#include "traces/trace.h"
+
+/* Links: hand-off latency and the cost of reading what another core has just written, for some
+ * sizes, from `from` to `to`. */
+#define SPA_LINK_SIZES 6
+spa_status spa_measure_link(spa_worker *from, spa_worker *to, int32_t rounds,
+                            spa_trace_link links[SPA_LINK_SIZES], spa_error *err);
+
+/* Response to input zeros: a few shapes that stand for operator kinds. */
+#define SPA_RESPONSE_LEVELS 8
+extern const double spa_response_zeros[SPA_RESPONSE_LEVELS]; /* 0 .. 0.95, the first one 0 */
+size_t spa_response_count(void);
+/* Median times over `rounds` runs on cold buffers become speed-ups against no zeros; fills kind,
+ * shape_class, input_zeros and speedup. */
+spa_status spa_measure_response(spa_worker *worker, const spa_backend *backend, size_t index,
+                                int32_t rounds, spa_trace_response out[SPA_RESPONSE_LEVELS],
+                                spa_error *err);
+
+/* Machine, libraries, clocks and date, in the arena. */
+spa_status spa_measure_fingerprint(const spa_lane_set *lanes, const char *command, spa_arena *arena,
+                                   spa_fingerprint *out, spa_error *err);
+
+#endif

@@ -1,0 +1,169 @@
+/* Models: parameters, packing per backend, running. Sessions are planned in session.c. */
+#include "kernels/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/dims.h"
+#include "kernels/vector.h"
+#include "kernels/weights.h"
+
+static size_t align_floats(size_t n)
+{
+    size_t unit = SPA_KERNEL_ALIGN / sizeof(float);
+    return (n + unit - 1) / unit * unit;
+}
+
+static size_t param_floats(const spa_graph *graph, size_t op, float **params, float *base,
+                           size_t used)
+{
+    spa_op_param list[SPA_MAX_PARAMS];
+    size_t count = spa_op_params(graph, &graph->ops[op], list);
+    for (size_t p = 0; p < count; p++) {
+        if (base != NULL) params[op * SPA_MAX_PARAMS + p] = base + used;
+        used += align_floats(spa_shape_count(&list[p].shape));
+    }
+    return used;
+}
+
+static spa_status allocate_weights(spa_model *model, spa_error *err)
+{
+    const spa_graph *graph = model->graph;
+    size_t floats = 0;
+    SPA_TRY(spa_alloc(&model->params, graph->n_ops * SPA_MAX_PARAMS, sizeof(float *), err));
+    for (size_t i = 0; i < graph->n_ops; i++) floats = param_floats(graph, i, NULL, NULL, floats);
+    model->weight_bytes = floats * sizeof(float);
+    SPA_TRY(spa_alloc_aligned(&model->weights, model->weight_bytes, err));
+    floats = 0;
+    for (size_t i = 0; i < graph->n_ops; i++)
+        floats = param_floats(graph, i, model->params, model->weights, floats);
+    return SPA_OK;
+}
+
+spa_status spa_model_init(spa_model *model, const spa_graph *graph, uint64_t seed, spa_error *err)
+{
+    *model = (spa_model){.graph = graph, .seed = seed};
+    if (graph->dtype != SPA_FP32)
+        return spa_fail(err, SPA_E_UNSUPPORTED, "model '%s' is %s; the kernels compute in fp32",
+                        graph->name, spa_dtype_name(graph->dtype));
+    SPA_TRY(spa_backend_check(&spa_backend_ref, graph, err));
+    spa_status status = allocate_weights(model, err);
+    for (size_t i = 0; i < graph->n_ops && status == SPA_OK; i++) spa_weights_draw(model, i);
+    if (status == SPA_OK) status = spa_weights_calibrate(model, err);
+    if (status != SPA_OK) spa_model_fini(model);
+    return status;
+}
+
+static void release_states(spa_model *model, size_t backend)
+{
+    if (model->states[backend] == NULL) return;
+    for (size_t i = 0; i < model->graph->n_ops; i++)
+        model->prepared[backend]->release(model->states[backend][i]);
+    free(model->states[backend]);
+    model->states[backend] = NULL;
+}
+
+void spa_model_fini(spa_model *model)
+{
+    for (size_t b = 0; b < model->n_prepared; b++) release_states(model, b);
+    free(model->weights);
+    free(model->params);
+    *model = (spa_model){0};
+}
+
+static int prepared_index(const spa_model *model, const spa_backend *backend)
+{
+    for (size_t b = 0; b < model->n_prepared; b++)
+        if (model->prepared[b] == backend) return (int)b;
+    return -1;
+}
+
+static const float *const *op_params(const spa_model *model, size_t op)
+{
+    return (const float *const *)(model->params + op * SPA_MAX_PARAMS);
+}
+
+spa_status spa_model_prepare(spa_model *model, const spa_backend *backend, spa_error *err)
+{
+    const spa_graph *graph = model->graph;
+    if (prepared_index(model, backend) >= 0) return SPA_OK;
+    if (model->n_prepared == SPA_MODEL_BACKENDS)
+        return spa_fail(err, SPA_E_RANGE, "model '%s': more than %d backends", graph->name,
+                        SPA_MODEL_BACKENDS);
+    SPA_TRY(backend->probe(err));
+    SPA_TRY(spa_backend_check(backend, graph, err));
+    size_t slot = model->n_prepared;
+    SPA_TRY(spa_alloc(&model->states[slot], graph->n_ops, sizeof(void *), err));
+    model->prepared[slot] = backend;
+    for (size_t i = 0; i < graph->n_ops; i++) {
+        spa_status status = backend->prepare(graph, &graph->ops[i], op_params(model, i),
+                                             &model->states[slot][i], err);
+        if (status == SPA_OK) continue;
+        release_states(model, slot);
+        return status;
+    }
+    model->n_prepared++;
+    return SPA_OK;
+}
+
+size_t spa_model_workspace_bytes(const spa_model *model, const spa_backend *backend)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < model->graph->n_ops; i++) {
+        size_t bytes = backend->workspace_bytes(model->graph, &model->graph->ops[i]);
+        if (bytes > largest) largest = bytes;
+    }
+    return largest;
+}
+
+spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, size_t index,
+                              void *workspace, spa_error *err)
+{
+    const spa_model *model = session->model;
+    const spa_op *op = &model->graph->ops[index];
+    int slot = prepared_index(model, backend);
+    if (slot < 0)
+        return spa_fail(err, SPA_E_INVALID, "model '%s' is not prepared for backend '%s'",
+                        model->graph->name, backend->name);
+    if (op->kind == SPA_OP_RESHAPE) return SPA_OK;
+    spa_kernel_args args = {
+        .graph = model->graph,
+        .op = op,
+        .inputs = session->inputs + op->first_input,
+        .params = op_params(model, index),
+        .state = model->states[slot][index],
+        .output = session->outputs[index],
+        .workspace = workspace,
+    };
+    return backend->run(&args, err);
+}
+
+spa_status spa_session_run(spa_session *session, const spa_backend *const *backends,
+                           void *workspace, spa_op_observer *observer, void *context,
+                           spa_error *err)
+{
+    for (size_t i = 0; i < session->model->graph->n_ops; i++) {
+        SPA_TRY(spa_session_run_op(session, backends[i], i, workspace, err));
+        if (observer != NULL) observer(context, session, i);
+    }
+    return SPA_OK;
+}
+
+double spa_session_output_zeros(const spa_session *session, size_t op)
+{
+    size_t n = spa_shape_count(&session->model->graph->ops[op].out);
+    return (double)spa_vector_best()->count_zeros(session->outputs[op], n) / (double)n;
+}
+
+double spa_nmse(const float *x, const float *reference, size_t n)
+{
+    double error = 0, power = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)x[i] - reference[i];
+        error += d * d;
+        power += (double)reference[i] * reference[i];
+    }
+    if (!isfinite(error)) return NAN;
+    return power > 0 ? error / power : error > 0 ? INFINITY : 0;
+}

@@ -1,0 +1,112 @@
+#include "tests/kernels/agree.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/model.h"
+#include "kernels/sparse.h"
+#include "kernels/vector.h"
+
+/* Inputs and outputs of one operator, cut loose from the graph around it. */
+typedef struct loose_op {
+    spa_kernel_args args;
+    float *inputs[SPA_MAX_OP_INPUTS];
+    const float *constants[SPA_MAX_OP_INPUTS];
+    float *expected;
+    void *workspace;
+    size_t count;
+} loose_op;
+
+static void *aligned(size_t bytes)
+{
+    void *memory;
+    cr_assert_eq(spa_alloc_aligned(&memory, bytes, NULL), SPA_OK);
+    return memory;
+}
+
+static void loosen(loose_op *l, const spa_model *model, size_t index, double zeros)
+{
+    const spa_op *op = &model->graph->ops[index];
+    memset(l, 0, sizeof *l);
+    l->count = (size_t)spa_shape_elements(&op->out);
+    for (uint32_t i = 0; i < op->n_inputs; i++) {
+        size_t n = (size_t)spa_shape_elements(spa_graph_input_shape(model->graph, op, i));
+        l->inputs[i] = aligned(n * sizeof(float));
+        spa_fill_random(l->inputs[i], n, 5, index * 8 + i, i == 0 ? zeros : 0);
+        l->constants[i] = l->inputs[i];
+    }
+    l->expected = aligned(l->count * sizeof(float));
+    l->args = (spa_kernel_args){
+        .graph = model->graph,
+        .op = op,
+        .inputs = l->constants,
+        .params = (const float *const *)(model->params + index * SPA_MAX_PARAMS),
+        .output = l->expected,
+    };
+    cr_assert_eq(spa_backend_ref.run(&l->args, NULL), SPA_OK);
+    l->args.output = aligned(l->count * sizeof(float));
+}
+
+static void tighten(loose_op *l)
+{
+    for (size_t i = 0; i < SPA_MAX_OP_INPUTS; i++) free(l->inputs[i]);
+    free(l->expected);
+    free(l->args.output);
+}
+
+static void poison(loose_op *l, size_t workspace_bytes)
+{
+    memset(l->args.output, 0xff, l->count * sizeof(float)); /* NaN */
+    memset(l->args.workspace, 0xff, workspace_bytes);
+}
+
+static void check(const loose_op *l, const char *how, double zeros)
+{
+    double nmse = spa_nmse(l->args.output, l->expected, l->count);
+    cr_expect(nmse <= AGREE_NMSE, "%s (%s) by %s, %g zeros: NMSE %g", l->args.op->name,
+              spa_op_kind_name(l->args.op->kind), how, zeros, nmse);
+}
+
+static void check_backend(loose_op *l, const spa_backend *backend, double zeros)
+{
+    void *state;
+    const spa_vector *tables[4];
+    size_t bytes = backend->workspace_bytes(l->args.graph, l->args.op);
+    cr_assert_eq(backend->prepare(l->args.graph, l->args.op, l->args.params, &state, NULL), SPA_OK);
+    l->args.state = state;
+    l->args.workspace = aligned(bytes);
+    poison(l, bytes);
+    cr_assert_eq(backend->run(&l->args, NULL), SPA_OK);
+    check(l, backend->name, zeros);
+    if (backend == &spa_backend_sparse) {
+        size_t n = spa_vector_all(tables);
+        for (size_t i = 0; i < n; i++) {
+            poison(l, bytes);
+            if (spa_sparse_multiply(&l->args, tables[i])) check(l, tables[i]->isa, zeros);
+        }
+    }
+    free(l->args.workspace);
+    backend->release(state);
+}
+
+void expect_agreement(const spa_graph *graph)
+{
+    static const double zeros[] = {0, 0.5, 0.95};
+    spa_model model;
+    spa_error err = {0};
+    size_t n_backends;
+    const spa_backend *const *backends = spa_backends(&n_backends);
+    cr_assert_eq(spa_model_init(&model, graph, 9, &err), SPA_OK, "%s", err.message);
+    for (size_t b = 0; b < n_backends; b++)
+        cr_assert_eq(backends[b]->probe(&err), SPA_OK, "%s", err.message);
+    for (size_t op = 0; op < graph->n_ops; op++) {
+        for (size_t z = 0; z < sizeof zeros / sizeof zeros[0]; z++) {
+            loose_op loose;
+            loosen(&loose, &model, op, zeros[z]);
+            for (size_t b = 0; b < n_backends; b++) check_backend(&loose, backends[b], zeros[z]);
+            tighten(&loose);
+        }
+    }
+    spa_model_fini(&model);
+}
