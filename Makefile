@@ -12,7 +12,7 @@ ROOMS   := base traces devices sim policies kernels experiments
 
 # ---------------------------------------------------------------- packages (Debian names)
 DEPS_BUILD := gcc make pkg-config libgsl-dev libsqlite3-dev libopenblas-dev libcsv-dev \
-              libjansson-dev gnuplot-nox fonts-dejavu-core
+              libjansson-dev libmd-dev zlib1g-dev gnuplot-nox fonts-dejavu-core
 DEPS_TEST  := $(DEPS_BUILD) libcriterion-dev
 
 # ---------------------------------------------------------------- flags
@@ -56,12 +56,16 @@ SRC_EXP   := $(wildcard experiments/*.c)
 # Programs of experiments/ with a main() of their own.
 MAINS     := sparoa fit_orin fidelity bench
 SRC_MAIN  := $(wildcard $(MAINS:%=experiments/%_main.c))
-SRC_CLI   := $(filter-out $(SRC_MAIN),$(SRC_EXP))
+SRC_FIT   := $(filter-out $(SRC_MAIN),$(wildcard experiments/fit*.c experiments/fidelity*.c))
+SRC_BENCH := $(filter-out $(SRC_MAIN),$(wildcard experiments/bench*.c))
+SRC_CLI   := $(filter-out $(SRC_MAIN) $(SRC_FIT) $(SRC_BENCH),$(SRC_EXP))
 SRC_TEST  := $(filter-out tests/program/% tests/fuzz/% tests/data/%,$(wildcard tests/*.c tests/*/*.c))
 obj        = $(patsubst %.c,$(B)/%.o,$(1))
 OBJ_LIB   := $(call obj,$(SRC_LIB))
 OBJ_KERN  := $(call obj,$(SRC_KERN))
 OBJ_CLI   := $(call obj,$(SRC_CLI))
+OBJ_FIT   := $(call obj,$(SRC_FIT))
+OBJ_BENCH := $(call obj,$(SRC_BENCH))
 OBJ_TEST  := $(call obj,$(SRC_TEST))
 BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
 
@@ -87,6 +91,10 @@ test-threads: deps-test  ## thread tests under ThreadSanitizer
 
 check-layers:  ## rooms include only from rooms to their left
 	@tests/check_layers.sh
+
+check-format:  ## every source is as clang-format would have it (skipped where there is none)
+	@if ! command -v clang-format >/dev/null; then echo "format: skipped, no clang-format here"; \
+	else clang-format --dry-run -Werror $(shell git ls-files '*.c' '*.h') && echo "format: clean"; fi
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18

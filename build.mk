@@ -27,16 +27,24 @@ $(B)/libsparoa.a: $(OBJ_LIB)
 $(B)/libkernels.a: $(OBJ_KERN)
 	@rm -f $@; ar rcs $@ $^
 
-$(B)/%: $(B)/experiments/%_main.o $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
-	$(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS) -o $@
+# Programs: what is linked beside the rooms. Only the fitting programs read compressed data and
+# compute SHA-256 sums.
+LINK = $(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+       $(LIBS)
+$(B)/fit_orin $(B)/fidelity: $(OBJ_FIT)
+$(B)/fit_orin $(B)/fidelity: private LIBS += -lmd -lz
+$(B)/bench: $(OBJ_BENCH)
+$(BINS): $(B)/%: $(B)/experiments/%_main.o $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
+	$(LINK) -o $@
 
 # tests/oom.c stands between the program and its allocations, to make the n-th one fail.
 WRAP_TEST := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-$(B)/tests/run: $(OBJ_TEST) $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
-	$(Q)$(CC) $(LDFLAGS_ALL) $(WRAP_TEST) -rdynamic $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-	    $(LIBS) -lcriterion -o $@
+$(B)/tests/run: private LDFLAGS_ALL += $(WRAP_TEST) -rdynamic
+$(B)/tests/run: private LIBS += -lmd -lz -lcriterion
+$(B)/tests/run: $(OBJ_TEST) $(OBJ_CLI) $(OBJ_FIT) $(OBJ_BENCH) $(B)/libkernels.a $(B)/libsparoa.a
+	$(LINK) -o $@
 
--include $(patsubst %.o,%.d,$(OBJ_LIB) $(OBJ_KERN) $(OBJ_CLI) $(OBJ_TEST)) \
+-include $(patsubst %.o,%.d,$(OBJ_LIB) $(OBJ_KERN) $(OBJ_CLI) $(OBJ_FIT) $(OBJ_BENCH) $(OBJ_TEST)) \
          $(patsubst %.c,$(B)/%.d,$(SRC_MAIN))
 
 # ---------------------------------------------------------------- checks
@@ -57,7 +65,7 @@ run-tests: $(B)/tests/run all
 # Threads under ThreadSanitizer: Criterion cannot start there, so these are plain programs.
 PROG_TEST := $(patsubst tests/program/%.c,%,$(wildcard tests/program/thread_*.c))
 $(B)/tests/program/%.bin: $(B)/tests/program/%.o $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
-	$(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS) -o $@
+	$(LINK) -o $@
 run-thread-tests: $(PROG_TEST:%=$(B)/tests/program/%.bin)
 	@for t in $^; do echo "$$t"; $(TEST_ENV) $$t || exit 1; done
 .PHONY: run-thread-tests

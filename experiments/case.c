@@ -1,0 +1,89 @@
+#include <string.h>
+#include "experiments/cli.h"
+#include "experiments/study.h"
+
+static bool is_graph_file(const char *name)
+{
+    static const char ending[] = ".csv";
+    size_t n = strlen(name), m = sizeof ending - 1;
+    return n > m && strcmp(name + n - m, ending) == 0;
+}
+
+/* A graph file fixes batch and dtype: what was not asked for is taken from it. */
+static spa_status load_graph(spa_graph *graph, const spa_options *o, const char *model,
+                             spa_error *err)
+{
+    if (!is_graph_file(model)) {
+        int32_t batch = o->batch ? (int32_t)o->batch : 1;
+        spa_dtype dtype = o->dtype >= 0 ? (spa_dtype)o->dtype : SPA_FP32;
+        spa_status status = spa_model_load(graph, model, batch, dtype, err);
+        return spa_cli_name_status(status, model, err);
+    }
+    SPA_TRY(spa_graph_read_csv(graph, model, err));
+    if ((!o->batch || graph->batch == o->batch) &&
+        (o->dtype < 0 || (int)graph->dtype == o->dtype)) {
+        return SPA_OK;
+    }
+    spa_status status = spa_fail(err, SPA_E_USAGE,
+                                 "%.300s is for batch %d in %s; leave --batch and --dtype out, or "
+                                 "give these",
+                                 model, graph->batch, spa_dtype_name(graph->dtype));
+    spa_graph_fini(graph);
+    return status;
+}
+
+static spa_status build(spa_case *c, const spa_options *o, const spa_paths *paths,
+                        const char *device, spa_error *err)
+{
+    spa_status status = spa_device_load(&c->device, device, paths->device_search, err);
+    SPA_TRY(spa_cli_name_status(status, device, err));
+    spa_costs_options options = spa_costs_options_default();
+    options.stack = o->stack;
+    options.lanes = o->lanes;
+    options.missing_model = o->missing_model != 0;
+    status = spa_costs_build(&c->costs, c->device, &c->graph, &options, err);
+    /* What is not found here was named by --stack or --lanes. */
+    SPA_TRY(spa_cli_name_status(status, "", err));
+    c->lower_bound_ns = spa_lower_bound_ns(&c->graph, &c->costs);
+    c->power_known = c->costs.base_w > 0;
+    return SPA_OK;
+}
+
+spa_status spa_case_open(spa_case *c, const spa_options *options, const spa_paths *paths,
+                         const char *model, const char *device, spa_error *err)
+{
+    *c = (spa_case){.model = model};
+    SPA_TRY(load_graph(&c->graph, options, model, err));
+    spa_status status = device ? build(c, options, paths, device, err) : SPA_OK;
+    if (status) spa_case_close(c);
+    return status;
+}
+
+void spa_case_close(spa_case *c)
+{
+    spa_costs_fini(&c->costs);
+    spa_device_free(c->device);
+    spa_graph_fini(&c->graph);
+    *c = (spa_case){0};
+}
+
+const char *spa_case_origin(const spa_case *c, char text[64])
+{
+    snprintf(text, 64, "%s%s", spa_origin_name(c->costs.origin),
+             c->costs.uncalibrated ? ", uncalibrated" : "");
+    return text;
+}
+
+const char *spa_case_origin_text(const spa_case *c, char text[128])
+{
+    static const char *const meanings[] = {
+        [SPA_ORIGIN_UNKNOWN] = "unknown",
+        [SPA_ORIGIN_ASSUMED] = "assumed",
+        [SPA_ORIGIN_MODELLED] = "modelled: fitted to published measurements",
+        [SPA_ORIGIN_IMPORTED] = "imported: measured elsewhere",
+        [SPA_ORIGIN_MEASURED] = "measured",
+    };
+    snprintf(text, 128, "%s%s", meanings[c->costs.origin],
+             c->costs.uncalibrated ? ", uncalibrated" : "");
+    return text;
+}

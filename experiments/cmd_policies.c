@@ -1,0 +1,86 @@
+/* sparoa policies: the registry, with what each policy can do. */
+#include "experiments/cli.h"
+#include "experiments/json.h"
+#include "experiments/table.h"
+
+static const struct {
+    uint32_t bit;
+    const char *name;
+} capabilities[] = {
+    {SPA_CAP_PLAN, "plan"},     {SPA_CAP_PLACE, "place"},     {SPA_CAP_ORDER, "order"},
+    {SPA_CAP_LANES, "lanes"},   {SPA_CAP_SPLIT, "split"},     {SPA_CAP_SEARCH, "search"},
+    {SPA_CAP_RANDOM, "random"}, {SPA_CAP_PREDICT, "predict"},
+};
+enum { N_CAPABILITIES = sizeof capabilities / sizeof *capabilities };
+
+static void json_policy(spa_json *j, json_t *row, const spa_policy *p)
+{
+    spa_json_set(j, row, "name", spa_json_text(j, p->name));
+    spa_json_set(j, row, "summary", spa_json_text(j, p->summary));
+    spa_json_set(j, row, "source", spa_json_text(j, p->source));
+    json_t *list = spa_json_array(j, row, "capabilities");
+    for (size_t i = 0; i < N_CAPABILITIES; i++) {
+        if (!(p->capabilities & capabilities[i].bit)) continue;
+        spa_json_add(j, list, spa_json_text(j, capabilities[i].name));
+    }
+    list = spa_json_array(j, row, "objectives");
+    for (int bit = 0; bit < 4; bit++) {
+        if (!(p->objectives & 1u << bit)) continue;
+        spa_json_add(j, list, spa_json_text(j, spa_objective_name((spa_objective)(1 << bit))));
+    }
+}
+
+static void table_policy(spa_table *t, const spa_policy *p)
+{
+    spa_string s = {0};
+    for (size_t i = 0; i < N_CAPABILITIES; i++) {
+        if (!(p->capabilities & capabilities[i].bit)) continue;
+        spa_string_append(&s, "%s%s", s.length ? " " : "", capabilities[i].name);
+    }
+    spa_table_put(t, "%s", p->name);
+    spa_table_put(t, "%s", s.text ? s.text : "-");
+    spa_table_put(t, "%s", p->summary ? p->summary : "");
+    spa_string_fini(&s);
+}
+
+/* "threshold: intensity=1e+08 MACs (0 .. 1e+15): ..." */
+static void print_params(spa_string *out, const spa_policy *p)
+{
+    for (size_t i = 0; i < p->n_params; i++) {
+        const spa_param *q = &p->params[i];
+        spa_string_append(out, "  %s:%s=", p->name, q->name);
+        if (q->kind == SPA_PARAM_TEXT) {
+            spa_string_append(out, "%s", q->text && *q->text ? q->text : "TEXT");
+        } else {
+            spa_string_append(out, "%g", q->value);
+        }
+        spa_string_append(out, "%s%s", q->unit && *q->unit ? " " : "", q->unit ? q->unit : "");
+        if (q->kind != SPA_PARAM_TEXT) spa_string_append(out, " (%g .. %g)", q->min, q->max);
+        spa_string_append(out, "  %s\n", q->help ? q->help : "");
+    }
+}
+
+spa_status spa_cmd_policies(spa_cli *cli, spa_options *options, spa_error *err)
+{
+    SPA_TRY(spa_cli_operands(options, 0, 0, "", err));
+    size_t count;
+    const spa_policy *const *policies = spa_policies(&count);
+    spa_json j;
+    spa_table t;
+    spa_json_init(&j, "policies");
+    json_t *list = spa_json_array(&j, j.root, "policies");
+    spa_table_init(&t, "policy|can|what", "lll");
+    for (size_t i = 0; i < count; i++) {
+        json_policy(&j, spa_json_row(&j, list), policies[i]);
+        table_policy(&t, policies[i]);
+    }
+    spa_status status =
+        options->json ? spa_json_print(&j, &cli->out, err) : spa_table_print(&t, 0, &cli->out, err);
+    if (!status && !options->json) {
+        spa_string_append(&cli->out, "\nParameters, with their defaults and bounds:\n");
+        for (size_t i = 0; i < count; i++) print_params(&cli->out, policies[i]);
+    }
+    spa_table_fini(&t);
+    spa_json_fini(&j);
+    return status;
+}

@@ -1,0 +1,164 @@
+#include "experiments/commands.h"
+
+#include <string.h>
+
+static const char help_inspect[] =
+    "Prints one row per operator: MACs, bytes, output sparsity (rho), the quadrant of the\n"
+    "paper's plane (sparse when rho >= 0.4, heavy when it has 1e8 MACs or more), and with\n"
+    "--device the time on each processor, in microseconds.\n\n"
+    "Examples:\n"
+    "  sparoa inspect mobilenet_v2\n"
+    "  sparoa inspect resnet18 --device agx-orin --dtype fp16\n"
+    "  sparoa inspect my.graph.csv --device x86-2core --json\n";
+
+static const char help_simulate[] =
+    "Runs one model on one device with one policy, and shows where each operator ran, when,\n"
+    "and what was moved; below it times, energy per rail and transfers. The table, the\n"
+    "timeline, the chart, the schedule and the log show the first replication; the totals are\n"
+    "over all of them (--noise=off makes them one).\n\n"
+    "Examples:\n"
+    "  sparoa simulate resnet18 --device agx-orin --policy heft --noise=off\n"
+    "  sparoa simulate resnet18 --device orin-nano --policy dp --gantt resnet18.svg\n"
+    "  sparoa simulate vit_b_16 --device agx-orin@15W --policy greedy --timeline vit.json\n"
+    "      (open vit.json in https://ui.perfetto.dev)\n"
+    "  sparoa simulate resnet18 --device agx-orin --policy threshold:intensity=1e8 --log a.slog\n";
+
+static const char help_compare[] =
+    "The main job: policies side by side. For each model on each device it plans and simulates\n"
+    "every policy on common random numbers and prints a table:\n"
+    "  latency ms    mean per request, with the half-width of its 95 % confidence interval\n"
+    "  p50 p95 p99   quantiles over all requests of all replications\n"
+    "  gap           mean latency over the lower bound of this graph and device, minus 1\n"
+    "  energy mJ     whole board per inference, idle included; '-' where power is not known\n"
+    "  gpu           share of the MACs done on the accelerator\n"
+    "  xfers, ms     transfers per request and their summed time\n"
+    "  overlap       share of the transfer time during which a kernel ran\n"
+    "  plan ms       time this machine took to plan (the only column that varies)\n"
+    "The best row by the objective is marked with *. A policy that cannot do a case is shown\n"
+    "as skipped, with the reason.\n\n"
+    "Examples:\n"
+    "  sparoa compare resnet18 --device agx-orin\n"
+    "  sparoa compare resnet18 mobilenet_v2 --device agx-orin --device orin-nano@15W\n"
+    "  sparoa compare all --device x86-2core --policy cpu-only,gpu-only,heft,dp --noise=off\n"
+    "  sparoa compare mobilenet_v3_small --device agx-orin --stack pytorch-eager --reps 200\n"
+    "  sparoa compare resnet18 --device agx-orin --policy threshold:intensity=1e8:sparsity=0.4\n"
+    "  sparoa compare resnet18 --device orin-nano --objective energy --chart energy.png\n"
+    "  sparoa compare resnet18 --device agx-orin --concurrency 8 --db results.db --json\n";
+
+static const char help_diff[] =
+    "Compares two event logs and shows the first event in which they differ, with what came\n"
+    "before it. Exit code 0: equal, 1: different.\n\n"
+    "Example:\n"
+    "  sparoa simulate resnet18 --device agx-orin --policy heft --seed 1 --log a.slog\n"
+    "  sparoa simulate resnet18 --device agx-orin --policy heft --seed 2 --log b.slog\n"
+    "  sparoa diff a.slog b.slog\n";
+
+static const char help_log[] = "Says what an event log holds and converts it.\n\n"
+                               "Examples:\n"
+                               "  sparoa log a.slog\n"
+                               "  sparoa log a.slog --csv a.csv --timeline a.json\n";
+
+static const char help_profile[] =
+    "Runs every operator of the models on the kernels of this machine, in network order with\n"
+    "cold buffers, and writes the times as a trace folder that a device can be driven by.\n\n"
+    "Examples:\n"
+    "  sparoa profile resnet18 --lanes cpu:0=sparse,cpu:1=blas -o traces/data/mine\n"
+    "  sparoa profile all --lanes cpu:0=sparse,cpu:1=blas --runs 40 -o traces/data/mine\n";
+
+static const char help_policies[] =
+    "Lists the policies with what they can do and where they come from. Parameters follow\n"
+    "colons: threshold:intensity=1e8:sparsity=0.4\n";
+
+static const spa_command commands[] = {
+    {"models", SPA_CMD_MODELS, "", "list the models of the zoo", NULL, spa_cmd_models},
+    {"devices", SPA_CMD_DEVICES, "", "list the devices, their modes and software stacks", NULL,
+     spa_cmd_devices},
+    {"policies", SPA_CMD_POLICIES, "", "list the policies", help_policies, spa_cmd_policies},
+    {"batchers", SPA_CMD_BATCHERS, "", "list the batchers", NULL, spa_cmd_batchers},
+    {"scenarios", SPA_CMD_SCENARIOS, "", "list the scenarios", NULL, spa_cmd_scenarios},
+    {"inspect", SPA_CMD_INSPECT, "MODEL [--device D]", "show a model's operators, one per row",
+     help_inspect, spa_cmd_inspect},
+    {"simulate", SPA_CMD_SIMULATE, "MODEL --device D --policy P",
+     "one policy, operator by operator", help_simulate, spa_cmd_simulate},
+    {"compare", SPA_CMD_COMPARE, "MODEL... --device D [--policy P]", "policies side by side",
+     help_compare, spa_cmd_compare},
+    {"diff", SPA_CMD_DIFF, "A.slog B.slog", "the first event in which two runs differ", help_diff,
+     spa_cmd_diff},
+    {"log", SPA_CMD_LOG, "F.slog [--csv F.csv] [--timeline F.json]", "show or convert an event log",
+     help_log, spa_cmd_log},
+    {"profile", SPA_CMD_PROFILE, "MODEL... --lanes L -o DIR", "measure a trace on this machine",
+     help_profile, spa_cmd_profile},
+    {"calibrate", 0, "DIR... -o FILE.device", "fit a device model to traces", NULL, NULL},
+    {"replay", 0, "SCHEDULE.csv --lanes L", "run a schedule on real kernels", NULL, NULL},
+    {"validate", 0, "MODEL... --lanes L", "simulated against measured", NULL, NULL},
+    {"train", 0, "POLICY MODEL... --device D -o FILE", "learn a policy", NULL, NULL},
+    {"run", 0, "FILE.exp", "a whole experiment into results.db", NULL, NULL},
+    {"merge", 0, "OUT.db IN.db...", "join results of several machines", NULL, NULL},
+    {"figures", 0, "[NAME...] --db F -o DIR", "figures from results.db", NULL, NULL},
+    {"report", 0, "--db F -o FILE.html", "one self-contained page", NULL, NULL},
+    {"import", 0, "FORMAT FILE -o OUT", "bring measured data from elsewhere", NULL, NULL},
+    {"export", 0, "onnx MODEL -o FILE.onnx", "write a model as ONNX", NULL, NULL},
+};
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+const spa_command *spa_commands(size_t *count)
+{
+    *count = N_COMMANDS;
+    return commands;
+}
+
+spa_status spa_command_find(const char *name, const spa_command **out, spa_error *err)
+{
+    const char *names[N_COMMANDS];
+    *out = NULL;
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(names[i], name) != 0) continue;
+        if (!commands[i].run) {
+            return spa_fail(err, SPA_E_USAGE, "'%s' is not built in this version", name);
+        }
+        *out = &commands[i];
+        return SPA_OK;
+    }
+    int near = spa_nearest_name(name, names, N_COMMANDS);
+    if (near >= 0) {
+        return spa_fail(err, SPA_E_USAGE, "unknown command '%.200s'; did you mean '%s'?", name,
+                        names[near]);
+    }
+    return spa_fail(err, SPA_E_USAGE, "unknown command '%.200s'; see 'sparoa --help'", name);
+}
+
+void spa_help_overview(spa_string *out)
+{
+    spa_string_append(
+        out, "sparoa: simulate and compare how DNN inference is scheduled on CPU and GPU.\n"
+             "\nUsage: sparoa COMMAND [OPTIONS]\n\nCommands:\n");
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (!commands[i].run) continue;
+        spa_string_append(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    spa_string_append(out, "  %-10s %s\n\nNot built in this version:\n  ", "help",
+                      "explain a command: sparoa help compare");
+    const char *between = "";
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (commands[i].run) continue;
+        spa_string_append(out, "%s%s", between, commands[i].name);
+        between = ", ";
+    }
+    spa_string_append(
+        out, "\n\nTry first:\n"
+             "  sparoa compare resnet18 --device agx-orin\n"
+             "  sparoa compare --help\n\n"
+             "Results go to the standard output, everything else to the standard error. Exit\n"
+             "codes: 0 done, 1 failed, 2 wrong usage. SPAROA_DATA names the folder that holds\n"
+             "devices/data and traces/data, if the program does not find it by itself.\n");
+}
+
+void spa_help_command(spa_string *out, const spa_command *command)
+{
+    spa_string_append(out, "Usage: sparoa %s%s%s [OPTIONS]\n\n%s: %s.\n\n", command->name,
+                      command->operands[0] ? " " : "", command->operands, command->name,
+                      command->summary);
+    if (command->details) spa_string_append(out, "%s\n", command->details);
+    spa_options_help(out, command->bit);
+}

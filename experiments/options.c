@@ -1,0 +1,329 @@
+#include "experiments/options.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "traces/graph.h"
+
+typedef enum option_kind {
+    KIND_FLAG,     /* bool */
+    KIND_TEXT,     /* const char * */
+    KIND_LIST,     /* spa_names, one per use */
+    KIND_COMMAS,   /* spa_names, comma list */
+    KIND_INT,      /* int64_t within min..max */
+    KIND_SIZE,     /* int64_t bytes: 512M, 2G */
+    KIND_CHOICE,   /* int, one of a list of words */
+    KIND_NOT_BUILT /* a known name that this version refuses */
+} option_kind;
+
+typedef struct choice {
+    const char *word;
+    int value;
+} choice;
+
+typedef struct option {
+    const char *name, *value, *help; /* value: what stands for it in the help */
+    unsigned commands;
+    option_kind kind;
+    size_t offset; /* in spa_options */
+    int64_t min, max;
+    const choice *choices;
+} option;
+
+static const choice on_off[] = {{"on", 1}, {"off", 0}, {NULL, 0}};
+static const choice dtypes[] = {{"fp32", SPA_FP32}, {"fp16", SPA_FP16}, {NULL, 0}};
+static const choice missing[] = {{"model", 1}, {NULL, 0}};
+static const choice objectives[] = {{"latency", SPA_OBJECTIVE_LATENCY},
+                                    {"energy", SPA_OBJECTIVE_ENERGY},
+                                    {"edp", SPA_OBJECTIVE_EDP},
+                                    {"throughput", SPA_OBJECTIVE_THROUGHPUT},
+                                    {NULL, 0}};
+
+#define AT(field) offsetof(spa_options, field)
+#define RUNS      (SPA_CMD_SIMULATE | SPA_CMD_COMPARE)
+#define WORK      (RUNS | SPA_CMD_INSPECT)
+#define ALL       (~0u)
+
+static const option table[] = {
+    {"--device", "D", "device: a name, name@mode or a *.device file; repeat for several", WORK,
+     KIND_LIST, AT(devices), 0, 0, NULL},
+    {"--policy", "P", "policy, with parameters after colons; repeat, or a comma list, or 'all'",
+     RUNS, KIND_COMMAS, AT(policies), 0, 0, NULL},
+    {"--stack", "S", "software stack whose costs are used (default: the device's)", WORK, KIND_TEXT,
+     AT(stack), 0, 0, NULL},
+    {"--lanes", "L", "processor lanes, e.g. cpu:0-3,gpu:0 or cpu:0=sparse,cpu:1=blas",
+     WORK | SPA_CMD_PROFILE, KIND_TEXT, AT(lanes), 0, 0, NULL},
+    {"--batch", "N", "inputs per request (default 1)", WORK | SPA_CMD_PROFILE | SPA_CMD_MODELS,
+     KIND_INT, AT(batch), 1, 4096, NULL},
+    {"--dtype", "T", "fp32 or fp16 (default fp32)", WORK, KIND_CHOICE, AT(dtype), 0, 0, dtypes},
+    {"--scenario", "F", "single, closed or a *.scenario file (default single)", RUNS, KIND_TEXT,
+     AT(scenario), 0, 0, NULL},
+    {"--concurrency", "N", "requests in flight at once; more than 1 makes the scenario closed",
+     RUNS, KIND_INT, AT(concurrency), 1, 65536, NULL},
+    {"--requests", "N", "requests per replication (default: the scenario's)", RUNS, KIND_INT,
+     AT(requests), 1, INT64_C(1000000000), NULL},
+    {"--batcher", "B", "none (default)", RUNS, KIND_TEXT, AT(batcher), 0, 0, NULL},
+    {"--objective", "O", "latency (default), energy, edp or throughput", RUNS, KIND_CHOICE,
+     AT(objective), 0, 0, objectives},
+    {"--reps", "R", "replications (default 30; 1 with --noise=off)", RUNS, KIND_INT, AT(reps), 1,
+     1000000, NULL},
+    {"--seed", "S", "seed of all random draws (default 1)", RUNS | SPA_CMD_PROFILE, KIND_INT,
+     AT(seed), 0, INT64_MAX, NULL},
+    {"--jobs", "J", "threads (default 1); results do not depend on it", RUNS, KIND_INT, AT(jobs), 1,
+     256, NULL},
+    {"--budget", "N", "evaluations that a searching policy may spend (default 1000)", RUNS,
+     KIND_INT, AT(budget), 1, INT64_C(1000000000000), NULL},
+    {"--noise", "on|off", "variation from run to run (default on)", RUNS, KIND_CHOICE, AT(noise), 0,
+     0, on_off},
+    {"--policy-cost", "on|off", "charge the policies' decision time (default on)", RUNS,
+     KIND_CHOICE, AT(policy_cost), 0, 0, on_off},
+    {"--missing", "model", "model what a measured trace lacks, instead of an error", WORK,
+     KIND_CHOICE, AT(missing_model), 0, 0, missing},
+    {"--plugin", "F.so", "load a policy from a shared object (not built yet)", RUNS, KIND_NOT_BUILT,
+     0, 0, 0, NULL},
+    {"--isolate", NULL, "run each policy in a process of its own (not built yet)", RUNS,
+     KIND_NOT_BUILT, 0, 0, 0, NULL},
+    {"--timeline", "F.json", "write the timeline as Perfetto/Chrome trace JSON",
+     SPA_CMD_SIMULATE | SPA_CMD_LOG, KIND_TEXT, AT(timeline), 0, 0, NULL},
+    {"--csv", "F.csv", "write the events as CSV, one row each", SPA_CMD_LOG, KIND_TEXT, AT(csv), 0,
+     0, NULL},
+    {"--gantt", "F.svg", "draw a Gantt chart: *.svg or *.png; repeat for both", SPA_CMD_SIMULATE,
+     KIND_LIST, AT(gantt), 0, 0, NULL},
+    {"--schedule", "F.csv", "write where and in which order operators ran", SPA_CMD_SIMULATE,
+     KIND_TEXT, AT(schedule), 0, 0, NULL},
+    {"--log", "F.slog", "write the event log (of the first replication)", SPA_CMD_SIMULATE,
+     KIND_TEXT, AT(log), 0, 0, NULL},
+    {"--chart", "F.svg", "draw the comparison as bars: *.svg or *.png; repeat for both",
+     SPA_CMD_COMPARE, KIND_LIST, AT(chart), 0, 0, NULL},
+    {"--db", "F", "store every result in this SQLite database", RUNS, KIND_TEXT, AT(db), 0, 0,
+     NULL},
+    {"--output", "DIR", "folder to write (also -o)", SPA_CMD_PROFILE, KIND_TEXT, AT(output), 0, 0,
+     NULL},
+    {"--runs", "N", "measured runs per visit of a lane (default 10)", SPA_CMD_PROFILE, KIND_INT,
+     AT(reps), 1, 1000000, NULL},
+    {"--max-memory", "M", "bytes of data the program may use: 512M, 2G (default: no limit)",
+     WORK | SPA_CMD_PROFILE, KIND_SIZE, AT(max_memory_bytes), 0, 0, NULL},
+    {"--json", NULL, "print one JSON document instead of tables", ALL, KIND_FLAG, AT(json), 0, 0,
+     NULL},
+    {"--quiet", NULL, "no progress and no notes on the standard error", ALL, KIND_FLAG, AT(quiet),
+     0, 0, NULL},
+    {"--help", NULL, "explain this command (also -h)", ALL, KIND_FLAG, AT(help), 0, 0, NULL},
+};
+enum { N_OPTIONS = sizeof table / sizeof *table };
+
+static void set_defaults(spa_options *o, const char *command)
+{
+    memset(o, 0, sizeof *o);
+    o->command = command;
+    o->dtype = -1;
+    o->objective = SPA_OBJECTIVE_LATENCY;
+    o->seed = 1;
+    o->jobs = 1;
+    o->budget = 1000;
+    o->noise = o->policy_cost = 1;
+    spa_arena_init(&o->arena);
+}
+
+spa_status spa_names_add(spa_options *options, spa_names *names, const char *text, spa_error *err)
+{
+    if (names->count == names->capacity) {
+        size_t capacity = names->capacity ? names->capacity * 2 : 8;
+        const char **items;
+        SPA_TRY(spa_arena_alloc(&options->arena, &items, capacity, sizeof *items, err));
+        if (names->count) memcpy(items, names->items, names->count * sizeof *items);
+        names->items = items;
+        names->capacity = capacity;
+    }
+    names->items[names->count++] = text;
+    return SPA_OK;
+}
+
+/* SPA_E_USAGE with the option's name in front of what `cause` says. */
+static spa_status bad_value(spa_error *err, const option *o, const spa_error *cause)
+{
+    return spa_fail(err, SPA_E_USAGE, "%s: %s", o->name, cause->message);
+}
+
+static spa_status add_commas(spa_options *options, const option *o, const char *text,
+                             spa_error *err)
+{
+    spa_names *names = (spa_names *)(void *)((char *)options + o->offset);
+    for (;;) {
+        const char *comma = strchr(text, ',');
+        size_t length = comma ? (size_t)(comma - text) : strlen(text);
+        if (length == 0) {
+            return spa_fail(err, SPA_E_USAGE, "%s: an empty name in the list", o->name);
+        }
+        char *item;
+        SPA_TRY(spa_arena_alloc(&options->arena, &item, length + 1, 1, err));
+        memcpy(item, text, length);
+        SPA_TRY(spa_names_add(options, names, item, err));
+        if (!comma) return SPA_OK;
+        text = comma + 1;
+    }
+}
+
+/* "512M" and the like; K, M, G are powers of 1024. */
+static spa_status parse_size(const char *text, int64_t *out, spa_error *err)
+{
+    char digits[32];
+    size_t n = strlen(text);
+    int shift = 0;
+    if (n > 1) {
+        char unit = text[n - 1];
+        shift = unit == 'K' ? 10 : unit == 'M' ? 20 : unit == 'G' ? 30 : 0;
+        if (shift) n--;
+    }
+    int64_t value;
+    if (n >= sizeof digits || n == 0) goto bad;
+    memcpy(digits, text, n);
+    digits[n] = '\0';
+    if (!spa_parse_i64(digits, &value) || value < 1) goto bad;
+    if (!spa_mul_i64(value, INT64_C(1) << shift, out)) goto bad;
+    return SPA_OK;
+bad:
+    return spa_fail(err, SPA_E_USAGE, "'%.60s' is no size in bytes; write e.g. 512M or 2G", text);
+}
+
+static spa_status set_choice(spa_options *options, const option *o, const char *text,
+                             spa_error *err)
+{
+    const char *words[8];
+    size_t count = 0;
+    for (const choice *c = o->choices; c->word; c++) {
+        if (strcmp(c->word, text) == 0) {
+            *(int *)(void *)((char *)options + o->offset) = c->value;
+            return SPA_OK;
+        }
+        words[count++] = c->word;
+    }
+    spa_error cause;
+    spa_fail_unknown(&cause, "value", text, words, count);
+    return bad_value(err, o, &cause);
+}
+
+static spa_status set_value(spa_options *options, const option *o, const char *text, spa_error *err)
+{
+    void *field = (char *)options + o->offset;
+    spa_error cause;
+    spa_status status = SPA_OK;
+    switch (o->kind) {
+    case KIND_FLAG:
+        *(bool *)field = true;
+        return SPA_OK;
+    case KIND_TEXT:
+        *(const char **)field = text;
+        return SPA_OK;
+    case KIND_LIST:
+        return spa_names_add(options, field, text, err);
+    case KIND_COMMAS:
+        return add_commas(options, o, text, err);
+    case KIND_INT:
+        status = spa_parse_i64_in(text, o->min, o->max, field, &cause);
+        break;
+    case KIND_SIZE:
+        status = parse_size(text, field, &cause);
+        break;
+    case KIND_CHOICE:
+        return set_choice(options, o, text, err);
+    case KIND_NOT_BUILT:
+        break;
+    }
+    return status == SPA_OK ? SPA_OK : bad_value(err, o, &cause);
+}
+
+static spa_status find_option(const char *name, const char *command, unsigned bit,
+                              const option **out, spa_error *err)
+{
+    const char *names[N_OPTIONS];
+    size_t count = 0;
+    if (strcmp(name, "-h") == 0) name = "--help";
+    if (strcmp(name, "-o") == 0) name = "--output";
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            if (table[i].commands & bit) {
+                *out = &table[i];
+                return SPA_OK;
+            }
+            return spa_fail(err, SPA_E_USAGE, "'%s' takes no %s; see 'sparoa %s --help'", command,
+                            name, command);
+        }
+        if (table[i].commands & bit) names[count++] = table[i].name;
+    }
+    if (spa_nearest_name(name, names, count) < 0) {
+        return spa_fail(err, SPA_E_USAGE, "unknown option '%.200s'; see 'sparoa %s --help'", name,
+                        command);
+    }
+    spa_fail_unknown(err, "option", name, names, count);
+    return err ? (err->status = SPA_E_USAGE) : SPA_E_USAGE;
+}
+
+/* argv[*i] is an option; steps over its value. `seen` marks what was given. */
+static spa_status parse_option(spa_options *options, unsigned bit, int argc, char *const *argv,
+                               int *i, bool *seen, spa_error *err)
+{
+    const char *text = argv[*i];
+    const char *equals = strchr(text, '=');
+    size_t length = equals ? (size_t)(equals - text) : strlen(text);
+    char name[64];
+    if (length >= sizeof name) length = sizeof name - 1;
+    memcpy(name, text, length);
+    name[length] = '\0';
+    const option *o = NULL;
+    SPA_TRY(find_option(name, options->command, bit, &o, err));
+    if (o->kind == KIND_NOT_BUILT) {
+        return spa_fail(err, SPA_E_USAGE, "'%s' is not built in this version", o->name);
+    }
+    bool repeats = o->kind == KIND_LIST || o->kind == KIND_COMMAS;
+    if (seen[o - table] && !repeats) {
+        return spa_fail(err, SPA_E_USAGE, "%s is given twice", o->name);
+    }
+    seen[o - table] = true;
+    if (o->kind == KIND_FLAG) {
+        if (equals) return spa_fail(err, SPA_E_USAGE, "%s takes no value", o->name);
+        return set_value(options, o, NULL, err);
+    }
+    const char *value = equals ? equals + 1 : *i + 1 < argc ? argv[++*i] : "";
+    if (!*value || (!equals && value[0] == '-' && value[1] == '-')) {
+        return spa_fail(err, SPA_E_USAGE, "%s needs a value: %s %s (%s)", o->name, o->name,
+                        o->value, o->help);
+    }
+    return set_value(options, o, value, err);
+}
+
+spa_status spa_options_parse(spa_options *options, const char *command, unsigned command_bit,
+                             int argc, char *const *argv, int first, spa_error *err)
+{
+    set_defaults(options, command);
+    bool seen[N_OPTIONS] = {false};
+    bool operands_only = false;
+    for (int i = first; i < argc; i++) {
+        const char *text = argv[i];
+        if (!operands_only && strcmp(text, "--") == 0) {
+            operands_only = true;
+        } else if (!operands_only && text[0] == '-' && text[1] != '\0') {
+            SPA_TRY(parse_option(options, command_bit, argc, argv, &i, seen, err));
+        } else {
+            SPA_TRY(spa_names_add(options, &options->operands, text, err));
+        }
+    }
+    return SPA_OK;
+}
+
+void spa_options_fini(spa_options *options)
+{
+    spa_arena_fini(&options->arena);
+}
+
+void spa_options_help(spa_string *out, unsigned command_bit)
+{
+    spa_string_append(out, "Options:\n");
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (!(table[i].commands & command_bit)) continue;
+        char left[40];
+        snprintf(left, sizeof left, "%s%s%s", table[i].name, table[i].value ? " " : "",
+                 table[i].value ? table[i].value : "");
+        spa_string_append(out, "  %-22s %s\n", left, table[i].help);
+    }
+}

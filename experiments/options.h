@@ -1,0 +1,69 @@
+/* The command line: one table of options drives parsing, checks and --help. */
+#ifndef SPA_EXPERIMENTS_OPTIONS_H
+#define SPA_EXPERIMENTS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/text.h"
+#include "sim/policy.h"
+
+/* A list of texts, in the order given. */
+typedef struct spa_names {
+    const char **items;
+    size_t count, capacity;
+} spa_names;
+
+typedef enum spa_noise { SPA_NOISE_ON, SPA_NOISE_OFF } spa_noise;
+
+/* What the command line says. Texts belong to argv or to the arena. */
+typedef struct spa_options {
+    const char *command;
+    spa_names operands; /* models, or files */
+    spa_names devices;  /* --device, repeatable */
+    spa_names policies; /* --policy, repeatable, comma lists split */
+    const char *stack, *lanes, *scenario, *batcher;
+    int64_t batch;       /* 0 = not given */
+    int dtype;           /* spa_dtype, or -1 = not given */
+    int objective;       /* spa_objective */
+    int64_t concurrency; /* requests in flight; 0 = not given */
+    int64_t requests;    /* per replication; 0 = not given */
+    int64_t reps;        /* --reps, profile's --runs; 0 = not given */
+    int64_t seed, jobs, budget;
+    int64_t max_memory_bytes; /* 0 = no limit */
+    int noise, policy_cost;   /* 1 = on, 0 = off */
+    int missing_model;        /* --missing=model */
+    spa_names gantt, chart;   /* figures, *.svg or *.png each */
+    const char *timeline, *schedule, *log, *db, *output, *csv;
+    bool quiet, json, help;
+    spa_arena arena;
+} spa_options;
+
+/* Commands, as bits: which options each one takes. */
+enum {
+    SPA_CMD_MODELS = 1 << 0,
+    SPA_CMD_DEVICES = 1 << 1,
+    SPA_CMD_POLICIES = 1 << 2,
+    SPA_CMD_BATCHERS = 1 << 3,
+    SPA_CMD_SCENARIOS = 1 << 4,
+    SPA_CMD_INSPECT = 1 << 5,
+    SPA_CMD_SIMULATE = 1 << 6,
+    SPA_CMD_COMPARE = 1 << 7,
+    SPA_CMD_DIFF = 1 << 8,
+    SPA_CMD_LOG = 1 << 9,
+    SPA_CMD_PROFILE = 1 << 10
+};
+
+/* Parses argv[first ..]. Operands and options may be mixed; "--" ends the options. Values follow as
+ * "--stack S" or "--stack=S". SPA_E_USAGE for everything that is wrong, with the nearest name.
+ * spa_options_fini in any case. */
+spa_status spa_options_parse(spa_options *options, const char *command, unsigned command_bit,
+                             int argc, char *const *argv, int first, spa_error *err);
+void spa_options_fini(spa_options *options);
+
+/* Appends to a list. */
+spa_status spa_names_add(spa_options *options, spa_names *names, const char *text, spa_error *err);
+
+/* The "Options:" part of a command's help. */
+void spa_options_help(spa_string *out, unsigned command_bit);
+
+#endif

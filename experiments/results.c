@@ -1,0 +1,386 @@
+#include "experiments/results.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "experiments/version.h"
+
+#define APPLICATION_ID 0x53504f41 /* "SPOA" */
+
+static const char schema[] =
+    "CREATE TABLE experiment(\n"
+    "  id INTEGER PRIMARY KEY,\n"
+    "  name TEXT NOT NULL UNIQUE\n"
+    ") STRICT;\n"
+    "CREATE TABLE run(\n"
+    "  id INTEGER PRIMARY KEY,\n"
+    "  experiment_id INTEGER NOT NULL REFERENCES experiment(id),\n"
+    "  hash TEXT NOT NULL UNIQUE,\n" /* of configuration and inputs, 16 hex digits */
+    "  program_version TEXT NOT NULL,\n"
+    "  model TEXT NOT NULL, graph_hash TEXT NOT NULL,\n"
+    "  device TEXT NOT NULL, mode TEXT NOT NULL, stack TEXT NOT NULL, lanes TEXT NOT NULL,\n"
+    "  costs_hash TEXT NOT NULL, origin TEXT NOT NULL,\n"
+    "  policy TEXT NOT NULL, objective TEXT NOT NULL,\n"
+    "  scenario TEXT NOT NULL, concurrency INTEGER NOT NULL, requests INTEGER NOT NULL,\n"
+    "  batch INTEGER NOT NULL, dtype TEXT NOT NULL,\n"
+    "  noise INTEGER NOT NULL, policy_cost INTEGER NOT NULL,\n"
+    "  seed INTEGER NOT NULL, reps INTEGER NOT NULL, budget INTEGER NOT NULL,\n"
+    "  digest TEXT,\n" /* NULL when skipped */
+    "  skipped TEXT\n" /* the reason, or NULL */
+    ") STRICT;\n"
+    "CREATE INDEX run_model ON run(model, device, mode, policy);\n"
+    "CREATE TABLE metric(\n"
+    "  run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,\n"
+    "  name TEXT NOT NULL,\n" /* with its unit: latency_mean_ms */
+    "  value REAL,\n"         /* NULL = not known */
+    "  repeatable INTEGER NOT NULL CHECK(repeatable IN (0, 1)),\n"
+    "  PRIMARY KEY(run_id, name)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+    "CREATE TABLE learning_curve(\n"
+    "  run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,\n"
+    "  step INTEGER NOT NULL,\n"
+    "  value REAL NOT NULL,\n"
+    "  PRIMARY KEY(run_id, step)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+    "CREATE TABLE schedule(\n"
+    "  run_id INTEGER PRIMARY KEY REFERENCES run(id) ON DELETE CASCADE,\n"
+    "  graph_hash TEXT NOT NULL,\n"
+    "  placement TEXT NOT NULL,\n" /* JSON array: processor of each operator */
+    "  lanes TEXT NOT NULL,\n"     /* JSON array: lane, -1 = any */
+    "  ordering TEXT NOT NULL\n"   /* JSON array: operators in dispatch order */
+    ") STRICT;\n"
+    "CREATE TABLE validation(\n"
+    "  run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,\n"
+    "  schedule TEXT NOT NULL,\n"  /* which schedule, "" = all of them */
+    "  component TEXT NOT NULL,\n" /* kernel, launch, transfer, ..., total */
+    "  measured_ms REAL,\n"
+    "  simulated_ms REAL,\n"
+    "  PRIMARY KEY(run_id, schedule, component)\n"
+    ") STRICT, WITHOUT ROWID;\n";
+
+enum {
+    ADD_EXPERIMENT,
+    ADD_RUN,
+    CLEAR_METRICS,
+    CLEAR_SCHEDULE,
+    ADD_METRIC,
+    ADD_SCHEDULE,
+    N_STATEMENTS
+};
+
+static const char *const statements[N_STATEMENTS] = {
+    [ADD_EXPERIMENT] = "INSERT INTO experiment(name) VALUES(?1) "
+                       "ON CONFLICT(name) DO UPDATE SET name = name RETURNING id",
+    [ADD_RUN] = "INSERT INTO run(experiment_id, hash, program_version, model, graph_hash, device, "
+                "mode, stack, lanes, costs_hash, origin, policy, objective, scenario, concurrency, "
+                "requests, batch, dtype, noise, policy_cost, seed, reps, budget, digest, skipped) "
+                "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
+                "?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) "
+                "ON CONFLICT(hash) DO UPDATE SET program_version = excluded.program_version, "
+                "digest = excluded.digest, skipped = excluded.skipped RETURNING id",
+    [CLEAR_METRICS] = "DELETE FROM metric WHERE run_id = ?1",
+    [CLEAR_SCHEDULE] = "DELETE FROM schedule WHERE run_id = ?1",
+    [ADD_METRIC] = "INSERT INTO metric(run_id, name, value, repeatable) VALUES(?1, ?2, ?3, ?4)",
+    [ADD_SCHEDULE] = "INSERT INTO schedule(run_id, graph_hash, placement, lanes, ordering) "
+                     "VALUES(?1, ?2, ?3, ?4, ?5)",
+};
+
+struct spa_results {
+    sqlite3 *db;
+    const char *path;
+    sqlite3_stmt *statements[N_STATEMENTS];
+};
+
+static spa_status fail_db(const spa_results *r, spa_error *err)
+{
+    return spa_fail_at(err, SPA_E_IO, r->path, 0, "%s",
+                       r->db ? sqlite3_errmsg(r->db) : "out of memory");
+}
+
+static spa_status execute(spa_results *r, const char *sql, spa_error *err)
+{
+    return sqlite3_exec(r->db, sql, NULL, NULL, NULL) == SQLITE_OK ? SPA_OK : fail_db(r, err);
+}
+
+/* ---------------------------------------------------------------- opening */
+static spa_status read_pragma(spa_results *r, const char *sql, int64_t *value, spa_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    spa_status status = SPA_OK;
+    *value = 0;
+    if (sqlite3_prepare_v2(r->db, sql, -1, &s, NULL) != SQLITE_OK ||
+        sqlite3_step(s) != SQLITE_ROW) {
+        status = fail_db(r, err);
+    } else {
+        *value = sqlite3_column_int64(s, 0);
+    }
+    sqlite3_finalize(s);
+    return status;
+}
+
+/* A new file gets the schema; any other must be one of ours, of this version. */
+static spa_status check_schema(spa_results *r, spa_error *err)
+{
+    int64_t version, application, tables;
+    SPA_TRY(execute(r, "BEGIN IMMEDIATE", err));
+    SPA_TRY(read_pragma(r, "PRAGMA user_version", &version, err));
+    SPA_TRY(read_pragma(r, "PRAGMA application_id", &application, err));
+    SPA_TRY(read_pragma(r, "SELECT count(*) FROM sqlite_schema", &tables, err));
+    if (tables == 0) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                 APPLICATION_ID, SPA_RESULTS_VERSION);
+        SPA_TRY(execute(r, schema, err));
+        SPA_TRY(execute(r, sql, err));
+    } else if (application != APPLICATION_ID) {
+        return spa_fail_at(err, SPA_E_INVALID, r->path, 0,
+                           "is a database, but not one of sparoa's; name another file");
+    } else if (version != SPA_RESULTS_VERSION) {
+        return spa_fail_at(err, SPA_E_UNSUPPORTED, r->path, 0,
+                           "has schema version %" PRId64 "; this program uses %d", version,
+                           SPA_RESULTS_VERSION);
+    }
+    return execute(r, "COMMIT", err);
+}
+
+static spa_status set_up(spa_results *r, spa_error *err)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    if (sqlite3_open_v2(r->path, &r->db, flags, NULL) != SQLITE_OK) return fail_db(r, err);
+    sqlite3_busy_timeout(r->db, 30000);
+    SPA_TRY(execute(r, "PRAGMA foreign_keys = ON", err));
+    SPA_TRY(check_schema(r, err));
+    SPA_TRY(execute(r, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err));
+    for (int i = 0; i < N_STATEMENTS; i++) {
+        if (sqlite3_prepare_v3(r->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &r->statements[i], NULL) != SQLITE_OK) {
+            return fail_db(r, err);
+        }
+    }
+    return SPA_OK;
+}
+
+spa_status spa_results_open(spa_results **results, const char *path, spa_error *err)
+{
+    *results = NULL;
+    spa_results *r;
+    SPA_TRY(spa_alloc(&r, 1, sizeof *r, err));
+    r->path = path;
+    spa_status status = set_up(r, err);
+    if (status) {
+        spa_results_close(r);
+        return status;
+    }
+    *results = r;
+    return SPA_OK;
+}
+
+void spa_results_close(spa_results *results)
+{
+    if (!results) return;
+    for (int i = 0; i < N_STATEMENTS; i++) sqlite3_finalize(results->statements[i]);
+    sqlite3_close(results->db); /* an open transaction is rolled back */
+    free(results);
+}
+
+/* ---------------------------------------------------------------- keys */
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+    return spa_hash_bytes(h, text, strlen(text) + 1);
+}
+
+uint64_t spa_run_key_hash(const spa_run_key *key)
+{
+    const spa_scenario *s = key->scenario;
+    const spa_options *o = key->options;
+    uint64_t h = hash_text(SPA_HASH_SEED, key->experiment);
+    /* The table's hash covers graph, device, mode, stack, lanes and every cost. */
+    h = spa_hash_u64(spa_hash_u64(h, key->c->graph.hash), key->c->costs.hash);
+    for (size_t i = 0; i < key->c->graph.n_ops; i++) {
+        double rho = key->c->graph.ops[i].sparsity; /* not in the graph's hash, policies read it */
+        uint64_t bits = 0;
+        if (rho == rho) memcpy(&bits, &rho, sizeof bits);
+        h = spa_hash_u64(h, rho == rho ? bits : UINT64_MAX);
+    }
+    h = hash_text(hash_text(h, key->c->graph.name), key->policy);
+    h = spa_hash_u64(hash_text(h, s->name), (uint64_t)s->arrivals);
+    h = spa_hash_u64(spa_hash_u64(h, s->concurrency), s->requests);
+    h = spa_hash_u64(spa_hash_u64(h, s->warmup), (uint64_t)s->workers << 32 | s->serial_ops);
+    h = spa_hash_u64(spa_hash_u64(h, (uint64_t)o->objective), (uint64_t)o->seed);
+    h = spa_hash_u64(spa_hash_u64(h, spa_study_reps(o)), (uint64_t)o->budget);
+    return spa_hash_u64(h, (uint64_t)o->noise << 1 | (uint64_t)o->policy_cost);
+}
+
+/* ---------------------------------------------------------------- storing */
+static void bind_text(sqlite3_stmt *s, int at, const char *text)
+{
+    if (text) {
+        sqlite3_bind_text(s, at, text, -1, SQLITE_TRANSIENT);
+    } else {
+        sqlite3_bind_null(s, at);
+    }
+}
+
+static void bind_hash(sqlite3_stmt *s, int at, uint64_t hash)
+{
+    char text[20];
+    snprintf(text, sizeof text, "%016" PRIx64, hash);
+    bind_text(s, at, text);
+}
+
+/* Runs a bound statement to its end; the first column of its row, if any, goes to *id. */
+static spa_status step(spa_results *r, int which, int64_t *id, spa_error *err)
+{
+    sqlite3_stmt *s = r->statements[which];
+    int code = sqlite3_step(s);
+    if (code == SQLITE_ROW) {
+        if (id) *id = sqlite3_column_int64(s, 0);
+        code = sqlite3_step(s);
+    }
+    spa_status status = code == SQLITE_DONE ? SPA_OK : fail_db(r, err);
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+    return status;
+}
+
+static void bind_run(sqlite3_stmt *s, int64_t experiment, const spa_run_key *key,
+                     const spa_outcome *outcome)
+{
+    const spa_case *c = key->c;
+    const spa_options *o = key->options;
+    char origin[64];
+    sqlite3_bind_int64(s, 1, experiment);
+    bind_hash(s, 2, spa_run_key_hash(key));
+    bind_text(s, 3, spa_version());
+    bind_text(s, 4, c->graph.name);
+    bind_hash(s, 5, c->graph.hash);
+    bind_text(s, 6, c->costs.device);
+    bind_text(s, 7, c->costs.mode);
+    bind_text(s, 8, c->costs.stack);
+    bind_text(s, 9, c->costs.lanes);
+    bind_hash(s, 10, c->costs.hash);
+    bind_text(s, 11, spa_case_origin(c, origin));
+    bind_text(s, 12, key->policy);
+    bind_text(s, 13, spa_objective_name((spa_objective)o->objective));
+    bind_text(s, 14, key->scenario->name);
+    sqlite3_bind_int64(s, 15, key->scenario->concurrency);
+    sqlite3_bind_int64(s, 16, (int64_t)key->scenario->requests);
+    sqlite3_bind_int64(s, 17, c->graph.batch);
+    bind_text(s, 18, spa_dtype_name(c->graph.dtype));
+    sqlite3_bind_int64(s, 19, o->noise);
+    sqlite3_bind_int64(s, 20, o->policy_cost);
+    sqlite3_bind_int64(s, 21, o->seed);
+    sqlite3_bind_int64(s, 22, (int64_t)spa_study_reps(o));
+    sqlite3_bind_int64(s, 23, o->budget);
+    if (!outcome->is_skipped) bind_hash(s, 24, outcome->digest);
+    bind_text(s, 25, outcome->is_skipped ? outcome->skipped : NULL);
+}
+
+static spa_status store_metrics(spa_results *r, int64_t run, const spa_outcome *o, spa_error *err)
+{
+    const struct {
+        const char *name;
+        double value;
+        int repeatable;
+    } metrics[] = {
+        {"latency_mean_ms", o->latency_ms, 1},
+        {"latency_p50_ms", o->p50_ms, 1},
+        {"latency_p95_ms", o->p95_ms, 1},
+        {"latency_p99_ms", o->p99_ms, 1},
+        {"latency_ci95_ms", o->ci95_ms, 1},
+        {"lower_bound_ms", o->lower_bound_ms, 1},
+        {"gap", o->gap, 1},
+        {"energy_mj", o->energy_mj, 1},
+        {"energy_dynamic_mj", o->energy_dynamic_mj, 1},
+        {"power_w", o->power_w, 1},
+        {"throughput_ips", o->throughput_ips, 1},
+        {"gpu_share", o->gpu_share, 1},
+        {"transfers", o->transfers, 1},
+        {"transfer_ms", o->transfer_ms, 1},
+        {"overlap", o->overlap, 1},
+        {"dispatch_ms", o->dispatch_ms, 1},
+        {"plan_host_ms", o->plan_host_ms, 0},
+    };
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
+        sqlite3_stmt *s = r->statements[ADD_METRIC];
+        sqlite3_bind_int64(s, 1, run);
+        bind_text(s, 2, metrics[i].name);
+        if (isfinite(metrics[i].value)) sqlite3_bind_double(s, 3, metrics[i].value);
+        sqlite3_bind_int(s, 4, metrics[i].repeatable);
+        SPA_TRY(step(r, ADD_METRIC, NULL, err));
+    }
+    return SPA_OK;
+}
+
+static spa_status store_schedule(spa_results *r, int64_t run, const spa_case *c,
+                                 const spa_schedule *plan, spa_error *err)
+{
+    spa_string texts[3] = {{0}};
+    for (size_t i = 0; i < plan->n_ops; i++) {
+        const char *before = i ? "," : "[";
+        spa_string_append(&texts[0], "%s%u", before, plan->processor[i]);
+        spa_string_append(&texts[1], "%s%d", before, plan->lane[i]);
+        spa_string_append(&texts[2], "%s%u", before, plan->order[i]);
+    }
+    sqlite3_stmt *s = r->statements[ADD_SCHEDULE];
+    sqlite3_bind_int64(s, 1, run);
+    bind_hash(s, 2, c->graph.hash);
+    spa_status status = SPA_OK;
+    for (int k = 0; k < 3; k++) {
+        spa_string_append(&texts[k], "]");
+        if (!status) status = spa_string_ok(&texts[k], err);
+        if (!status) bind_text(s, 3 + k, texts[k].text);
+        spa_string_fini(&texts[k]);
+    }
+    return status ? status : step(r, ADD_SCHEDULE, NULL, err);
+}
+
+static spa_status store_all(spa_results *r, const spa_run_key *key, const spa_outcome *outcome,
+                            spa_error *err)
+{
+    int64_t experiment = 0, run = 0;
+    bind_text(r->statements[ADD_EXPERIMENT], 1, key->experiment);
+    SPA_TRY(step(r, ADD_EXPERIMENT, &experiment, err));
+    bind_run(r->statements[ADD_RUN], experiment, key, outcome);
+    SPA_TRY(step(r, ADD_RUN, &run, err));
+    sqlite3_bind_int64(r->statements[CLEAR_METRICS], 1, run);
+    SPA_TRY(step(r, CLEAR_METRICS, NULL, err));
+    sqlite3_bind_int64(r->statements[CLEAR_SCHEDULE], 1, run);
+    SPA_TRY(step(r, CLEAR_SCHEDULE, NULL, err));
+    if (outcome->is_skipped) return SPA_OK;
+    SPA_TRY(store_metrics(r, run, outcome, err));
+    if (outcome->plan.n_ops == 0) return SPA_OK;
+    return store_schedule(r, run, key->c, &outcome->plan, err);
+}
+
+spa_status spa_results_store(spa_results *results, const spa_run_key *key,
+                             const spa_outcome *outcome, spa_error *err)
+{
+    SPA_TRY(execute(results, "BEGIN IMMEDIATE", err));
+    spa_status status = store_all(results, key, outcome, err);
+    if (!status) status = execute(results, "COMMIT", err);
+    if (status) sqlite3_exec(results->db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+spa_status spa_results_store_runs(const char *path, const char *experiment, const spa_runs *runs,
+                                  const spa_options *options, spa_error *err)
+{
+    spa_results *results;
+    SPA_TRY(spa_results_open(&results, path, err));
+    spa_status status = SPA_OK;
+    size_t n = runs->policies.count;
+    for (size_t i = 0; i < runs->n_cases * n && !status; i++) {
+        spa_run_key key = {.experiment = experiment,
+                           .c = &runs->cases[i / n],
+                           .options = options,
+                           .scenario = &runs->scenario,
+                           .policy = runs->policies.items[i % n]};
+        status = spa_results_store(results, &key, &runs->outcomes[i], err);
+    }
+    spa_results_close(results);
+    return status;
+}

@@ -1,0 +1,40 @@
+/* What compare and simulate print: cases x policies, as tables and as JSON. */
+#ifndef SPA_EXPERIMENTS_RUNS_H
+#define SPA_EXPERIMENTS_RUNS_H
+
+#include "experiments/study.h"
+
+/* Outcomes of every policy on every case. */
+typedef struct spa_runs {
+    size_t n_cases, n_devices; /* case number = model * n_devices + device */
+    spa_case *cases;           /* [n_cases] */
+    spa_names policies;
+    spa_scenario scenario;
+    spa_outcome *outcomes; /* [n_cases * policies.count], by case */
+} spa_runs;
+
+/* Opens every model on every device ("all" written out) and checks policies and scenario. */
+spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *paths,
+                         spa_error *err);
+void spa_runs_close(spa_runs *runs);
+
+static inline spa_outcome *spa_runs_outcome(const spa_runs *runs, size_t c, size_t policy)
+{
+    return &runs->outcomes[c * runs->policies.count + policy];
+}
+
+/* The best policy of a case by the objective, -1 = none is known. `kind`: of all, of those that ran
+ * on one processor, of those that ran on several. The first of equally good ones. */
+typedef enum spa_pick { SPA_PICK_ALL, SPA_PICK_SINGLE, SPA_PICK_HYBRID } spa_pick;
+int spa_runs_best(const spa_runs *runs, size_t c, spa_objective objective, spa_pick kind);
+
+/* The heading of a case: model, device@mode, stack, lanes, dtype, batch, scenario, origin. */
+void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options, spa_string *out);
+/* A table per case, with the best marked and the gain of the best hybrid below. */
+spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_string *out,
+                          spa_error *err);
+/* The document "sparoa.<command>/1". */
+spa_status spa_runs_print_json(const spa_runs *runs, const char *command, spa_string *out,
+                               spa_error *err);
+
+#endif

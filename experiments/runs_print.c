@@ -1,0 +1,216 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include "experiments/json.h"
+#include "experiments/runs.h"
+#include "experiments/table.h"
+
+/* ---------------------------------------------------------------- text */
+void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options, spa_string *out)
+{
+    const spa_case *k = &runs->cases[c];
+    char origin[128];
+    uint64_t reps = spa_study_reps(options);
+    spa_string_append(out, "%s on %s@%s\n", k->graph.name, k->costs.device, k->costs.mode);
+    spa_string_append(out, "  stack %s, lanes %s, %s, batch %d, scenario %s", k->costs.stack,
+                      k->costs.lanes, spa_dtype_name(k->graph.dtype), k->graph.batch,
+                      runs->scenario.name);
+    if (runs->scenario.arrivals == SPA_ARRIVALS_CLOSED) {
+        spa_string_append(out, " (%u in flight, %" PRIu64 " requests)", runs->scenario.concurrency,
+                          runs->scenario.requests);
+    }
+    spa_string_append(out, "\n  objective %s, noise %s, %" PRIu64 " replication%s, seed %lld\n",
+                      spa_objective_name((spa_objective)options->objective),
+                      options->noise ? "on" : "off", reps, reps == 1 ? "" : "s",
+                      (long long)options->seed);
+    spa_string_append(out, "  times: %s\n", spa_case_origin_text(k, origin));
+}
+
+/* Decimals that leave the fastest latency of a case at least three digits. */
+static int latency_decimals(const spa_runs *runs, size_t c)
+{
+    int decimals = 3;
+    double least = INFINITY;
+    for (size_t i = 0; i < runs->policies.count; i++) {
+        const spa_outcome *o = spa_runs_outcome(runs, c, i);
+        if (!o->is_skipped && o->latency_ms < least) least = o->latency_ms;
+    }
+    for (double x = 0.1; least < x && decimals < 6; x /= 10) decimals++;
+    return decimals;
+}
+
+static void print_row(spa_table *t, const spa_outcome *o, int decimals, bool best)
+{
+    if (o->is_skipped) {
+        spa_table_put(t, "%s", o->policy);
+        spa_table_span(t, "skipped: %s", o->skipped);
+        return;
+    }
+    spa_table_put(t, "%s%s", o->policy, best ? " *" : "");
+    spa_table_number(t, o->latency_ms, decimals);
+    spa_table_number(t, o->ci95_ms, decimals);
+    spa_table_number(t, o->p50_ms, decimals);
+    spa_table_number(t, o->p95_ms, decimals);
+    spa_table_number(t, o->p99_ms, decimals);
+    spa_table_number(t, o->gap * 100, 1);
+    spa_table_number(t, o->energy_mj, 2);
+    spa_table_number(t, o->power_w, 2);
+    spa_table_number(t, o->throughput_ips, 1);
+    spa_table_number(t, o->gpu_share * 100, 1);
+    spa_table_number(t, o->transfers, 1);
+    spa_table_number(t, o->transfer_ms, 3);
+    spa_table_number(t, o->overlap * 100, 0);
+    spa_table_number(t, o->plan_host_ms, 1);
+}
+
+/* Half-width of the 95 % interval of the mean difference of two policies' latencies, ms: paired by
+ * replication, because both saw the same random numbers. NaN = unknown. */
+static double paired_ci(const spa_outcome *a, const spa_outcome *b)
+{
+    if (a->n_reps != b->n_reps || a->n_reps < 2) return NAN;
+    spa_moments m = {0};
+    for (uint64_t r = 0; r < a->n_reps; r++) spa_moments_add(&m, a->rep_ms[r] - b->rep_ms[r]);
+    return spa_ci_half_width(m.count, spa_moments_sd(&m), 0.95);
+}
+
+static const char *value_text(const spa_outcome *o, spa_objective objective, char text[64])
+{
+    switch (objective) {
+    case SPA_OBJECTIVE_ENERGY:
+        snprintf(text, 64, "%.2f mJ", o->energy_mj);
+        break;
+    case SPA_OBJECTIVE_EDP:
+        snprintf(text, 64, "%.3f uJ s", o->energy_mj * o->latency_ms);
+        break;
+    case SPA_OBJECTIVE_THROUGHPUT:
+        snprintf(text, 64, "%.1f/s", o->throughput_ips);
+        break;
+    default:
+        snprintf(text, 64, "%.4g ms", o->latency_ms);
+        break;
+    }
+    return text;
+}
+
+/* How the best policy that uses several processors stands to the best that uses one. */
+static void print_gain(const spa_runs *runs, size_t c, spa_objective objective, spa_string *out)
+{
+    int single = spa_runs_best(runs, c, objective, SPA_PICK_SINGLE);
+    int hybrid = spa_runs_best(runs, c, objective, SPA_PICK_HYBRID);
+    if (single < 0 || hybrid < 0) {
+        spa_string_append(out, "  no policy %s.\n",
+                          single < 0 ? "ran on one processor alone" : "used several processors");
+        return;
+    }
+    const spa_outcome *s = spa_runs_outcome(runs, c, (size_t)single);
+    const spa_outcome *h = spa_runs_outcome(runs, c, (size_t)hybrid);
+    double gain = 1 - spa_outcome_value(h, objective) / spa_outcome_value(s, objective);
+    char a[64], b[64];
+    spa_string_append(out,
+                      "  best hybrid: %s, %s: %.1f %% %s than the best single processor (%s, %s)",
+                      h->policy, value_text(h, objective, a), fabs(gain) * 100,
+                      gain >= 0 ? "better" : "worse", s->policy, value_text(s, objective, b));
+    if (objective == SPA_OBJECTIVE_LATENCY) {
+        double difference = s->latency_ms - h->latency_ms, ci = paired_ci(s, h);
+        if (isfinite(ci)) {
+            spa_string_append(out, ";\n  difference %.4g +- %.2g ms (95 %%, paired)", difference,
+                              ci);
+            if (fabs(difference) <= ci) spa_string_append(out, ": they cannot be told apart");
+        }
+    }
+    spa_string_append(out, ".\n");
+}
+
+spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_string *out,
+                          spa_error *err)
+{
+    spa_objective objective = (spa_objective)options->objective;
+    for (size_t c = 0; c < runs->n_cases; c++) {
+        if (c) spa_string_append(out, "\n");
+        spa_runs_heading(runs, c, options, out);
+        spa_table t;
+        spa_table_init(&t,
+                       "policy|latency ms|+-95%|p50|p95|p99|gap %|energy mJ|power W|inf/s|gpu %|"
+                       "xfers|xfer ms|overlap %|plan ms",
+                       "lrrrrrrrrrrrrrr");
+        int best = spa_runs_best(runs, c, objective, SPA_PICK_ALL);
+        int decimals = latency_decimals(runs, c);
+        for (size_t i = 0; i < runs->policies.count; i++) {
+            print_row(&t, spa_runs_outcome(runs, c, i), decimals, (int)i == best);
+        }
+        spa_status status = spa_table_print(&t, 2, out, err);
+        spa_table_fini(&t);
+        SPA_TRY(status);
+        spa_string_append(out, "  * best by %s; lower bound %.3f ms (noise off)\n",
+                          spa_objective_name(objective),
+                          (double)runs->cases[c].lower_bound_ns * 1e-6);
+        print_gain(runs, c, objective, out);
+        if (!runs->cases[c].power_known) {
+            spa_string_append(out, "  energy: not known for this device\n");
+        }
+    }
+    return spa_string_ok(out, err);
+}
+
+/* ---------------------------------------------------------------- JSON */
+static void json_outcome(spa_json *j, json_t *row, const spa_outcome *o)
+{
+    spa_json_set(j, row, "policy", spa_json_text(j, o->policy));
+    if (o->is_skipped) {
+        spa_json_set(j, row, "skipped", spa_json_text(j, o->skipped));
+        return;
+    }
+    json_t *latency = spa_json_member(j, row, "latency_ms");
+    spa_json_set(j, latency, "mean", spa_json_number(o->latency_ms));
+    spa_json_set(j, latency, "p50", spa_json_number(o->p50_ms));
+    spa_json_set(j, latency, "p95", spa_json_number(o->p95_ms));
+    spa_json_set(j, latency, "p99", spa_json_number(o->p99_ms));
+    spa_json_set(j, latency, "ci95", spa_json_number(o->ci95_ms));
+    spa_json_set(j, row, "lower_bound_ms", spa_json_number(o->lower_bound_ms));
+    spa_json_set(j, row, "gap", spa_json_number(o->gap));
+    if (isfinite(o->energy_mj)) {
+        json_t *energy = spa_json_member(j, row, "energy_mj");
+        spa_json_set(j, energy, "mean", spa_json_number(o->energy_mj));
+    } else {
+        spa_json_set(j, row, "energy_mj", json_null());
+    }
+    spa_json_set(j, row, "energy_dynamic_mj", spa_json_number(o->energy_dynamic_mj));
+    spa_json_set(j, row, "power_w", spa_json_number(o->power_w));
+    spa_json_set(j, row, "throughput_ips", spa_json_number(o->throughput_ips));
+    spa_json_set(j, row, "gpu_share", spa_json_number(o->gpu_share));
+    spa_json_set(j, row, "transfers", spa_json_number(o->transfers));
+    spa_json_set(j, row, "transfer_ms", spa_json_number(o->transfer_ms));
+    spa_json_set(j, row, "overlap", spa_json_number(o->overlap));
+    spa_json_set(j, row, "plan_host_ms", spa_json_number(o->plan_host_ms));
+    spa_json_set(j, row, "digest", json_sprintf("%016" PRIx64, o->digest));
+}
+
+static void json_case(spa_json *j, json_t *run, const spa_runs *runs, size_t c)
+{
+    const spa_case *k = &runs->cases[c];
+    char origin[64];
+    spa_json_set(j, run, "model", spa_json_text(j, k->graph.name));
+    spa_json_set(j, run, "device", spa_json_text(j, k->costs.device));
+    spa_json_set(j, run, "mode", spa_json_text(j, k->costs.mode));
+    spa_json_set(j, run, "stack", spa_json_text(j, k->costs.stack));
+    spa_json_set(j, run, "scenario", spa_json_text(j, runs->scenario.name));
+    spa_json_set(j, run, "batch", json_integer(k->graph.batch));
+    spa_json_set(j, run, "dtype", spa_json_text(j, spa_dtype_name(k->graph.dtype)));
+    spa_json_set(j, run, "origin", spa_json_text(j, spa_case_origin(k, origin)));
+    json_t *results = spa_json_array(j, run, "results");
+    for (size_t i = 0; i < runs->policies.count; i++) {
+        json_outcome(j, spa_json_row(j, results), spa_runs_outcome(runs, c, i));
+    }
+}
+
+spa_status spa_runs_print_json(const spa_runs *runs, const char *command, spa_string *out,
+                               spa_error *err)
+{
+    spa_json j;
+    spa_json_init(&j, command);
+    json_t *list = spa_json_array(&j, j.root, "runs");
+    for (size_t c = 0; c < runs->n_cases; c++) json_case(&j, spa_json_row(&j, list), runs, c);
+    spa_status status = spa_json_print(&j, out, err);
+    spa_json_fini(&j);
+    return status;
+}

@@ -1,0 +1,285 @@
+#include "experiments/study.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "experiments/cli.h"
+
+#define DEFAULT_REPS 30
+
+/* ---------------------------------------------------------------- options */
+spa_status spa_study_scenario(const spa_options *options, spa_scenario *scenario, spa_error *err)
+{
+    const char *name = options->scenario;
+    if (!name) name = options->concurrency > 1 ? "closed" : "single";
+    SPA_TRY(spa_cli_name_status(spa_scenario_load(scenario, name, err), name, err));
+    if (options->concurrency > 1 && scenario->arrivals == SPA_ARRIVALS_SINGLE) {
+        return spa_fail(err, SPA_E_USAGE,
+                        "--concurrency %lld needs a closed scenario, not '%.100s'",
+                        (long long)options->concurrency, name);
+    }
+    if (options->concurrency) {
+        uint64_t least = 20 * (uint64_t)options->concurrency;
+        scenario->concurrency = (uint32_t)options->concurrency;
+        if (!options->requests && scenario->requests < least) scenario->requests = least;
+    }
+    if (options->requests) scenario->requests = (uint64_t)options->requests;
+    if (scenario->warmup >= scenario->requests) {
+        return spa_fail(err, SPA_E_USAGE,
+                        "--requests must be more than the scenario's warm-up, %llu",
+                        (unsigned long long)scenario->warmup);
+    }
+    return SPA_OK;
+}
+
+uint64_t spa_study_reps(const spa_options *options)
+{
+    if (options->reps) return (uint64_t)options->reps;
+    return options->noise ? DEFAULT_REPS : 1;
+}
+
+spa_status spa_study_policies(spa_options *options, spa_names *policies, spa_error *err)
+{
+    static const char *const every[] = {"all"};
+    spa_names given = options->policies;
+    if (given.count == 0) given = (spa_names){.items = (const char **)every, .count = 1};
+    for (size_t i = 0; i < given.count; i++) {
+        if (strcmp(given.items[i], "all") == 0) {
+            size_t count;
+            const spa_policy *const *known = spa_policies(&count);
+            for (size_t k = 0; k < count; k++) {
+                SPA_TRY(spa_names_add(options, policies, known[k]->name, err));
+            }
+            continue;
+        }
+        const spa_policy *policy;
+        spa_param_values values;
+        if (spa_policy_parse(given.items[i], &policy, &values, err) != SPA_OK) {
+            if (err) err->status = SPA_E_USAGE;
+            return SPA_E_USAGE;
+        }
+        SPA_TRY(spa_names_add(options, policies, given.items[i], err));
+    }
+    return SPA_OK;
+}
+
+/* ---------------------------------------------------------------- one policy */
+typedef struct trial {
+    const spa_case *c;
+    const spa_options *options;
+    const spa_scenario *scenario;
+    const spa_policy *policy;
+    void *self;
+    spa_evaluator *evaluator;
+    spa_engine *engine;
+    spa_histogram latencies;
+    const spa_recorder *recorder;
+    bool recording;
+    spa_run_result sum; /* totals over replications */
+    spa_moments means;  /* of the replications' mean latencies, ns */
+} trial;
+
+static void record(void *user, const spa_event *event)
+{
+    trial *t = user;
+    if (t->recording) t->recorder->event(t->recorder->user, event);
+}
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+/* Creates the policy and lets it plan. SPA_E_UNSUPPORTED = skip. */
+static spa_status prepare(trial *t, const char *text, spa_outcome *outcome, spa_error *err)
+{
+    spa_param_values values;
+    const spa_case *c = t->c;
+    SPA_TRY(spa_policy_parse(text, &t->policy, &values, err));
+    spa_objective objective = (spa_objective)t->options->objective;
+    if (!(t->policy->objectives & (uint32_t)objective)) {
+        return spa_fail(err, SPA_E_UNSUPPORTED, "does not honour the objective '%s'",
+                        spa_objective_name(objective));
+    }
+    double begin = now_ms();
+    if (t->policy->create) SPA_TRY(t->policy->create(&t->self, &values, err));
+    if (t->policy->plan) {
+        SPA_TRY(spa_schedule_init(&outcome->plan, c->graph.n_ops, err));
+        SPA_TRY(spa_evaluator_new(&t->evaluator, &c->graph, &c->costs, true, err));
+        spa_plan_context context = {.graph = &c->graph,
+                                    .costs = &c->costs,
+                                    .objective = objective,
+                                    .seed = (uint64_t)t->options->seed,
+                                    .budget = (uint64_t)t->options->budget,
+                                    .evaluator = t->evaluator};
+        SPA_TRY(t->policy->plan(t->self, &context, &outcome->plan, err));
+    }
+    outcome->plan_host_ms = now_ms() - begin;
+    return SPA_OK;
+}
+
+static spa_status make_engine(trial *t, const spa_outcome *outcome, spa_error *err)
+{
+    spa_run_config config = spa_run_config_default();
+    config.graph = &t->c->graph;
+    config.costs = &t->c->costs;
+    config.policy = t->policy;
+    config.self = t->self;
+    config.schedule = outcome->plan.n_ops ? &outcome->plan : NULL;
+    config.scenario = *t->scenario;
+    config.objective = (spa_objective)t->options->objective;
+    config.noise = t->options->noise != 0;
+    config.policy_cost = t->options->policy_cost != 0;
+    config.seed = (uint64_t)t->options->seed;
+    if (t->recorder) {
+        config.record = record;
+        config.record_user = t;
+    }
+    return spa_engine_new(&t->engine, &config, err);
+}
+
+static void add_result(spa_run_result *sum, const spa_run_result *r)
+{
+    sum->requests += r->requests;
+    sum->span_ns += r->span_ns;
+    sum->energy_j += r->energy_j;
+    sum->energy_dynamic_j += r->energy_dynamic_j;
+    sum->dispatch_ns += r->dispatch_ns;
+    sum->transfers += r->transfers;
+    sum->transfer_ns += r->transfer_ns;
+    sum->overlap_ns += r->overlap_ns;
+    for (int p = 0; p < SPA_MAX_PROCESSORS; p++) {
+        sum->energy_processor_j[p] += r->energy_processor_j[p];
+        sum->busy_ns[p] += r->busy_ns[p];
+        sum->ops[p] += r->ops[p];
+        sum->macs[p] += r->macs[p];
+    }
+}
+
+static spa_status replicate(trial *t, spa_outcome *outcome, spa_error *err)
+{
+    uint64_t seed = (uint64_t)t->options->seed;
+    SPA_TRY(spa_alloc(&outcome->rep_ms, outcome->n_reps, sizeof *outcome->rep_ms, err));
+    for (uint64_t r = 0; r < outcome->n_reps; r++) {
+        spa_run_result result;
+        t->recording = t->recorder && r == 0;
+        SPA_TRY(spa_engine_restart(t->engine, seed, r, NULL, err));
+        SPA_TRY(spa_engine_run(t->engine, &t->latencies, &result, err));
+        add_result(&t->sum, &result);
+        spa_moments_add(&t->means, result.latency_ns.mean);
+        outcome->rep_ms[r] = result.latency_ns.mean * 1e-6;
+        if (r == 0) outcome->first_digest = result.digest;
+        /* One replication: the run's own digest. */
+        outcome->digest = r ? spa_hash_u64(outcome->digest, result.digest) : result.digest;
+    }
+    return SPA_OK;
+}
+
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : NAN;
+}
+
+static void summarise_energy(const trial *t, spa_outcome *o)
+{
+    const spa_run_result *s = &t->sum;
+    double inferences = (double)s->requests * t->c->graph.batch;
+    bool known = t->c->power_known;
+    o->energy_mj = known ? s->energy_j * 1e3 / inferences : NAN;
+    o->energy_dynamic_mj = known ? s->energy_dynamic_j * 1e3 / inferences : NAN;
+    o->power_w = known ? ratio(s->energy_j, (double)s->span_ns * 1e-9) : NAN;
+    for (int p = 0; p < SPA_MAX_PROCESSORS; p++) {
+        o->processor_mj[p] = known ? s->energy_processor_j[p] * 1e3 / inferences : NAN;
+    }
+    o->throughput_ips = ratio(inferences, (double)s->span_ns * 1e-9);
+}
+
+static void summarise(const trial *t, spa_outcome *o)
+{
+    const spa_run_result *s = &t->sum;
+    const spa_costs *costs = &t->c->costs;
+    double requests = (double)s->requests;
+    o->requests = s->requests;
+    o->latency_ms = t->means.mean * 1e-6;
+    o->p50_ms = spa_histogram_quantile(&t->latencies, 0.50) * 1e-6;
+    o->p95_ms = spa_histogram_quantile(&t->latencies, 0.95) * 1e-6;
+    o->p99_ms = spa_histogram_quantile(&t->latencies, 0.99) * 1e-6;
+    /* One noisy replication has an interval, but nobody knows how wide. */
+    bool unknown = t->means.count < 2 && t->options->noise;
+    o->ci95_ms =
+        unknown ? NAN : spa_ci_half_width(t->means.count, spa_moments_sd(&t->means), 0.95) * 1e-6;
+    o->lower_bound_ms = (double)t->c->lower_bound_ns * 1e-6;
+    o->gap = ratio(o->latency_ms, o->lower_bound_ms) - 1;
+    summarise_energy(t, o);
+    double macs = 0, accelerated = 0;
+    int used = 0;
+    for (uint32_t p = 0; p < costs->n_processors; p++) {
+        macs += s->macs[p];
+        if (costs->processors[p].role == SPA_ROLE_ACCELERATOR) accelerated += s->macs[p];
+        used += s->ops[p] > 0;
+        o->busy[p] =
+            ratio((double)s->busy_ns[p], (double)s->span_ns * costs->processors[p].n_lanes);
+    }
+    o->hybrid = used > 1;
+    o->gpu_share = ratio(accelerated, macs);
+    o->transfers = (double)s->transfers / requests;
+    o->transfer_ms = (double)s->transfer_ns * 1e-6 / requests;
+    o->overlap = ratio((double)s->overlap_ns, (double)s->transfer_ns);
+    o->dispatch_ms = (double)s->dispatch_ns * 1e-6 / requests;
+}
+
+spa_status spa_study_run(const spa_case *c, const spa_options *options,
+                         const spa_scenario *scenario, const char *policy,
+                         const spa_recorder *recorder, spa_outcome *outcome, spa_error *err)
+{
+    trial t = {.c = c, .options = options, .scenario = scenario, .recorder = recorder};
+    spa_error cause = {0};
+    *outcome = (spa_outcome){.policy = policy, .n_reps = spa_study_reps(options)};
+    spa_status status = spa_histogram_init(&t.latencies, &cause);
+    if (!status) status = prepare(&t, policy, outcome, &cause);
+    if (!status) status = make_engine(&t, outcome, &cause);
+    if (status == SPA_E_UNSUPPORTED) {
+        outcome->is_skipped = true;
+        snprintf(outcome->skipped, sizeof outcome->skipped, "%.500s", cause.message);
+        status = SPA_OK;
+    } else if (!status) {
+        status = replicate(&t, outcome, &cause);
+        if (!status) summarise(&t, outcome);
+    }
+    spa_engine_free(t.engine);
+    spa_evaluator_free(t.evaluator);
+    if (t.policy && t.policy->destroy) t.policy->destroy(t.self);
+    spa_histogram_fini(&t.latencies);
+    if (status) {
+        spa_outcome_fini(outcome);
+        return spa_fail(err, status, "%s on %s with policy %.100s: %.550s", c->graph.name,
+                        c->costs.device, policy, cause.message);
+    }
+    return SPA_OK;
+}
+
+void spa_outcome_fini(spa_outcome *outcome)
+{
+    free(outcome->rep_ms);
+    spa_schedule_fini(&outcome->plan);
+    outcome->rep_ms = NULL;
+}
+
+double spa_outcome_value(const spa_outcome *o, spa_objective objective)
+{
+    if (o->is_skipped) return NAN;
+    switch (objective) {
+    case SPA_OBJECTIVE_ENERGY:
+        return o->energy_mj;
+    case SPA_OBJECTIVE_EDP:
+        return o->energy_mj * o->latency_ms;
+    case SPA_OBJECTIVE_THROUGHPUT:
+        return ratio(1, o->throughput_ips);
+    case SPA_OBJECTIVE_LATENCY:
+        break;
+    }
+    return o->latency_ms;
+}

@@ -1,0 +1,76 @@
+/* One model on one device, and what policies make of it: the work behind compare and simulate. */
+#ifndef SPA_EXPERIMENTS_STUDY_H
+#define SPA_EXPERIMENTS_STUDY_H
+
+#include "devices/device.h"
+#include "experiments/options.h"
+#include "experiments/paths.h"
+#include "sim/engine.h"
+
+/* A model on a device. The table points into the graph: do not move a case once it is open. */
+typedef struct spa_case {
+    const char *model;  /* as given on the command line */
+    spa_device *device; /* NULL = no device (inspect) */
+    spa_graph graph;
+    spa_costs costs;
+    int64_t lower_bound_ns;
+    bool power_known; /* false = every energy is unknown, never 0 */
+} spa_case;
+
+/* Loads model and device and builds the table with the options' stack, lanes, batch and dtype.
+ * `device` NULL = the graph alone. Zeroed on failure. */
+spa_status spa_case_open(spa_case *c, const spa_options *options, const spa_paths *paths,
+                         const char *model, const char *device, spa_error *err);
+void spa_case_close(spa_case *c);
+
+/* The scenario of the options (--scenario, --concurrency, --requests). */
+spa_status spa_study_scenario(const spa_options *options, spa_scenario *scenario, spa_error *err);
+/* Replications of the options: --reps, or 30 with noise and 1 without. */
+uint64_t spa_study_reps(const spa_options *options);
+/* The policies of the options, "all" (and none given) written out, each one checked. */
+spa_status spa_study_policies(spa_options *options, spa_names *policies, spa_error *err);
+
+/* A policy's row. NaN = unknown. Times in ms, energies in mJ per inference. */
+typedef struct spa_outcome {
+    const char *policy; /* as given: "threshold:intensity=1e8" */
+    bool is_skipped;
+    char skipped[512]; /* the reason */
+    double latency_ms, p50_ms, p95_ms, p99_ms, ci95_ms;
+    double lower_bound_ms, gap;
+    double energy_mj, energy_dynamic_mj, power_w;
+    double processor_mj[SPA_MAX_PROCESSORS]; /* dynamic, of energy_dynamic_mj */
+    double throughput_ips;                   /* inferences (requests x batch) per second */
+    double gpu_share, transfers, transfer_ms, overlap;
+    double dispatch_ms;              /* host time spent issuing, per request */
+    double busy[SPA_MAX_PROCESSORS]; /* share of lanes x time */
+    bool hybrid;                     /* operators ran on more than one processor */
+    double plan_host_ms;             /* wall clock */
+    uint64_t digest, requests;
+    uint64_t first_digest; /* of replication 0 */
+    uint64_t n_reps;
+    double *rep_ms;    /* [n_reps] mean latency of each replication, for paired tests */
+    spa_schedule plan; /* n_ops = 0: the policy decides as it goes */
+} spa_outcome;
+void spa_outcome_fini(spa_outcome *outcome);
+
+/* Called for every event of replication 0. */
+typedef struct spa_recorder {
+    void (*event)(void *user, const spa_event *event);
+    void *user;
+} spa_recorder;
+
+/* Plans and runs all replications of one policy. A policy that cannot do the case gives a skipped
+ * row; anything else that fails is an error. Thread-safe for one case; equal inputs give equal
+ * outcomes but for plan_host_ms. `recorder` may be NULL. */
+spa_status spa_study_run(const spa_case *c, const spa_options *options,
+                         const spa_scenario *scenario, const char *policy,
+                         const spa_recorder *recorder, spa_outcome *outcome, spa_error *err);
+
+/* What the objective minimises, of an outcome; NaN where it is not known. */
+double spa_outcome_value(const spa_outcome *outcome, spa_objective objective);
+/* "modelled: fitted to published measurements", with ", uncalibrated" where that is so. */
+const char *spa_case_origin_text(const spa_case *c, char text[128]);
+/* "modelled" or "modelled, uncalibrated": for JSON and the database. */
+const char *spa_case_origin(const spa_case *c, char text[64]);
+
+#endif
