@@ -184,6 +184,7 @@ static spa_status parse_power(const spa_device *d, spec_files *files, spec_mode 
 {
     char section[SECTION_BYTES], key[SECTION_BYTES];
     section_of(section, "power", mode->name);
+    if (!d->power_known) return SPA_OK;
     SPA_TRY(spec_number(files, section, "idle_w", NAN, 0, 1e5, &mode->idle_w, err));
     for (uint32_t p = 0; p < d->n_processors; p++) {
         const spec_processor *q = &d->processors[p];
@@ -287,7 +288,8 @@ static spa_status parse_origin(spa_device *d, spec_files *files, spa_error *err)
 static spa_status parse_head(spa_device *d, spec_files *files, spa_error *err)
 {
     static const char *const memories[] = {"shared", "discrete"};
-    const char *memory = NULL, *like = NULL;
+    static const char *const powers[] = {"known", "unknown"};
+    const char *memory = NULL, *like = NULL, *power = NULL;
     struct {
         const char *key, *missing, **out;
     } texts[] = {
@@ -305,6 +307,9 @@ static spa_status parse_head(spa_device *d, spec_files *files, spa_error *err)
     SPA_TRY(spec_text(files, "device", "memory", NULL, &memory, err));
     SPA_TRY(one_of(files, "memory", memory, memories, 2, err));
     d->shared_memory = *memory == 's';
+    SPA_TRY(spec_text(files, "device", "power", "known", &power, err));
+    SPA_TRY(one_of(files, "power", power, powers, 2, err));
+    d->power_known = *power == 'k';
     return parse_origin(d, files, err);
 }
 

@@ -110,7 +110,7 @@ typedef struct spec_contention {
 struct spa_device {
     spa_device_info info;
     spa_arena arena;
-    bool shared_memory;
+    bool shared_memory, power_known;
     uint32_t n_processors, n_modes, n_stacks;
     uint32_t host;
     uint32_t mode, stack; /* used when nothing else is asked for */

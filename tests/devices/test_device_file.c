@@ -254,3 +254,10 @@ Test(devices_file, no_allocation_that_fails_leaks_or_goes_unnoticed)
         cr_assert(status == SPA_E_NOMEM || status == SPA_OK, "%ld: %s", n, error.message);
     }
 }
+
+Test(devices_file, unknown_power_needs_no_power_sections_and_allows_none)
+{
+    refused("memory = shared", "memory = shared\npower = unknown", SPA_E_NOT_FOUND, "power");
+    refused("memory = shared", "memory = shared\npower = dunno", SPA_E_NOT_FOUND,
+            "unknown power 'dunno'");
+}
