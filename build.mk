@@ -11,8 +11,8 @@ FORCE:
 KERNEL_FLAGS := -ffp-contract=fast -O3 -Wno-psabi
 $(B)/kernels/%.o: private CFLAGS_FILE = $(KERNEL_FLAGS)
 ifeq ($(shell uname -m),x86_64)
-$(B)/%_avx2.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx2 -mfma
-$(B)/%_avx512.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+$(B)/kernels/%_avx2.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx2 -mfma
+$(B)/kernels/%_avx512.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 endif
 $(B)/%_main.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"'
 $(B)/experiments/version.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"'

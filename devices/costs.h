@@ -21,30 +21,30 @@ typedef enum spa_role { SPA_ROLE_HOST, SPA_ROLE_ACCELERATOR } spa_role;
 
 /* One operator on one processor. */
 typedef struct spa_op_cost {
-    int64_t kernel_ns;      /* execution on the lane, alone, without launch; < 0 = cannot run there */
-    int32_t launch_ns;      /* host time to issue it (already divided by the host's clock) */
-    float dram_share;       /* share of the DRAM bandwidth it draws when running alone, [0, 1] */
-    float capacity_share;   /* share of its processor's compute capacity it fills, (0, 1] */
-    float pressure;         /* what it adds to the interference others feel (see slow_* below) */
-    float corun_slowdown;   /* measured factor (>= 1) while another processor is busy; 0 = not
-                               measured: the contention model applies */
-    float dynamic_w;        /* power above idle while it runs */
-    float noise_cv;         /* coefficient of variation of its kernel time; 0 = unknown or off */
-    uint8_t origin;         /* spa_origin of kernel_ns */
+    int64_t kernel_ns;    /* execution on the lane, alone, without launch; < 0 = cannot run there */
+    int32_t launch_ns;    /* host time to issue it (already divided by the host's clock) */
+    float dram_share;     /* share of the DRAM bandwidth it draws when running alone, [0, 1] */
+    float capacity_share; /* share of its processor's compute capacity it fills, (0, 1] */
+    float pressure;       /* what it adds to the interference others feel (see slow_* below) */
+    float corun_slowdown; /* measured factor (>= 1) while another processor is busy; 0 = not
+                             measured: the contention model applies */
+    float dynamic_w;      /* power above idle while it runs */
+    float noise_cv;       /* coefficient of variation of its kernel time; 0 = unknown or off */
+    uint8_t origin;       /* spa_origin of kernel_ns */
     uint8_t pad[3];
 } spa_op_cost;
 
 /* A processor as configured for the run. */
 typedef struct spa_cost_processor {
-    const char *name;        /* "cpu", "gpu", "cpu0" */
-    const char *backend;     /* kernels it runs: "ncnn", "sparse", ... */
+    const char *name;    /* "cpu", "gpu", "cpu0" */
+    const char *backend; /* kernels it runs: "ncnn", "sparse", ... */
     spa_role role;
-    bool is_async;           /* work can be issued ahead of its inputs (a GPU stream) */
-    uint32_t n_lanes;        /* queues that execute in order, each one operator at a time */
+    bool is_async;    /* work can be issued ahead of its inputs (a GPU stream) */
+    uint32_t n_lanes; /* queues that execute in order, each one operator at a time */
     uint32_t cores_per_lane;
     double clock_hz;
-    float idle_w;            /* its part of the idle power, for the per-processor account */
-    float dispatch_w;        /* host: power above idle while dispatching */
+    float idle_w;     /* its part of the idle power, for the per-processor account */
+    float dispatch_w; /* host: power above idle while dispatching */
     /* Interference: a kernel here runs slower by 1 + slow_a*x + slow_b*x^2, where x is the sum
      * of `pressure` over the kernels running on all *other* lanes (of any processor). */
     float slow_a, slow_b;
@@ -52,37 +52,37 @@ typedef struct spa_cost_processor {
 
 /* Moving data from one processor's memory to another's. A link serves one transfer at a time. */
 typedef struct spa_cost_link {
-    uint8_t id;              /* transfers with equal id share one queue */
-    float dram_share;        /* DRAM bandwidth drawn while a transfer runs */
+    uint8_t id;       /* transfers with equal id share one queue */
+    float dram_share; /* DRAM bandwidth drawn while a transfer runs */
     float dynamic_w;
-    int32_t issue_ns;        /* host time to issue a transfer */
+    int32_t issue_ns; /* host time to issue a transfer */
 } spa_cost_link;
 
 typedef struct spa_costs {
     const spa_graph *graph;  /* not owned; must outlive the table */
     size_t n_ops, n_tensors; /* tensors: operator outputs, then graph inputs (n_ops + k) */
     uint32_t n_processors, n_links;
-    uint32_t host;           /* index of the host processor (where graph inputs begin and the
-                                final outputs must end) */
+    uint32_t host; /* index of the host processor (where graph inputs begin and the
+                      final outputs must end) */
     spa_cost_processor processors[SPA_MAX_PROCESSORS];
     spa_cost_link links[SPA_MAX_PROCESSORS][SPA_MAX_PROCESSORS]; /* [from][to] */
-    spa_op_cost *ops;        /* [n_ops * n_processors], see spa_cost */
-    int64_t *transfer_ns;    /* [n_tensors * n_processors * n_processors], see spa_transfer_ns;
-                                includes latency and synchronisation; 0 on the diagonal */
+    spa_op_cost *ops;     /* [n_ops * n_processors], see spa_cost */
+    int64_t *transfer_ns; /* [n_tensors * n_processors * n_processors], see spa_transfer_ns;
+                             includes latency and synchronisation; 0 on the diagonal */
     /* Dispatch: true = issuing work occupies the host's lane 0 (one thread computes and dispatches,
      * as in eager frameworks); false = the lane that completes an operator issues the next ones,
      * and launch_ns is a delay on the target lane. */
     bool dispatch_occupies_host;
-    bool blocking_sync;      /* a host operator blocks further dispatch of its request until done */
-    double host_hz;          /* converts host cycles (policy decisions) into time */
-    double base_w;           /* whole-board idle power, with all processors idle */
-    double run_cv;           /* run-level coefficient of variation of times */
+    bool blocking_sync; /* a host operator blocks further dispatch of its request until done */
+    double host_hz;     /* converts host cycles (policy decisions) into time */
+    double base_w;      /* whole-board idle power, with all processors idle */
+    double run_cv;      /* run-level coefficient of variation of times */
     /* Provenance. */
     const char *device, *mode, *stack;
-    spa_origin origin;       /* the least trustworthy origin of any entry */
-    bool uncalibrated;       /* the run leaves what the device was calibrated for */
-    const char *lanes;       /* "cpu:0-11,gpu:0" */
-    uint64_t hash;           /* of everything above, with the graph's hash */
+    spa_origin origin; /* the least trustworthy origin of any entry */
+    bool uncalibrated; /* the run leaves what the device was calibrated for */
+    const char *lanes; /* "cpu:0-11,gpu:0" */
+    uint64_t hash;     /* of everything above, with the graph's hash */
     spa_arena arena;
 } spa_costs;
 
@@ -94,7 +94,8 @@ static inline bool spa_cost_can_run(const spa_costs *c, size_t op, uint32_t proc
 {
     return spa_cost(c, op, processor)->kernel_ns >= 0;
 }
-/* Time from "may start" to "done" on an idle machine: kernel plus, where it is not hidden, launch. */
+/* Time from "may start" to "done" on an idle machine: kernel plus, where it is not hidden, launch.
+ */
 static inline int64_t spa_cost_total_ns(const spa_costs *c, size_t op, uint32_t processor)
 {
     const spa_op_cost *k = spa_cost(c, op, processor);

@@ -34,11 +34,11 @@ SPA_API spa_status spa_device_list(const char *const *search, char ***names, siz
                                    spa_error *err);
 
 typedef struct spa_costs_options {
-    const char *stack;    /* NULL = the device's default */
-    const char *mode;     /* NULL = the one in the device's name, else the default */
-    const char *lanes;    /* NULL = the device's default, e.g. "cpu:0-11,gpu:0" */
-    const spa_trace *trace; /* measured rows; NULL = the device's own trace, if it has one */
-    bool missing_model;   /* --missing=model: a row that the trace lacks is modelled */
+    const char *stack;       /* NULL = the device's default */
+    const char *mode;        /* NULL = the one in the device's name, else the default */
+    const char *lanes;       /* NULL = the device's default, e.g. "cpu:0-11,gpu:0" */
+    const spa_trace *trace;  /* measured rows; NULL = the device's own trace, if it has one */
+    bool missing_model;      /* --missing=model: a row that the trace lacks is modelled */
     double scale_contention; /* 1; 0 = contention off */
 } spa_costs_options;
 SPA_API spa_costs_options spa_costs_options_default(void);

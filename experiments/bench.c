@@ -14,8 +14,14 @@ static double clock_ns(clockid_t clock)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-double bench_cpu_ns(void) { return clock_ns(CLOCK_THREAD_CPUTIME_ID); }
-double bench_wall_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+double bench_cpu_ns(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+double bench_wall_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
 
 bench_figure *bench_add(bench_report *report, const char *name, double value, const char *unit)
 {
@@ -41,8 +47,8 @@ spa_status bench_compare(bench_report *report, spa_error *err)
     static const char *const models[] = {"resnet18", "mobilenet_v2", "mobilenet_v3_small",
                                          "vit_b_16", "swin_t"};
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
-        char *argv[] = {"sparoa", "compare", (char *)models[m], "--device", "agx-orin", "--policy",
-                        "all", "--quiet", NULL};
+        char *argv[] = {"sparoa",   "compare", (char *)models[m], "--device", "agx-orin",
+                        "--policy", "all",     "--quiet",         NULL};
         double samples[3];
         char name[96];
         for (int rep = 0; rep < 3; rep++) {

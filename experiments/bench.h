@@ -10,15 +10,15 @@ typedef struct bench_figure {
     char name[96];
     double value;
     const char *unit;
-    char peer[64];      /* "" = none */
+    char peer[64]; /* "" = none */
     double peer_value;
-    double target;      /* NaN = none; smaller is better unless the unit is a rate ("/s") */
+    double target; /* NaN = none; smaller is better unless the unit is a rate ("/s") */
 } bench_figure;
 
 typedef struct bench_report {
     bench_figure figures[BENCH_MAX_FIGURES];
     size_t n;
-    double seconds;     /* budget of one measurement */
+    double seconds; /* budget of one measurement */
 } bench_report;
 
 bench_figure *bench_add(bench_report *report, const char *name, double value, const char *unit);

@@ -40,16 +40,23 @@ static spa_status build_costs(bench_world *w, bool occupies, spa_error *err)
     spa_costs *c = &w->costs;
     SPA_TRY(spa_costs_init(c, &w->graph, 2, err));
     for (uint32_t p = 0; p < 2; p++) {
-        c->processors[p] = (spa_cost_processor){
-            .name = p ? "gpu" : "cpu", .backend = "bench", .role = p ? SPA_ROLE_ACCELERATOR
-                                                                    : SPA_ROLE_HOST,
-            .is_async = p == 1, .n_lanes = 1, .cores_per_lane = 1, .clock_hz = 2e9,
-            .slow_a = 0.1f};
+        c->processors[p] = (spa_cost_processor){.name = p ? "gpu" : "cpu",
+                                                .backend = "bench",
+                                                .role = p ? SPA_ROLE_ACCELERATOR : SPA_ROLE_HOST,
+                                                .is_async = p == 1,
+                                                .n_lanes = 1,
+                                                .cores_per_lane = 1,
+                                                .clock_hz = 2e9,
+                                                .slow_a = 0.1f};
         for (size_t i = 0; i < BENCH_OPS; i++)
-            c->ops[i * 2 + p] = (spa_op_cost){
-                .kernel_ns = i / 2 % 2 == p ? 1000 + (int64_t)i * 10 : 60000,
-                .launch_ns = p ? 500 : 0, .dram_share = 0.6f, .capacity_share = p ? 0.7f : 1.0f,
-                .pressure = 0.5f, .dynamic_w = 3, .origin = SPA_ORIGIN_ASSUMED};
+            c->ops[i * 2 + p] =
+                (spa_op_cost){.kernel_ns = i / 2 % 2 == p ? 1000 + (int64_t)i * 10 : 60000,
+                              .launch_ns = p ? 500 : 0,
+                              .dram_share = 0.6f,
+                              .capacity_share = p ? 0.7f : 1.0f,
+                              .pressure = 0.5f,
+                              .dynamic_w = 3,
+                              .origin = SPA_ORIGIN_ASSUMED};
     }
     c->n_links = 2;
     c->links[0][1] = (spa_cost_link){.id = 0, .dram_share = 0.3f};
@@ -102,7 +109,8 @@ static spa_status time_run(const bench_world *w, const spa_policy *policy, const
     return status;
 }
 
-/* ---- the bare loop: what this job costs without an engine -------------------------------------- */
+/* ---- the bare loop: what this job costs without an engine --------------------------------------
+ */
 
 /* Chains alternate between two servers, greedy by next free time, a transfer at every change. No
  * graph, no contention, no energy, no checks: a floor, not a rival. */
@@ -116,8 +124,9 @@ static double bare_loop(const bench_world *w, uint64_t requests, volatile int64_
             int64_t best = INT64_MAX;
             int to = 0;
             for (int p = 0; p < 2; p++) {
-                int64_t ready = now + (p == at ? 0 : w->costs.transfer_ns[(i * 2 + (size_t)at) * 2 +
-                                                                          (size_t)p]);
+                int64_t ready =
+                    now +
+                    (p == at ? 0 : w->costs.transfer_ns[(i * 2 + (size_t)at) * 2 + (size_t)p]);
                 int64_t t = (ready > free_ns[p] ? ready : free_ns[p]) +
                             w->costs.ops[i * 2 + (size_t)p].kernel_ns;
                 if (t < best) {
@@ -133,7 +142,8 @@ static double bare_loop(const bench_world *w, uint64_t requests, volatile int64_
     return (bench_cpu_ns() - start) / (double)(requests * BENCH_OPS);
 }
 
-/* ---- figures ----------------------------------------------------------------------------------- */
+/* ---- figures -----------------------------------------------------------------------------------
+ */
 
 static spa_status bench_loop(bench_report *report, bool occupies, const spa_policy *policy,
                              const void *self, spa_error *err)

@@ -13,8 +13,8 @@ static spa_status bench_model(bench_report *report, const char *model, double gm
     bench_figure *f;
     snprintf(text, sizeof text, "cpu:0=%s,cpu:1=%s", backend, backend);
     SPA_TRY(spa_lanes_parse(&lanes, text, err));
-    SPA_TRY(spa_bench_latency(model, &lanes.lanes[0], (int32_t)(30 * report->seconds) + 5, &time,
-                              err));
+    SPA_TRY(
+        spa_bench_latency(model, &lanes.lanes[0], (int32_t)(30 * report->seconds) + 5, &time, err));
     snprintf(name, sizeof name, "%s, %s kernels, 1 core", model, backend);
     f = bench_add(report, name, time.p50_ms, "ms");
     /* What the model's MACs alone would take at the speed of a large matrix product. */

@@ -13,7 +13,8 @@ static const char usage[] =
 
 static void print_table(const bench_report *report)
 {
-    printf("%-52s %12s %-12s %-28s %8s  %s\n", "figure", "value", "unit", "peer", "ratio", "target");
+    printf("%-52s %12s %-12s %-28s %8s  %s\n", "figure", "value", "unit", "peer", "ratio",
+           "target");
     for (size_t i = 0; i < report->n; i++) {
         const bench_figure *f = &report->figures[i];
         char peer[96] = "", ratio[32] = "", target[48] = "";
@@ -36,7 +37,8 @@ static int print_json(const bench_report *report)
     int failed;
     for (size_t i = 0; i < report->n; i++) {
         const bench_figure *f = &report->figures[i];
-        json_t *o = json_pack("{s:s, s:f, s:s}", "name", f->name, "value", f->value, "unit", f->unit);
+        json_t *o =
+            json_pack("{s:s, s:f, s:s}", "name", f->name, "value", f->value, "unit", f->unit);
         if (f->peer[0]) {
             json_object_set_new(o, "peer", json_string(f->peer));
             json_object_set_new(o, "peer_value", json_real(f->peer_value));

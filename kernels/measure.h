@@ -2,9 +2,16 @@
 #ifndef SPA_KERNELS_MEASURE_H
 #define SPA_KERNELS_MEASURE_H
 
+#include <math.h>
 #include "kernels/lanes.h"
 #include "kernels/worker.h"
 #include "traces/trace.h"
+
+/* A measured time in us as it is written down: the clock resolves no more than 1 ns. */
+static inline double spa_measured_us(double us)
+{
+    return round(us * 1e3) / 1e3;
+}
 
 /* Links: hand-off latency and the cost of reading what another core has just written, for some
  * sizes, from `from` to `to`. */

@@ -130,9 +130,9 @@ spa_status spa_measure_link(spa_worker *from, spa_worker *to, int32_t rounds,
         status = measure_read(from, to, &job, rounds, &extra_us, err);
         links[i] = (spa_trace_link){
             .bytes = (int64_t)bytes,
-            .latency_us = latency_us,
-            .p50_us = latency_us + extra_us,
-            .bandwidth_gbs = extra_us > 0 ? (double)bytes * 1e-3 / extra_us : NAN,
+            .latency_us = spa_measured_us(latency_us),
+            .p50_us = spa_measured_us(latency_us + extra_us),
+            .bandwidth_gbs = extra_us > 0 ? round((double)bytes / extra_us) / 1e3 : NAN,
             .origin = SPA_ORIGIN_MEASURED,
         };
     }

@@ -183,7 +183,9 @@ spa_status spa_measure_response(spa_worker *worker, const spa_backend *backend, 
             .kind = c->kind,
             .shape_class = c->shape_class,
             .input_zeros = spa_response_zeros[i],
-            .speedup = i == 0 ? 1 : dense / spa_median(job.us + i * rounds, (size_t)rounds),
+            .speedup =
+                i == 0 ? 1
+                       : round(1e3 * dense / spa_median(job.us + i * rounds, (size_t)rounds)) / 1e3,
             .origin = SPA_ORIGIN_MEASURED,
         };
     for (int i = 0; i < SPA_RESPONSE_LEVELS; i++) spa_session_fini(&sessions[i]);

@@ -1,4 +1,5 @@
-/* Engines in many threads over shared graphs and cost tables: their digests are those of one thread.
+/* Engines in many threads over shared graphs and cost tables: their digests are those of one
+ * thread.
  *
  * A plain program, because Criterion cannot start under ThreadSanitizer. Build it with VARIANT=tsan
  * (-fsanitize=thread) and run it; a data race makes it fail. Without the sanitizer it still checks
@@ -63,8 +64,8 @@ static void build(world *w, int index)
         char name[16];
         const int32_t inputs[] = {i - 1, i > 4 ? i - 1 - (int32_t)spa_rng_below(&rng, 4) : -1};
         snprintf(name, sizeof name, "op%d", i);
-        must(spa_graph_add(&w->graph, name, i % 9 == 5 ? SPA_OP_RESHAPE : SPA_OP_OTHER, NULL, inputs,
-                           i % 9 == 5 ? 1 : 2, &shape, NULL, &err),
+        must(spa_graph_add(&w->graph, name, i % 9 == 5 ? SPA_OP_RESHAPE : SPA_OP_OTHER, NULL,
+                           inputs, i % 9 == 5 ? 1 : 2, &shape, NULL, &err),
              &err);
     }
     must(spa_graph_finish(&w->graph, &err), &err);
@@ -162,7 +163,8 @@ int main(int argc, char **argv)
         spa_costs_fini(&worlds[k].costs);
         spa_graph_fini(&worlds[k].graph);
     }
-    if (total) fprintf(stderr, "thread_engines: %d results differ from those of one thread\n", total);
+    if (total)
+        fprintf(stderr, "thread_engines: %d results differ from those of one thread\n", total);
     else
         printf("thread_engines: %d threads, %d runs each, equal digests\n", n, WORLDS * RUNS);
     return total != 0;

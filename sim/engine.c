@@ -1,0 +1,463 @@
+/* Engine life cycle: layout of the state, start, run, copy, save and resume. */
+#include "sim/engine.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/text.h"
+#include "sim/audit.h"
+#include "sim/engine_state.h"
+
+#define ENGINE_STATE_VERSION 2u
+#define ENGINE_STATE_MAGIC   UINT64_C(0x31455441545350) /* "PSTATE1" */
+
+spa_run_config spa_run_config_default(void)
+{
+    spa_run_config c = {.scenario = spa_scenario_single(),
+                        .objective = SPA_OBJECTIVE_LATENCY,
+                        .noise = false,
+                        .policy_cost = true,
+                        .contention = true,
+                        .seed = 1};
+    return c;
+}
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+/* Bits that hold 0 .. n-1. */
+static uint32_t bit_width(uint64_t n)
+{
+    uint32_t bits = 0;
+    while (n > UINT64_C(1) << bits) bits++;
+    return bits;
+}
+
+static spa_status check_config(const spa_run_config *c, spa_error *err)
+{
+    const spa_costs *costs = c->costs;
+    const spa_scenario *s = &c->scenario;
+    uint64_t moves;
+    if (!c->graph || !costs || costs->graph != c->graph)
+        return spa_fail(err, SPA_E_INVALID, "the cost table belongs to another graph");
+    if (c->graph->n_ops == 0) return spa_fail(err, SPA_E_INVALID, "the graph has no operators");
+    if (!c->schedule && !(c->policy && c->policy->place))
+        return spa_fail(err, SPA_E_INVALID, "a run needs a schedule or a policy that places");
+    if (c->policy && !(c->policy->objectives & (uint32_t)c->objective))
+        return spa_fail(err, SPA_E_UNSUPPORTED, "policy '%s' does not honour objective '%s'",
+                        c->policy->name, spa_objective_name(c->objective));
+    if (c->policy && (c->policy->capabilities & SPA_CAP_SPLIT))
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "policy '%s' splits operators; the engine cannot yet", c->policy->name);
+    for (size_t op = 0; op < c->graph->n_ops; op++)
+        if (c->graph->ops[op].n_inputs > SPA_MAX_OP_INPUTS)
+            return spa_fail(err, SPA_E_RANGE, "operator '%s' has more than %d inputs",
+                            c->graph->ops[op].name, SPA_MAX_OP_INPUTS);
+    if (s->requests == 0 || s->concurrency == 0 || s->warmup >= s->requests)
+        return spa_fail(err, SPA_E_INVALID,
+                        "scenario '%s': needs requests >= 1, concurrency >= 1, warmup < requests",
+                        s->name);
+    if (s->serial_ops > c->graph->n_ops)
+        return spa_fail(err, SPA_E_INVALID, "scenario '%s': serial_ops %u exceeds %zu operators",
+                        s->name, s->serial_ops, c->graph->n_ops);
+    moves = (uint64_t)s->concurrency << bit_width(costs->n_tensors) << 2;
+    if (moves >= SPA_NONE)
+        return spa_fail(err, SPA_E_RANGE, "%u requests of %zu operators in flight are too many",
+                        s->concurrency, c->graph->n_ops);
+    return SPA_OK;
+}
+
+/* Some processor must be able to run every operator. */
+static spa_status check_runnable(const spa_costs *costs, spa_error *err)
+{
+    for (size_t op = 0; op < costs->n_ops; op++) {
+        bool any = costs->graph->ops[op].kind == SPA_OP_RESHAPE;
+        for (uint32_t p = 0; p < costs->n_processors; p++) any |= spa_cost_can_run(costs, op, p);
+        if (!any)
+            return spa_fail(err, SPA_E_INVALID, "no processor can run operator '%s' (%s)",
+                            costs->graph->ops[op].name,
+                            spa_op_kind_name(costs->graph->ops[op].kind));
+    }
+    return SPA_OK;
+}
+
+/* ---- layout ---------------------------------------------------------------------------------- */
+
+static size_t take(size_t *at, size_t bytes)
+{
+    size_t here = (*at + 7) & ~(size_t)7;
+    *at = here + bytes;
+    return here;
+}
+
+static size_t take_lines(size_t *at, size_t bytes)
+{
+    *at = (*at + ENGINE_LINE - 1) & ~(size_t)(ENGINE_LINE - 1);
+    return take(at, bytes);
+}
+
+static void lay_out(spa_engine *e)
+{
+    engine_layout *l = &e->layout;
+    size_t t = e->n_tensors, others = e->n_processors > 2 ? e->n_processors - 2 : 0;
+    size_t slots = e->n_lanes + e->n_links;
+    size_t at = sizeof(engine_request) + t * sizeof(engine_op);
+    l->finish = take(&at, t * sizeof(int64_t));
+    l->ready = take(&at, e->n_words * sizeof(uint64_t));
+    l->where = take(&at, t);
+    l->placed = at;
+    at += t;
+    l->more_next = take(&at, t * others * sizeof(uint32_t));
+    l->request_bytes = (at + ENGINE_LINE - 1) & ~(size_t)(ENGINE_LINE - 1);
+    at = offsetof(spa_engine, lanes) - offsetof(spa_engine, state);
+    at += e->n_lanes * sizeof(engine_lane);
+    l->links = take(&at, e->n_links * sizeof(engine_link));
+    l->activities = take(&at, slots * sizeof(engine_activity));
+    l->active = take(&at, (slots + 1) * sizeof *e->active);
+    l->events = take(&at, spa_event_list_bytes((uint32_t)slots));
+    l->memory = take(&at, e->config.policy ? e->config.policy->memory_bytes : 0);
+    l->requests = take_lines(&at, e->n_slots * l->request_bytes);
+    l->total = at;
+}
+
+static spa_status lay_out_lanes(spa_engine *e, spa_error *err)
+{
+    const spa_costs *c = e->costs;
+    e->n_lanes = 0;
+    for (uint32_t p = 0; p < e->n_processors; p++) {
+        e->lane_first[p] = e->n_lanes;
+        e->n_lanes += c->processors[p].n_lanes;
+        e->only_lane[p] = c->processors[p].n_lanes == 1 && !(e->workers && p == e->host)
+                              ? e->lane_first[p]
+                              : SPA_NONE;
+        e->is_async[p] = c->processors[p].is_async;
+        if (c->processors[p].n_lanes == 0 || e->n_lanes > SPA_MAX_LANES)
+            return spa_fail(err, SPA_E_RANGE, "%s: lanes must be 1 .. %d in all",
+                            c->processors[p].name, SPA_MAX_LANES);
+    }
+    e->n_links = 0;
+    for (uint32_t a = 0; a < e->n_processors; a++)
+        for (uint32_t b = 0; b < e->n_processors; b++)
+            if (a != b && c->links[a][b].id >= e->n_links) e->n_links = c->links[a][b].id + 1u;
+    if (e->n_links > SPA_MAX_LINKS) return spa_fail(err, SPA_E_RANGE, "too many links");
+    return SPA_OK;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void reset_state(spa_engine *e)
+{
+    engine_state *s = &e->state;
+    spa_rng rng;
+    memset(s, 0, sizeof *s);
+    s->digest = SPA_HASH_SEED;
+    s->section_holder = s->section_head = s->section_tail = s->views_head = SPA_NONE;
+    s->run_factor = 1;
+    for (uint32_t p = 0; p < e->n_processors; p++) {
+        for (uint32_t i = 0; i < e->costs->processors[p].n_lanes; i++) {
+            engine_lane *lane = &e->lanes[e->lane_first[p] + i];
+            memset(lane, 0, sizeof *lane);
+            lane->head = lane->tail = SPA_NONE;
+            lane->request_head = lane->request_tail = SPA_NONE;
+            lane->processor = (uint16_t)p;
+            lane->id = (uint16_t)(e->lane_first[p] + i);
+            lane->name = event_place(p, i);
+        }
+    }
+    for (uint32_t k = 0; k < e->n_links; k++) {
+        engine_link *link = &e->links[k];
+        memset(link, 0, sizeof *link);
+        link->head = link->tail = SPA_NONE;
+    }
+    memset(e->activities, 0, (e->n_lanes + e->n_links) * sizeof(engine_activity));
+    spa_event_list_init(e->events, e->n_lanes + e->n_links);
+    if (e->config.noise) {
+        e->noise_key =
+            spa_hash_u64(spa_hash_bytes(e->config.seed, "kernel-noise", 12), e->config.replication);
+        spa_rng_init_indexed(&rng, e->config.seed, "run-noise", e->config.replication);
+        s->run_factor = spa_rng_lognormal_factor(&rng, e->costs->run_cv);
+    }
+    e->plan_context.seed = spa_hash_u64(e->config.seed, e->config.replication);
+    if (e->config.policy && e->config.policy->memory_bytes)
+        memset(policy_memory(e), 0, e->config.policy->memory_bytes);
+    if (e->config.policy && e->config.policy->begin)
+        e->config.policy->begin(e->config.self, policy_memory(e), &e->plan_context);
+    e->failed = SPA_OK;
+}
+
+#ifdef SPA_DEBUG
+/* Every debug run is audited: the checker sees each event before the caller does. */
+static void record_audited(void *user, const spa_event *event)
+{
+    spa_engine *e = user;
+    spa_audit_event(e->audit, event);
+}
+#endif
+
+/* What the event loop wants to know of the configuration. */
+static void set_constants(spa_engine *e)
+{
+    const spa_run_config *c = &e->config;
+    e->graph = c->graph;
+    e->costs = c->costs;
+    e->n_ops = (uint32_t)c->graph->n_ops;
+    e->n_tensors = (uint32_t)c->costs->n_tensors;
+    e->n_words = (e->n_ops + 63) / 64;
+    e->op_bits = bit_width(e->n_ops);
+    e->tensor_bits = bit_width(e->n_tensors);
+    e->n_processors = c->costs->n_processors;
+    e->host = c->costs->host;
+    e->n_slots = c->scenario.concurrency;
+    if (c->scenario.requests < e->n_slots) e->n_slots = (uint32_t)c->scenario.requests;
+    e->serial_ops = c->scenario.serial_ops;
+    e->workers = c->scenario.workers;
+    e->noise = c->noise;
+    e->contention = c->contention;
+    e->occupies = c->costs->dispatch_occupies_host;
+    e->blocking_sync = c->costs->blocking_sync;
+    e->has_schedule = c->schedule != NULL;
+    e->calls_place = c->policy && c->policy->place;
+    e->observes = e->calls_place && c->policy->observe;
+    if (c->policy_cost && e->calls_place && e->costs->host_hz > 0)
+        e->policy_ns = (int64_t)ceil(c->policy->decision_cycles * 1e9 / e->costs->host_hz);
+    e->plan_context = (spa_plan_context){
+        .graph = c->graph, .costs = c->costs, .objective = c->objective, .seed = c->seed};
+    e->view.graph = c->graph;
+    e->view.costs = c->costs;
+}
+
+/* Makes the engine from its constants, with the block behind it. */
+static spa_status allocate(spa_engine **engine, const spa_engine *constants, spa_error *err)
+{
+    unsigned char *memory = NULL, *block;
+    spa_engine *e;
+    SPA_TRY(spa_alloc(&memory, sizeof *e + constants->layout.total + ENGINE_LINE, 1, err));
+    e = (spa_engine *)(memory + (ENGINE_LINE - (uintptr_t)memory % ENGINE_LINE));
+    memcpy(e, constants, offsetof(spa_engine, state));
+    e->allocation = memory;
+    block = block_of(e);
+    e->links = (engine_link *)(block + e->layout.links);
+    e->activities = (engine_activity *)(block + e->layout.activities);
+    e->active = (uint16_t *)(block + e->layout.active);
+    e->events = (spa_event_list *)(block + e->layout.events);
+    e->requests = block + e->layout.requests;
+    e->home = &e->lanes[e->lane_first[e->host]];
+    e->home_end = e->home + (e->workers ? e->costs->processors[e->host].n_lanes : 1);
+    *engine = e;
+    return SPA_OK;
+}
+
+static spa_status set_up(spa_engine *e, spa_error *err)
+{
+    const spa_run_config *c = &e->config;
+    SPA_TRY(engine_tables_build(e, err));
+    if (e->has_schedule) {
+        SPA_TRY(spa_schedule_check(c->schedule, e->costs, err));
+        SPA_TRY(spa_schedule_init(&e->schedule, e->n_ops, err));
+        spa_schedule_copy(&e->schedule, c->schedule);
+    }
+#ifdef SPA_DEBUG
+    if (!c->record) {
+        SPA_TRY(spa_audit_new(&e->audit, e->graph, e->costs, &e->config.scenario, err));
+        e->config.record = record_audited;
+        e->config.record_user = e;
+    }
+#endif
+    engine_tables_order(e);
+    reset_state(e);
+    return SPA_OK;
+}
+
+spa_status spa_engine_new(spa_engine **engine, const spa_run_config *config, spa_error *err)
+{
+    spa_engine constants = {.config = *config}, *e;
+    spa_status status;
+    *engine = NULL;
+    SPA_TRY(check_config(config, err));
+    SPA_TRY(check_runnable(config->costs, err));
+    set_constants(&constants);
+    SPA_TRY(lay_out_lanes(&constants, err));
+    lay_out(&constants);
+    SPA_TRY(allocate(&e, &constants, err));
+    status = set_up(e, err);
+    if (status) {
+        spa_engine_free(e);
+        return status;
+    }
+    *engine = e;
+    return SPA_OK;
+}
+
+void spa_engine_free(spa_engine *e)
+{
+    if (!e) return;
+    engine_tables_free(e);
+    spa_schedule_fini(&e->schedule);
+    spa_audit_free(e->audit);
+    free(e->allocation);
+}
+
+spa_status spa_engine_restart(spa_engine *e, uint64_t seed, uint64_t replication,
+                              const spa_schedule *schedule, spa_error *err)
+{
+    e->config.seed = seed;
+    e->config.replication = replication;
+    if (schedule) {
+        bool same_order;
+        if (!e->has_schedule)
+            return spa_fail(err, SPA_E_INVALID, "the engine was made without a schedule");
+        SPA_TRY(spa_schedule_check(schedule, e->costs, err));
+        same_order =
+            memcmp(e->schedule.order, schedule->order, e->n_ops * sizeof *schedule->order) == 0;
+        spa_schedule_copy(&e->schedule, schedule);
+        if (!same_order) engine_tables_order(e);
+    }
+    if (e->audit) spa_audit_reset(e->audit);
+    reset_state(e);
+    return SPA_OK;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+spa_status spa_engine_run_until(spa_engine *e, int64_t until_ns, bool *done, spa_error *err)
+{
+    const engine_state *s = &e->state;
+    uint64_t requests = e->config.scenario.requests;
+    engine_outcome outcome;
+    *done = false;
+    if (s->admitted == 0) engine_begin(e);
+    outcome = engine_advance(e, until_ns);
+    if (outcome == ENGINE_STUCK)
+        return spa_fail(err, SPA_E_ILLEGAL,
+                        "nothing can happen any more at %.3f ms, but %llu of %llu requests are "
+                        "not finished: the schedule waits for itself",
+                        (double)s->now * 1e-6, (unsigned long long)(requests - s->finished),
+                        (unsigned long long)requests);
+    if (outcome == ENGINE_FAILED) {
+        if (err) *err = e->error;
+        return e->failed;
+    }
+    *done = outcome == ENGINE_DONE;
+    return SPA_OK;
+}
+
+spa_status spa_engine_run(spa_engine *e, spa_histogram *latencies, spa_run_result *result,
+                          spa_error *err)
+{
+    engine_state *s = &e->state;
+    spa_status status;
+    bool done;
+    memset(result, 0, sizeof *result);
+    e->latencies = latencies;
+    status = spa_engine_run_until(e, INT64_MAX - 1, &done, err);
+    e->latencies = NULL;
+    if (status) return status;
+    s->result.requests = s->finished;
+    s->result.span_ns = s->now;
+    s->result.energy_j = s->result.energy_dynamic_j + e->costs->base_w * (double)s->now * 1e-9;
+    s->result.events = s->sequence;
+    s->result.digest = s->digest;
+    *result = s->result;
+    if (e->audit) return spa_audit_finish(e->audit, result, err);
+    return SPA_OK;
+}
+
+int64_t spa_engine_now(const spa_engine *e)
+{
+    return e->state.now;
+}
+
+size_t spa_engine_state_bytes(const spa_engine *e)
+{
+    return e->layout.total;
+}
+
+void spa_engine_copy(spa_engine *to, const spa_engine *from)
+{
+    memcpy(block_of(to), block_of(from), from->layout.total);
+    to->failed = from->failed;
+    to->noise_key = from->noise_key;
+    to->config.seed = from->config.seed;
+    to->config.replication = from->config.replication;
+    if (to->audit && from->audit) spa_audit_copy(to->audit, from->audit);
+}
+
+/* ---- save and resume ------------------------------------------------------------------------- */
+
+typedef struct saved_head {
+    uint64_t magic, version, size, config_hash, checksum, seed, replication, noise_key;
+} saved_head;
+
+/* Over the head (with no checksum in it) and the state. */
+static uint64_t checksum(const saved_head *head, const void *state)
+{
+    saved_head bare = *head;
+    bare.checksum = 0;
+    return spa_hash_bytes(spa_hash_bytes(SPA_HASH_SEED, &bare, sizeof bare), state, head->size);
+}
+
+static uint64_t config_hash(const spa_engine *e)
+{
+    const spa_scenario *sc = &e->config.scenario;
+    uint64_t h = spa_hash_u64(e->costs->hash, e->graph->hash);
+    h = spa_hash_u64(h, (uint64_t)sc->arrivals << 32 | sc->concurrency);
+    h = spa_hash_u64(spa_hash_u64(h, sc->requests), sc->warmup);
+    h = spa_hash_u64(h, (uint64_t)sc->workers << 32 | sc->serial_ops);
+    h = spa_hash_u64(h, (uint64_t)e->config.objective << 3 | (uint64_t)e->config.noise << 2 |
+                            (uint64_t)e->config.contention << 1 | e->config.policy_cost);
+    if (e->config.policy)
+        h = spa_hash_bytes(h, e->config.policy->name, strlen(e->config.policy->name));
+    if (e->has_schedule) {
+        h = spa_hash_bytes(h, e->schedule.processor, e->n_ops);
+        h = spa_hash_bytes(h, e->schedule.lane, e->n_ops);
+        h = spa_hash_bytes(h, e->schedule.order, e->n_ops * sizeof *e->schedule.order);
+    }
+    return h;
+}
+
+spa_status spa_engine_save(const spa_engine *e, void **bytes, size_t *size, spa_error *err)
+{
+    saved_head head = {.magic = ENGINE_STATE_MAGIC,
+                       .version = ENGINE_STATE_VERSION,
+                       .size = e->layout.total,
+                       .config_hash = config_hash(e),
+                       .seed = e->config.seed,
+                       .replication = e->config.replication,
+                       .noise_key = e->noise_key};
+    unsigned char *out = NULL;
+    *bytes = NULL;
+    *size = 0;
+    if (e->failed) { /* nothing could go on from here */
+        if (err) *err = e->error;
+        return e->failed;
+    }
+    head.checksum = checksum(&head, block_of(e));
+    SPA_TRY(spa_alloc(&out, sizeof head + e->layout.total, 1, err));
+    memcpy(out, &head, sizeof head);
+    memcpy(out + sizeof head, block_of(e), e->layout.total);
+    *bytes = out;
+    *size = sizeof head + e->layout.total;
+    return SPA_OK;
+}
+
+spa_status spa_engine_resume(spa_engine *e, const void *bytes, size_t size, spa_error *err)
+{
+    saved_head head;
+    if (size < sizeof head) return spa_fail(err, SPA_E_PARSE, "saved state: truncated");
+    memcpy(&head, bytes, sizeof head);
+    if (head.magic != ENGINE_STATE_MAGIC || head.version != ENGINE_STATE_VERSION)
+        return spa_fail(err, SPA_E_PARSE, "saved state: not one of this version");
+    if (head.size != e->layout.total || size != sizeof head + head.size ||
+        head.config_hash != config_hash(e))
+        return spa_fail(err, SPA_E_INVALID,
+                        "saved state: made by another configuration (graph, costs, policy or "
+                        "scenario)");
+    if (checksum(&head, (const unsigned char *)bytes + sizeof head) != head.checksum)
+        return spa_fail(err, SPA_E_PARSE, "saved state: damaged (checksum differs)");
+    memcpy(block_of(e), (const unsigned char *)bytes + sizeof head, head.size);
+    e->config.seed = head.seed;
+    e->config.replication = head.replication;
+    e->noise_key = head.noise_key;
+    e->failed = SPA_OK;
+    if (e->audit) spa_audit_suspend(e->audit); /* it has not seen the beginning */
+    return SPA_OK;
+}

@@ -1,0 +1,93 @@
+/* The discrete-event engine: one decision path, whatever makes time pass.
+ *
+ * Order of events: (time, slot rank, sequence). Simulated time is int64 ns. The state is one block
+ * of plain memory: it copies with memcpy, is saved and resumed bit for bit, and the event loop
+ * allocates nothing. See docs/model.md for the semantics (dispatch, transfers, contention). */
+#ifndef SPA_SIM_ENGINE_H
+#define SPA_SIM_ENGINE_H
+
+#include "base/stats.h"
+#include "sim/event.h"
+#include "sim/policy.h"
+#include "sim/scenario.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct spa_run_config {
+    const spa_graph *graph;
+    const spa_costs *costs;
+    const spa_policy *policy;     /* may be NULL if there is a schedule */
+    const void *self;             /* the policy's */
+    const spa_schedule *schedule; /* the plan, or NULL */
+    spa_scenario scenario;
+    spa_objective objective;
+    bool noise, policy_cost, contention;
+    uint64_t seed, replication;
+    /* Called for every event, in order; NULL = none. Must not touch the engine. */
+    void (*record)(void *user, const spa_event *event);
+    void *record_user;
+} spa_run_config;
+SPA_API spa_run_config spa_run_config_default(void);
+
+/* What one run (replication) gave. */
+typedef struct spa_run_result {
+    uint64_t requests;
+    int64_t span_ns;                               /* from the first arrival to the last finish */
+    spa_moments latency_ns;                        /* per request */
+    double energy_j;                               /* whole board over span, idle included */
+    double energy_dynamic_j;                       /* above idle */
+    double energy_processor_j[SPA_MAX_PROCESSORS]; /* dynamic, per processor */
+    int64_t busy_ns[SPA_MAX_PROCESSORS];           /* kernel time summed over lanes */
+    int64_t dispatch_ns;                           /* host time spent issuing and deciding */
+    uint64_t ops[SPA_MAX_PROCESSORS];              /* operators executed per processor */
+    double macs[SPA_MAX_PROCESSORS];
+    uint64_t transfers;
+    int64_t transfer_ns;     /* summed durations */
+    int64_t overlap_ns;      /* part of the transfer time during which a kernel ran */
+    uint64_t events, digest; /* digest of the (time, sequence, event) stream */
+} spa_run_result;
+
+typedef struct spa_engine spa_engine;
+
+/* Checks the configuration (schedule legal, objective honoured, scenario supported). O(state). */
+SPA_API spa_status spa_engine_new(spa_engine **engine, const spa_run_config *config,
+                                  spa_error *err);
+SPA_API void spa_engine_free(spa_engine *engine);
+/* Back to time 0 for another replication, schedule and seed of the same table; no allocation.
+ * NULL schedule keeps the present one. */
+SPA_API spa_status spa_engine_restart(spa_engine *engine, uint64_t seed, uint64_t replication,
+                                      const spa_schedule *schedule, spa_error *err);
+/* Runs to the end. SPA_E_ILLEGAL when the policy asks for the impossible. Latencies go to
+ * *latencies (may be NULL) as they occur. */
+SPA_API spa_status spa_engine_run(spa_engine *engine, spa_histogram *latencies,
+                                  spa_run_result *result, spa_error *err);
+/* Runs until simulated time >= until_ns or the end (*done). */
+SPA_API spa_status spa_engine_run_until(spa_engine *engine, int64_t until_ns, bool *done,
+                                        spa_error *err);
+SPA_API int64_t spa_engine_now(const spa_engine *engine);
+/* Copies the whole state of `from` into `to` (both made for the same configuration). */
+SPA_API void spa_engine_copy(spa_engine *to, const spa_engine *from);
+SPA_API size_t spa_engine_state_bytes(const spa_engine *engine);
+/* The state as bytes, for saving; restoring checks size, version and configuration hash. */
+SPA_API spa_status spa_engine_save(const spa_engine *engine, void **bytes, size_t *size,
+                                   spa_error *err);
+SPA_API spa_status spa_engine_resume(spa_engine *engine, const void *bytes, size_t size,
+                                     spa_error *err);
+
+/* Evaluator for searching policies: one engine, noise off, one request. Not thread-safe. */
+SPA_API spa_status spa_evaluator_new(spa_evaluator **evaluator, const spa_graph *graph,
+                                     const spa_costs *costs, bool contention, spa_error *err);
+SPA_API void spa_evaluator_free(spa_evaluator *evaluator);
+SPA_API uint64_t spa_evaluator_count(const spa_evaluator *evaluator); /* evaluations so far */
+
+/* Lower bound of the makespan of one request on this graph and table, noise and contention off:
+ * max(critical path of each operator's cheapest time, total cheapest work over all lanes)
+ * (Graham 1969's two bounds). Transfers that no placement can avoid are not counted. */
+SPA_API int64_t spa_lower_bound_ns(const spa_graph *graph, const spa_costs *costs);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

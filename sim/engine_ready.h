@@ -1,0 +1,163 @@
+/* Requests and their readiness: who may dispatch, who waits, who is finished. */
+#ifndef SPA_SIM_ENGINE_READY_H
+#define SPA_SIM_ENGINE_READY_H
+
+#include <string.h>
+#include "sim/engine_lanes.h"
+
+ENGINE_INLINE void queue_request(spa_engine *e, engine_request *r, uint32_t slot)
+{
+    engine_lane *home;
+    if (r->flags & (BLOCK_ANY | IN_QUEUE)) return;
+    home = &e->lanes[r->home];
+    r->flags |= IN_QUEUE;
+    r->next = SPA_NONE;
+    if (home->request_tail == SPA_NONE)
+        home->request_head = slot;
+    else
+        request_of(e, home->request_tail)->next = slot;
+    home->request_tail = slot;
+}
+
+/* Takes the request that stands first in its home's queue out of it. */
+ENGINE_INLINE void unqueue_request(engine_lane *home, engine_request *r)
+{
+    home->request_head = r->next;
+    if (home->request_head == SPA_NONE) home->request_tail = SPA_NONE;
+    r->flags &= ~(uint32_t)IN_QUEUE;
+}
+
+static void unblock(spa_engine *e, engine_request *r, uint32_t slot, uint32_t reason)
+{
+    r->flags &= ~reason;
+    if (r->flags & BLOCK_ANY) return;
+    for (uint32_t w = r->first_word; w < e->n_words; w++) {
+        if (ready_of(e, r)[w]) {
+            queue_request(e, r, slot);
+            return;
+        }
+    }
+}
+
+/* An operator's successors may be dispatched: it is finished, or issued to a stream. */
+ENGINE_INLINE void satisfy(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op)
+{
+    engine_op *ops = r->ops;
+    const engine_node *node = &e->nodes[op];
+    for (uint32_t i = node->first_user; i < node->end_user; i++) {
+        uint32_t user = e->users[i], rank, word;
+        if (--ops[user].wait) continue;
+        rank = e->nodes[user].rank;
+        word = rank >> 6;
+        ready_of(e, r)[word] |= UINT64_C(1) << (rank & 63);
+        if (word < r->first_word) r->first_word = word;
+        queue_request(e, r, slot);
+    }
+}
+
+/* Takes the request's ready operator that comes first in dispatch order. */
+ENGINE_INLINE uint32_t pop_ready(const spa_engine *e, engine_request *r)
+{
+    uint64_t *word = ready_of(e, r);
+    for (uint32_t w = r->first_word; w < e->n_words; w++) {
+        uint64_t ready = word[w];
+        if (ready) {
+            word[w] = ready & (ready - 1);
+            r->first_word = w;
+            return e->op_at[w * 64 + (uint32_t)__builtin_ctzll(ready)];
+        }
+    }
+    r->first_word = e->n_words;
+    return SPA_NONE;
+}
+
+/* ---- critical section ------------------------------------------------------------------------ */
+
+static void enter_section(spa_engine *e, engine_request *r, uint32_t slot)
+{
+    if (e->state.section_holder == SPA_NONE) {
+        e->state.section_holder = slot;
+        r->flags |= IN_SECTION;
+        return;
+    }
+    r->flags |= BLOCK_LOCK;
+    r->next = SPA_NONE;
+    if (e->state.section_tail == SPA_NONE)
+        e->state.section_head = slot;
+    else
+        request_of(e, e->state.section_tail)->next = slot;
+    e->state.section_tail = slot;
+}
+
+static void leave_section(spa_engine *e, engine_request *r)
+{
+    uint32_t next = e->state.section_head;
+    engine_request *heir;
+    r->flags &= ~(uint32_t)IN_SECTION;
+    e->state.section_holder = next;
+    if (next == SPA_NONE) return;
+    heir = request_of(e, next);
+    e->state.section_head = heir->next;
+    if (e->state.section_head == SPA_NONE) e->state.section_tail = SPA_NONE;
+    heir->flags |= IN_SECTION;
+    unblock(e, heir, next, BLOCK_LOCK);
+}
+
+ENGINE_INLINE void leave_section_part(spa_engine *e, engine_request *r)
+{
+    if (--r->serial_left == 0) leave_section(e, r);
+}
+
+/* ---- life of a request ----------------------------------------------------------------------- */
+
+static void admit(spa_engine *e, uint32_t slot)
+{
+    engine_request *r = request_of(e, slot);
+    int64_t *finish = finish_of(e, r);
+    memcpy(r, e->template_block, e->layout.request_bytes);
+    r->number = e->state.admitted++;
+    r->number_hash = r->number * DIGEST_REQUEST;
+    r->arrival_ns = e->state.now;
+    r->home = e->home->id + slot % (uint32_t)(e->home_end - e->home);
+    for (uint32_t t = e->n_ops; t < e->n_tensors; t++) finish[t] = e->state.now;
+    emit(e, SPA_EV_ARRIVE, r, SPA_NONE, 0, 0);
+    if (e->serial_ops) enter_section(e, r, slot);
+    queue_request(e, r, slot);
+}
+
+/* Takes a request out of its home lane's queue, wherever in it it stands: its memory is about to be
+ * used again. (Requests with nothing left to dispatch are otherwise dropped when they come up.) */
+static void unqueue(spa_engine *e, engine_request *r, uint32_t slot)
+{
+    engine_lane *home = &e->lanes[r->home];
+    uint32_t *link = &home->request_head, before = SPA_NONE;
+    while (*link != slot) {
+        before = *link;
+        link = &request_of(e, before)->next;
+    }
+    *link = r->next;
+    if (home->request_tail == slot) home->request_tail = before;
+    r->flags &= ~(uint32_t)IN_QUEUE;
+}
+
+ENGINE_APART void finish_request(spa_engine *e, engine_request *r, uint32_t slot)
+{
+    int64_t latency = e->state.now - r->arrival_ns;
+    if (++e->state.finished == e->config.scenario.requests) e->state.stopped = 1;
+    emit(e, SPA_EV_FINISH, r, SPA_NONE, 0, 0);
+    if (r->number >= e->config.scenario.warmup) {
+        spa_moments_add(&e->state.result.latency_ns, (double)latency);
+        if (e->latencies) spa_histogram_add(e->latencies, latency);
+    }
+    if (r->flags & IN_QUEUE) unqueue(e, r, slot);
+    /* A view that ends a request finishes while its home lane still dispatches the request. */
+    if (r->flags & IN_QUEUE) unqueue_request(&e->lanes[r->home], r);
+    if (e->state.admitted < e->config.scenario.requests) admit(e, slot);
+}
+
+ENGINE_INLINE void count_down(spa_engine *e, engine_request *r, uint32_t slot)
+{
+    if (--r->left == 0) finish_request(e, r, slot);
+}
+
+#endif

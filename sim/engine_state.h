@@ -1,0 +1,275 @@
+/* The engine's state: private to sim/. One block of plain memory, addressed by indices, so that a
+ * copy is one memcpy and a saved state is its bytes.
+ *
+ * The parts of the event loop, each in a header of its own because the compiler must see all of it
+ * at once: engine_emit.h (events), engine_lanes.h (rates, kernels), engine_ready.h (requests),
+ * engine_links.h (transfers), engine_step.c (dispatch and the loop). */
+#ifndef SPA_SIM_ENGINE_STATE_H
+#define SPA_SIM_ENGINE_STATE_H
+
+#include "sim/engine.h"
+#include "sim/event_list.h"
+
+#define SPA_NONE     UINT32_MAX
+#define SPA_UNPLACED 0xffu
+
+/* Why a request may not dispatch, and where it is. */
+enum {
+    BLOCK_SYNC = 1, /* a blocking synchronisation: a pulled output or an inline host operator */
+    BLOCK_LOCK = 2, /* it waits for the critical section */
+    BLOCK_ANY = BLOCK_SYNC | BLOCK_LOCK,
+    /* Not blocking, but in the same word, so that one test finds a request without any: */
+    IN_SECTION = 4, /* it is in the critical section */
+    IN_QUEUE = 8    /* of its home lane */
+};
+
+/* What a lane does. */
+enum { LANE_IDLE, LANE_KERNEL, LANE_DISPATCH };
+
+typedef struct engine_lane {
+    uint32_t head, tail; /* queue of issued operators (items), linked by engine_op.next */
+    uint32_t slot, op;   /* what it runs or, on the host, issues */
+    int64_t started_ns;
+    int64_t expected_end_ns; /* 0 when idle */
+    int64_t backlog_ns;      /* isolated time of what was placed here and has not started */
+    uint32_t request_head, request_tail; /* host: slots with something to dispatch */
+    uint32_t doing;
+    uint16_t processor, id;
+    uint32_t name; /* for events: processor and index within it, see event_place() */
+    uint32_t load; /* what it runs (index into engine->loads) */
+} engine_lane;
+
+typedef struct engine_link {
+    uint32_t head, tail;   /* queue of transfers (moves), linked by move_next() */
+    uint32_t slot, tensor; /* the transfer that runs, if `busy` */
+    uint16_t to, busy;
+    uint32_t pad;
+    int64_t started_ns, free_ns;
+    uint32_t load, name;
+} engine_link;
+
+/* A running kernel or transfer; each event slot (lane, or n_lanes + link) has one. */
+typedef struct engine_activity {
+    double remaining; /* isolated ns still to do, as of `since` */
+    double rate;      /* isolated ns done per ns; 0 = not started yet */
+    int64_t since;
+    uint32_t load; /* what it is (index into engine->loads) */
+    uint32_t pad;
+} engine_activity;
+
+/* One operator of a request; for graph inputs only `present` and `next` are used. */
+typedef struct engine_op {
+    uint32_t next;        /* until it is finished: in a lane's queue, or the next view to
+                             complete; then: in a link's queue (see move_next) */
+    uint32_t wait : 8;    /* producers that are neither finished nor issued to a stream */
+    uint32_t missing : 8; /* inputs that are not on its processor yet, plus 1 until issued */
+    uint32_t lane : 8;
+    uint32_t present : 8; /* bit p: its output is on processor p */
+} engine_op;
+#define OP_MISSING_HELD 0xffu /* more than any operator has inputs: see gather_inputs() */
+
+/* Memory of a request: this, and the arrays that policies may see (see engine_layout). */
+typedef struct engine_request {
+    uint64_t number, number_hash;
+    int64_t arrival_ns;
+    uint32_t left;        /* operators not finished plus final outputs not on the host */
+    uint32_t serial_left; /* critical section: operators and transfers still in it */
+    uint32_t home;        /* lane that dispatches it */
+    uint32_t next;        /* in a queue of requests */
+    uint32_t first_word;  /* no ready bit is set in words before this one */
+    uint32_t blocked_on;  /* tensor or operator behind BLOCK_SYNC */
+    uint32_t flags, pad;
+    engine_op ops[]; /* [n_tensors] */
+} engine_request;
+
+typedef struct engine_state {
+    int64_t now;
+    uint64_t now_hash;
+    uint64_t sequence, digest;
+    uint64_t admitted, finished;
+    uint32_t n_active, kernels_running, transfers_running;
+    uint32_t section_holder, section_head, section_tail; /* slots */
+    uint32_t views_head; /* views to complete (items), linked by engine_op.next */
+    uint32_t dirty;      /* the set of running things changed */
+    uint32_t stopped;    /* all is finished, or the policy failed */
+    uint32_t pad;
+    double run_factor;
+    spa_run_result result;
+} engine_state;
+
+/* ---- tables made once per engine: the cost table and graph as the event loop wants them -------
+ */
+
+/* Something that runs: an operator on a processor, or a transfer between two. One cache line. */
+typedef struct engine_load {
+    int64_t expected_ns; /* isolated time on its lane, issuing included where it is a delay */
+    int64_t issue_ns;    /* time it occupies the host, 0 if dispatch does not */
+    double macs;
+    float dram, capacity, pressure, corun, slow_a, slow_b;
+    float dynamic_w;
+    float sigma;   /* noise, of the logarithm */
+    uint32_t busy; /* kernels: 1 << processor; transfers: 0 */
+    uint32_t can_run;
+} engine_load;
+
+enum { NODE_VIEW = 1, NODE_SINK = 2, NODE_PULLED = 4 };
+
+/* A tensor: an operator and its output, or a graph input. */
+typedef struct engine_node {
+    uint32_t first_input, end_input; /* into engine->inputs */
+    uint32_t first_user, end_user;   /* into engine->users */
+    uint32_t rank;                   /* in dispatch order */
+    uint32_t flags;
+    uint32_t pad[2];
+} engine_node;
+
+/* Byte offsets of the arrays of a request and of the parts of the block. */
+typedef struct engine_layout {
+    size_t finish, where, placed, ready, more_next;
+    size_t request_bytes;
+    size_t links, activities, active, events, memory, requests, total;
+} engine_layout;
+
+#define ENGINE_QUANTILES 4096u
+#define ENGINE_LINE      64u /* cache line */
+
+struct spa_engine {
+    /* Parts of the block. */
+    engine_link *links;
+    engine_activity *activities; /* [n_lanes + n_links] */
+    uint16_t *active;            /* event slots of what runs, in order of start */
+    spa_event_list *events;
+    unsigned char *requests;
+    const engine_node *nodes; /* [n_tensors] */
+    const engine_load *loads; /* [n_ops * n_processors], then [from][to] */
+    const uint32_t *inputs;   /* tensors, one per edge */
+    const uint32_t *users;    /* consumers of each tensor, one per edge */
+    const uint32_t *op_at;    /* [n_ops] dispatch order */
+    uint32_t n_ops, n_tensors, n_words, n_processors, n_lanes, n_links, n_slots, host;
+    uint32_t op_bits, tensor_bits; /* widths within items and moves */
+    engine_lane *home, *home_end;  /* lanes that dispatch */
+    uint32_t serial_ops;
+    bool occupies, blocking_sync, contention, noise, workers, calls_place, observes, has_schedule;
+    bool is_async[SPA_MAX_PROCESSORS];
+    uint32_t lane_first[SPA_MAX_PROCESSORS];
+    uint32_t only_lane[SPA_MAX_PROCESSORS]; /* or SPA_NONE: there is a choice, see best_lane() */
+    engine_layout layout;
+    const spa_graph *graph;
+    const spa_costs *costs;
+    spa_run_config config;
+    spa_view view;         /* what stays the same from call to call is set once */
+    spa_schedule schedule; /* own copy of the plan */
+    uint64_t noise_key;
+    double *normal_quantiles; /* [ENGINE_QUANTILES] */
+    spa_histogram *latencies;
+    spa_status failed;
+    spa_error error;
+    /* Storage. */
+    void *allocation;              /* the engine begins at its first cache line */
+    unsigned char *template_block; /* a fresh request */
+    engine_node *node_table;
+    engine_load *load_table;
+    uint32_t *index_table; /* inputs, users, op_at */
+    int64_t policy_ns;
+    spa_plan_context plan_context; /* for begin() */
+    struct spa_audit *audit;       /* debug builds */
+    /* The block: what changes during a run, layout.total bytes of plain memory. It stands here so
+     * that the event loop reaches everything from one pointer. */
+    _Alignas(ENGINE_LINE) engine_state state;
+    _Alignas(ENGINE_LINE) engine_lane lanes[];
+};
+
+/* The event loop is a few large functions to the compiler, whatever the optimisation level: what
+ * every step does is inlined, what is long or rare stands apart and leaves the registers alone. */
+#define ENGINE_INLINE            static inline __attribute__((always_inline))
+#define ENGINE_APART             static __attribute__((noinline))
+#define ENGINE_RARELY(condition) __builtin_expect((condition) != 0, 0)
+
+ENGINE_INLINE engine_request *request_of(const spa_engine *e, uint32_t slot)
+{
+    return (engine_request *)(e->requests + slot * e->layout.request_bytes);
+}
+#define REQUEST_ARRAY(e, r, type, name) ((type *)((unsigned char *)(r) + (e)->layout.name))
+/* [n_words] operators that may be dispatched, by rank */
+ENGINE_INLINE uint64_t *ready_of(const spa_engine *e, engine_request *r)
+{
+    return REQUEST_ARRAY(e, r, uint64_t, ready);
+}
+ENGINE_INLINE int64_t *finish_of(const spa_engine *e, engine_request *r)
+{
+    return REQUEST_ARRAY(e, r, int64_t, finish);
+}
+/* [n_tensors], like `where`: graph inputs are on the host. */
+ENGINE_INLINE uint8_t *placed_of(const spa_engine *e, engine_request *r)
+{
+    return REQUEST_ARRAY(e, r, uint8_t, placed);
+}
+ENGINE_INLINE uint8_t *where_of(const spa_engine *e, engine_request *r)
+{
+    return REQUEST_ARRAY(e, r, uint8_t, where);
+}
+
+/* Where an event happens, as it stands in the digest's words. */
+static inline uint32_t event_place(uint32_t processor, uint32_t lane)
+{
+    return processor << 8 | lane << 16;
+}
+
+static inline unsigned char *block_of(const spa_engine *e)
+{
+    return (unsigned char *)e + offsetof(spa_engine, state);
+}
+static inline void *policy_memory(spa_engine *e)
+{
+    return block_of(e) + e->layout.memory;
+}
+
+/* An item is an operator of a request in flight, a move one of its tensors on the way to a
+ * processor: packed into 32 bits (widths chosen at set-up), so that queues link by index. */
+ENGINE_INLINE uint32_t item_of(const spa_engine *e, uint32_t slot, uint32_t op)
+{
+    return slot << e->op_bits | op;
+}
+ENGINE_INLINE uint32_t item_slot(const spa_engine *e, uint32_t item)
+{
+    return item >> e->op_bits;
+}
+ENGINE_INLINE uint32_t item_op(const spa_engine *e, uint32_t item)
+{
+    return item & ((1u << e->op_bits) - 1);
+}
+ENGINE_INLINE uint32_t move_of(const spa_engine *e, uint32_t slot, uint32_t tensor, uint32_t to)
+{
+    return (slot << e->tensor_bits | tensor) << 2 | to;
+}
+ENGINE_INLINE uint32_t move_slot(const spa_engine *e, uint32_t move)
+{
+    return move >> 2 >> e->tensor_bits;
+}
+ENGINE_INLINE uint32_t move_tensor(const spa_engine *e, uint32_t move)
+{
+    return move >> 2 & ((1u << e->tensor_bits) - 1);
+}
+ENGINE_INLINE uint32_t move_to(uint32_t move)
+{
+    return move & 3u;
+}
+
+/* engine_tables.c */
+spa_status engine_tables_build(spa_engine *e, spa_error *err);
+void engine_tables_order(spa_engine *e); /* ranks and the fresh request, by the present schedule */
+void engine_tables_free(spa_engine *e);
+
+/* engine_step.c */
+typedef enum engine_outcome {
+    ENGINE_DONE,
+    ENGINE_PAUSED,
+    ENGINE_STUCK,
+    ENGINE_FAILED
+} engine_outcome;
+/* Admits the first requests and starts what can start. */
+void engine_begin(spa_engine *e);
+/* Runs until simulated time would pass until_ns, or to the end. */
+engine_outcome engine_advance(spa_engine *e, int64_t until_ns);
+
+#endif

@@ -1,0 +1,400 @@
+/* The event loop: what happens when something completes. See docs/model.md, "Dispatch".
+ *
+ * It runs tens of millions of operators a second in searches and training: the cost table is read
+ * through flat records made once (engine_tables.c), requests are passed by pointer, and a lane or
+ * link that is idle takes its work without going through its queue. */
+#include "sim/engine_links.h"
+
+/* ---- placing --------------------------------------------------------------------------------- */
+
+ENGINE_APART void fail_illegal(spa_engine *e, uint32_t op, const char *what)
+{
+    if (e->failed) return;
+    e->state.stopped = 1;
+    e->failed = spa_fail(&e->error, SPA_E_ILLEGAL, "policy '%s' on operator '%s': %s",
+                         e->config.policy ? e->config.policy->name : "schedule",
+                         e->graph->ops[op].name, what);
+}
+
+ENGINE_INLINE int64_t lane_free_ns(const spa_engine *e, const engine_lane *lane)
+{
+    int64_t at = lane->expected_end_ns > e->state.now ? lane->expected_end_ns : e->state.now;
+    return at + lane->backlog_ns;
+}
+
+/* The lane of a processor that is expected to be free first, where there is a choice. */
+ENGINE_APART uint32_t choose_lane(const spa_engine *e, const engine_request *r, uint32_t processor)
+{
+    uint32_t first = e->lane_first[processor], best = first;
+    int64_t at;
+    if (processor == e->host && e->workers) return r->home;
+    at = lane_free_ns(e, &e->lanes[first]);
+    for (uint32_t l = first + 1; l < first + e->costs->processors[processor].n_lanes; l++) {
+        int64_t free_ns = lane_free_ns(e, &e->lanes[l]);
+        if (free_ns < at) {
+            at = free_ns;
+            best = l;
+        }
+    }
+    return best;
+}
+
+ENGINE_INLINE engine_lane *best_lane(spa_engine *e, const engine_request *r, uint32_t processor)
+{
+    uint32_t only = e->only_lane[processor];
+    return &e->lanes[only != SPA_NONE ? only : choose_lane(e, r, processor)];
+}
+
+ENGINE_INLINE void ask_policy(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op,
+                              spa_action *action)
+{
+    spa_view *view = &e->view;
+    const engine_link *link = e->links, *links_end = link + e->n_links;
+    int64_t now = e->state.now, *link_free_ns = view->link_free_ns;
+    view->now_ns = now;
+    view->request_slot = slot;
+    view->in_flight = (uint32_t)(e->state.admitted - e->state.finished);
+    view->finish_ns = finish_of(e, r);
+    view->where = where_of(e, r);
+    view->placed = placed_of(e, r);
+    for (uint32_t p = 0; p < e->n_processors; p++)
+        view->free_ns[p] = lane_free_ns(e, best_lane(e, r, p));
+    for (; link < links_end; link++) *link_free_ns++ = link->free_ns > now ? link->free_ns : now;
+    action->processor = (int32_t)e->host;
+    action->lane = SPA_LANE_ANY;
+    e->config.policy->place(e->config.self, policy_memory(e), view, op, action);
+}
+
+ENGINE_APART bool check_action(spa_engine *e, uint32_t op, const spa_action *action)
+{
+    uint32_t p = (uint32_t)action->processor;
+    if (action->processor < 0 || p >= e->n_processors) {
+        fail_illegal(e, op, "chose a processor that is not there");
+    } else if (!e->loads[op * e->n_processors + p].can_run) {
+        fail_illegal(e, op, "chose a processor that cannot run it");
+    } else if (action->lane != SPA_LANE_ANY &&
+               (action->lane < 0 || (uint32_t)action->lane >= e->costs->processors[p].n_lanes)) {
+        fail_illegal(e, op, "chose a lane that is not there");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* Where an operator goes: a view where its input lives, else what the policy or plan says. */
+ENGINE_INLINE bool choose(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op,
+                          spa_action *action)
+{
+    const engine_node *node = &e->nodes[op];
+    if (node->flags & NODE_VIEW) {
+        action->processor = placed_of(e, r)[e->inputs[node->first_input]];
+        action->lane = SPA_LANE_ANY;
+        return true;
+    }
+    if (e->calls_place) {
+        ask_policy(e, r, slot, op, action);
+        if ((uint32_t)action->processor < e->n_processors && action->lane == SPA_LANE_ANY &&
+            e->loads[op * e->n_processors + (uint32_t)action->processor].can_run)
+            return true;
+        return check_action(e, op, action);
+    }
+    action->processor = e->schedule.processor[op];
+    action->lane = e->schedule.lane[op];
+    return true; /* checked when the schedule was taken */
+}
+
+/* Starts the transfers that an operator placed on p needs. Returns when its inputs are expected
+ * there; adds to *issue_ns the host time that the transfers take. */
+ENGINE_INLINE int64_t gather_inputs(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op,
+                                    uint32_t p, int64_t *issue_ns)
+{
+    engine_op *ops = r->ops;
+    const engine_node *node = &e->nodes[op];
+    const int64_t *finish = finish_of(e, r);
+    const uint8_t *where = where_of(e, r), *placed = placed_of(e, r);
+    int64_t ready = e->state.now;
+    uint32_t missing = 0;
+    /* A free transfer arrives at once and would count this down: hold it high. */
+    ops[op].missing = OP_MISSING_HELD;
+    for (uint32_t i = node->first_input; i < node->end_input; i++) {
+        uint32_t t = e->inputs[i];
+        int64_t at = finish[t];
+        if (!(where[t] >> p & 1u)) {
+            uint32_t from = placed[t];
+            int64_t duration = spa_transfer_ns(e->costs, t, from, p);
+            at = (at > e->state.now ? at : e->state.now) + duration;
+            *issue_ns += e->loads[(e->n_ops + from) * e->n_processors + p].issue_ns;
+            request_transfer(e, r, slot, t, p);
+        }
+        if (at > ready) ready = at;
+        missing += !(ops[t].present >> p & 1u);
+    }
+    ops[op].missing = (missing + 1) & 0xffu;
+    return ready;
+}
+
+/* Fixes an operator's place, starts the transfers it needs, estimates its finish. Returns the host
+ * time that issuing takes. */
+ENGINE_INLINE int64_t place(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op)
+{
+    const engine_node *node = &e->nodes[op];
+    const engine_load *load;
+    engine_lane *lane;
+    engine_op *o = &r->ops[op];
+    int64_t ready, issue_ns = 0, free_ns;
+    spa_action action;
+    uint32_t p;
+    if (!choose(e, r, slot, op, &action)) return 0;
+    p = (uint32_t)action.processor;
+    load = &e->loads[op * e->n_processors + p];
+    lane = action.lane == SPA_LANE_ANY ? best_lane(e, r, p)
+                                       : &e->lanes[e->lane_first[p] + (uint32_t)action.lane];
+    o->lane = lane->id & 0xffu;
+    placed_of(e, r)[op] = (uint8_t)p;
+    where_of(e, r)[op] = (uint8_t)(1u << p);
+    emit(e, SPA_EV_PLACE, r, op, lane->name, 0);
+    ready = gather_inputs(e, r, slot, op, p, &issue_ns);
+    if (p != e->host && node->flags & (NODE_SINK | NODE_PULLED))
+        request_transfer(e, r, slot, op, e->host); /* it will be queued when produced */
+    if (p == e->host ? e->blocking_sync : (node->flags & NODE_PULLED) != 0) {
+        r->flags |= BLOCK_SYNC; /* until the output is on the host */
+        r->blocked_on = op;
+    }
+    if (node->flags & NODE_VIEW) {
+        finish_of(e, r)[op] = ready;
+        return 0;
+    }
+    free_ns = lane_free_ns(e, lane);
+    finish_of(e, r)[op] = (ready > free_ns ? ready : free_ns) + load->expected_ns;
+    lane->backlog_ns += load->expected_ns;
+    return issue_ns + load->issue_ns;
+}
+
+/* ---- issuing and finishing ------------------------------------------------------------------- */
+
+/* Issuing is done: the operator stands in its lane's queue. */
+ENGINE_INLINE void issue(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op)
+{
+    engine_op *o = &r->ops[op];
+    engine_lane *lane = &e->lanes[o->lane];
+    bool is_async = e->is_async[lane->processor], starts, complete = --o->missing == 0;
+    if (is_async) satisfy(e, r, slot, op);
+    if (ENGINE_RARELY(e->nodes[op].flags & NODE_VIEW)) {
+        if (complete) push_view(e, o, slot, op);
+        return;
+    }
+    /* A dispatching host thread issues all it can before it computes (see pump_all). */
+    starts = !e->occupies || lane->id != r->home;
+    if (complete && starts && lane->doing == LANE_IDLE && lane->head == SPA_NONE) {
+        start_kernel(e, lane, r, slot, op);
+        return;
+    }
+    if (is_async || complete) enqueue(e, lane, o, slot, op);
+    if (starts) try_start(e, lane);
+}
+
+ENGINE_INLINE void finish_op(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op)
+{
+    engine_op *o = &r->ops[op];
+    uint32_t p = placed_of(e, r)[op];
+    uint32_t coming = where_of(e, r)[op] & ~(1u << p);
+    bool in_section = r->flags & IN_SECTION && op < e->serial_ops;
+    o->present |= 1u << p & 0xffu;
+    finish_of(e, r)[op] = e->state.now;
+    /* Users are placed when all they use is satisfied: on a stream before now, else not yet. */
+    if (e->is_async[p])
+        wake_users(e, r, slot, op, p);
+    else
+        satisfy(e, r, slot, op);
+    if (p == e->host) {
+        if (r->flags & BLOCK_SYNC && r->blocked_on == op) unblock(e, r, slot, BLOCK_SYNC);
+        if (e->nodes[op].flags & NODE_SINK) count_down(e, r, slot);
+    }
+    while (ENGINE_RARELY(coming)) {
+        queue_transfer(e, r, slot, op, (uint32_t)__builtin_ctz(coming));
+        coming &= coming - 1;
+    }
+    if (ENGINE_RARELY(in_section)) leave_section_part(e, r);
+    count_down(e, r, slot);
+}
+
+ENGINE_APART void finish_views(spa_engine *e)
+{
+    while (e->state.views_head != SPA_NONE) {
+        uint32_t slot = item_slot(e, e->state.views_head), op = item_op(e, e->state.views_head);
+        engine_request *r = request_of(e, slot);
+        e->state.views_head = r->ops[op].next;
+        finish_op(e, r, slot, op);
+    }
+}
+
+/* ---- dispatch -------------------------------------------------------------------------------- */
+
+ENGINE_INLINE void begin_dispatch(spa_engine *e, engine_lane *home, const engine_request *r,
+                                  uint32_t slot, uint32_t op, int64_t cost_ns)
+{
+    home->doing = LANE_DISPATCH;
+    home->slot = slot;
+    home->op = op;
+    home->started_ns = e->state.now;
+    home->expected_end_ns = e->state.now + cost_ns;
+    spa_event_list_set(e->events, home->id, e->state.now + cost_ns);
+    emit(e, SPA_EV_DISPATCH_BEGIN, r, op, home->name, e->costs->processors[e->host].dispatch_w);
+}
+
+/* Dispatches what can be dispatched by one host lane now. */
+ENGINE_APART void pump(spa_engine *e, engine_lane *home)
+{
+    while (home->request_head != SPA_NONE) {
+        uint32_t slot = home->request_head, op;
+        engine_request *r = request_of(e, slot);
+        int64_t cost_ns;
+        if (e->occupies && home->doing != LANE_IDLE) return;
+        op = r->flags & BLOCK_ANY ? SPA_NONE : pop_ready(e, r);
+        if (op == SPA_NONE) {
+            unqueue_request(home, r);
+            continue;
+        }
+        cost_ns = place(e, r, slot, op);
+        if (ENGINE_RARELY(e->failed)) return;
+        if (cost_ns > 0) {
+            begin_dispatch(e, home, r, slot, op, cost_ns);
+            return;
+        }
+        issue(e, r, slot, op);
+        if (e->state.views_head != SPA_NONE) finish_views(e);
+    }
+}
+
+/* Lets every host lane dispatch and start what it can. What one lane dispatches can let in a
+ * request of another one (a critical section that ends with a view), hence the rounds. */
+ENGINE_INLINE void pump_all(spa_engine *e)
+{
+    bool again;
+    do {
+        again = false;
+        for (engine_lane *lane = e->home; lane < e->home_end; lane++) {
+            if (lane->request_head == SPA_NONE) continue;
+            if (e->occupies && lane->doing != LANE_IDLE) continue;
+            pump(e, lane);
+            again = lane != e->home;
+        }
+    } while (ENGINE_RARELY(again) && !e->failed);
+    for (engine_lane *lane = e->home; lane < e->home_end; lane++) try_start(e, lane);
+}
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+ENGINE_INLINE void end_dispatch(spa_engine *e, engine_lane *lane)
+{
+    uint32_t slot = lane->slot, op = lane->op;
+    engine_request *r = request_of(e, slot);
+    float dispatch_w = e->costs->processors[lane->processor].dispatch_w;
+    int64_t duration = e->state.now - lane->started_ns;
+    double joule = dispatch_w * (double)duration * 1e-9;
+    e->state.result.dispatch_ns += duration;
+    e->state.result.energy_dynamic_j += joule;
+    e->state.result.energy_processor_j[lane->processor] += joule;
+    emit(e, SPA_EV_DISPATCH_END, r, op, lane->name, dispatch_w);
+    lane->doing = LANE_IDLE;
+    lane->expected_end_ns = 0;
+    issue(e, r, slot, op);
+}
+
+ENGINE_APART void tell_policy(spa_engine *e, const engine_lane *lane)
+{
+    spa_completion done = {.request_slot = lane->slot,
+                           .op = lane->op,
+                           .processor = lane->processor,
+                           .start_ns = lane->started_ns,
+                           .finish_ns = e->state.now,
+                           .expected_ns = spa_cost(e->costs, lane->op, lane->processor)->kernel_ns};
+    e->config.policy->observe(e->config.self, policy_memory(e), &done);
+}
+
+ENGINE_INLINE void end_kernel(spa_engine *e, engine_lane *lane)
+{
+    uint32_t slot = lane->slot, op = lane->op, p = lane->processor;
+    engine_request *r = request_of(e, slot);
+    const engine_load *load = &e->loads[lane->load];
+    int64_t duration = e->state.now - lane->started_ns;
+    double joule = load->dynamic_w * (double)duration * 1e-9;
+    spa_run_result *result = &e->state.result;
+    result->busy_ns[p] += duration;
+    result->ops[p]++;
+    result->macs[p] += load->macs;
+    result->energy_dynamic_j += joule;
+    result->energy_processor_j[p] += joule;
+    e->state.kernels_running--;
+    lane->doing = LANE_IDLE;
+    lane->expected_end_ns = 0;
+    remove_activity(e, lane->id);
+    emit(e, SPA_EV_KERNEL_END, r, op, lane->name, load->dynamic_w);
+    if (e->observes) tell_policy(e, lane);
+    finish_op(e, r, slot, op);
+}
+
+ENGINE_INLINE void end_transfer(spa_engine *e, uint32_t link_id)
+{
+    engine_link *link = &e->links[link_id];
+    uint32_t slot = link->slot, tensor = link->tensor, to = link->to;
+    engine_request *r = request_of(e, slot);
+    const engine_load *load = &e->loads[link->load];
+    int64_t duration = e->state.now - link->started_ns;
+    double joule = load->dynamic_w * (double)duration * 1e-9;
+    e->state.result.transfers++;
+    e->state.result.transfer_ns += duration;
+    e->state.result.energy_dynamic_j += joule;
+    e->state.result.energy_processor_j[to] += joule;
+    e->state.transfers_running--;
+    link->busy = 0;
+    remove_activity(e, e->n_lanes + link_id);
+    emit(e, SPA_EV_TRANSFER_END, r, tensor, link->name, load->dynamic_w);
+    arrive(e, r, slot, tensor, to);
+    if (link->head != SPA_NONE) start_next_transfer(e, link_id);
+}
+
+/* One step: the completion in an event slot, and all that follows from it at that moment. */
+ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
+{
+    if (e->state.transfers_running && e->state.kernels_running)
+        e->state.result.overlap_ns += (at - e->state.now) * e->state.transfers_running;
+    set_now(e, at);
+    spa_event_list_set(e->events, event_slot, SPA_NEVER);
+    if (event_slot >= e->n_lanes) {
+        end_transfer(e, event_slot - e->n_lanes);
+        if (e->state.views_head != SPA_NONE) finish_views(e);
+        pump_all(e);
+    } else {
+        engine_lane *lane = &e->lanes[event_slot];
+        if (lane->doing == LANE_DISPATCH)
+            end_dispatch(e, lane);
+        else
+            end_kernel(e, lane);
+        if (e->state.views_head != SPA_NONE) finish_views(e);
+        pump_all(e);
+        try_start(e, lane);
+    }
+    if (e->state.dirty) rerate(e);
+}
+
+void engine_begin(spa_engine *e)
+{
+    for (uint32_t slot = 0; slot < e->n_slots && slot < e->config.scenario.requests; slot++)
+        admit(e, slot);
+    pump_all(e);
+    if (e->state.dirty) rerate(e);
+}
+
+engine_outcome engine_advance(spa_engine *e, int64_t until_ns)
+{
+    while (!e->state.stopped) {
+        uint32_t event_slot = spa_event_list_first(e->events);
+        int64_t at;
+        if (event_slot == SPA_EVENT_LIST_NONE) return ENGINE_STUCK;
+        at = spa_event_list_times(e->events)[event_slot];
+        if (at > until_ns) return ENGINE_PAUSED;
+        step(e, event_slot, at);
+    }
+    return e->failed ? ENGINE_FAILED : ENGINE_DONE;
+}

@@ -1,0 +1,147 @@
+/* The graph and cost table as flat records for the event loop, and the fresh request. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <gsl/gsl_cdf.h>
+#include "sim/engine_state.h"
+
+/* Inputs, consumers and dispatch order of operators: one allocation, three arrays of indices. */
+static spa_status build_nodes(spa_engine *e, spa_error *err)
+{
+    const spa_graph *g = e->graph;
+    uint32_t *inputs;
+    SPA_TRY(spa_alloc(&e->node_table, e->n_tensors, sizeof *e->node_table, err));
+    SPA_TRY(spa_alloc(&e->index_table, 2 * g->n_edges + e->n_ops, sizeof *e->index_table, err));
+    e->nodes = e->node_table;
+    e->inputs = inputs = e->index_table;
+    e->users = e->index_table + g->n_edges;
+    e->op_at = e->index_table + 2 * g->n_edges;
+    for (size_t i = 0; i < g->n_edges; i++) {
+        inputs[i] = (uint32_t)spa_tensor_of(e->costs, g->inputs[i]);
+        e->node_table[inputs[i]].end_user++; /* a count, so far */
+    }
+    for (uint32_t t = 0, at = 0; t < e->n_tensors; t++) {
+        engine_node *node = &e->node_table[t];
+        if (node->end_user == 0 && t < e->n_ops) node->flags |= NODE_SINK;
+        node->first_user = at;
+        at += node->end_user;
+    }
+    for (uint32_t op = 0; op < e->n_ops; op++) {
+        const spa_op *o = &g->ops[op];
+        engine_node *node = &e->node_table[op];
+        node->first_input = o->first_input;
+        node->end_input = o->first_input + o->n_inputs;
+        if (o->kind == SPA_OP_RESHAPE) node->flags |= NODE_VIEW;
+        if (o->flags & SPA_OP_PULLED) node->flags |= NODE_PULLED;
+    }
+    return SPA_OK;
+}
+
+static void fill_kernel(const spa_engine *e, engine_load *load, uint32_t op, uint32_t p)
+{
+    const spa_op_cost *k = spa_cost(e->costs, op, p);
+    const spa_cost_processor *processor = &e->costs->processors[p];
+    int64_t issuing = k->launch_ns + e->policy_ns;
+    double cv = k->noise_cv;
+    *load = (engine_load){
+        .expected_ns = k->kernel_ns + (e->occupies ? 0 : issuing),
+        .issue_ns = e->occupies ? issuing : 0,
+        .macs = (double)e->graph->ops[op].macs,
+        .dram = k->dram_share,
+        .capacity = k->capacity_share,
+        .pressure = k->pressure,
+        .corun = k->corun_slowdown,
+        .slow_a = processor->slow_a,
+        .slow_b = processor->slow_b,
+        .dynamic_w = k->dynamic_w,
+        .sigma = (float)sqrt(log1p(cv * cv)),
+        .busy = 1u << p,
+        .can_run = k->kernel_ns >= 0,
+    };
+}
+
+static spa_status build_loads(spa_engine *e, spa_error *err)
+{
+    uint32_t n = e->n_processors;
+    engine_load *load;
+    SPA_TRY(spa_alloc(&e->load_table, (size_t)(e->n_ops + n) * n, sizeof *e->load_table, err));
+    e->loads = load = e->load_table;
+    for (uint32_t op = 0; op < e->n_ops; op++)
+        for (uint32_t p = 0; p < n; p++) fill_kernel(e, load++, op, p);
+    for (uint32_t from = 0; from < n; from++) {
+        for (uint32_t to = 0; to < n; to++, load++) {
+            const spa_cost_link *link = &e->costs->links[from][to];
+            load->dram = link->dram_share;
+            load->dynamic_w = link->dynamic_w;
+            load->issue_ns = e->occupies ? link->issue_ns : 0;
+        }
+    }
+    return SPA_OK;
+}
+
+static spa_status build_noise(spa_engine *e, spa_error *err)
+{
+    if (!e->noise) return SPA_OK;
+    SPA_TRY(spa_alloc(&e->normal_quantiles, ENGINE_QUANTILES, sizeof(double), err));
+    for (uint32_t i = 0; i < ENGINE_QUANTILES; i++)
+        e->normal_quantiles[i] = gsl_cdf_ugaussian_Pinv((i + 0.5) / ENGINE_QUANTILES);
+    return SPA_OK;
+}
+
+spa_status engine_tables_build(spa_engine *e, spa_error *err)
+{
+    SPA_TRY(build_nodes(e, err));
+    SPA_TRY(build_loads(e, err));
+    SPA_TRY(build_noise(e, err));
+    return spa_alloc(&e->template_block, e->layout.request_bytes, 1, err);
+}
+
+void engine_tables_free(spa_engine *e)
+{
+    free(e->node_table);
+    free(e->index_table);
+    free(e->load_table);
+    free(e->normal_quantiles);
+    free(e->template_block);
+}
+
+/* A fresh request, in the present dispatch order. */
+static void build_template(spa_engine *e)
+{
+    engine_request *r = (engine_request *)e->template_block;
+    engine_op *ops = r->ops;
+    memset(r, 0, e->layout.request_bytes);
+    r->left = e->n_ops;
+    r->serial_left = e->serial_ops;
+    memset(placed_of(e, r), SPA_UNPLACED, e->n_ops);
+    for (uint32_t t = 0; t < e->n_tensors; t++) finish_of(e, r)[t] = INT64_MAX;
+    for (uint32_t t = e->n_ops; t < e->n_tensors; t++) {
+        where_of(e, r)[t] = (uint8_t)(1u << e->host);
+        placed_of(e, r)[t] = (uint8_t)e->host;
+        ops[t].present = 1u << e->host & 0xffu;
+    }
+    for (uint32_t op = 0; op < e->n_ops; op++) {
+        const engine_node *node = &e->nodes[op];
+        for (uint32_t i = node->first_input; i < node->end_input; i++)
+            ops[op].wait += e->inputs[i] < e->n_ops;
+        if (!ops[op].wait) ready_of(e, r)[node->rank >> 6] |= UINT64_C(1) << (node->rank & 63);
+        if (node->flags & NODE_SINK) r->left++;
+    }
+}
+
+/* Consumers stand in dispatch order: what waits for one tensor runs in that order, whatever numbers
+ * the operators have. */
+void engine_tables_order(spa_engine *e)
+{
+    size_t n_edges = e->graph->n_edges;
+    uint32_t *op_at = e->index_table + 2 * n_edges, *users = e->index_table + n_edges;
+    for (uint32_t t = 0; t < e->n_tensors; t++) e->node_table[t].end_user = e->nodes[t].first_user;
+    for (uint32_t i = 0; i < e->n_ops; i++) {
+        uint32_t op = op_at[i] = e->has_schedule ? e->schedule.order[i] : i;
+        engine_node *node = &e->node_table[op];
+        node->rank = i;
+        for (uint32_t k = node->first_input; k < node->end_input; k++)
+            users[e->node_table[e->inputs[k]].end_user++] = op;
+    }
+    build_template(e);
+}

@@ -1,0 +1,88 @@
+/* Evaluating whole schedules, and the lower bound they are measured against. */
+#include <stdlib.h>
+#include <string.h>
+#include "sim/engine.h"
+
+struct spa_evaluator {
+    spa_engine *engine;
+    spa_run_config config;
+    uint64_t count;
+};
+
+spa_status spa_evaluator_new(spa_evaluator **evaluator, const spa_graph *graph,
+                             const spa_costs *costs, bool contention, spa_error *err)
+{
+    spa_evaluator *v = NULL;
+    *evaluator = NULL;
+    SPA_TRY(spa_alloc(&v, 1, sizeof *v, err));
+    v->config = spa_run_config_default();
+    v->config.graph = graph;
+    v->config.costs = costs;
+    v->config.contention = contention;
+    *evaluator = v;
+    return SPA_OK;
+}
+
+void spa_evaluator_free(spa_evaluator *v)
+{
+    if (!v) return;
+    spa_engine_free(v->engine);
+    free(v);
+}
+
+uint64_t spa_evaluator_count(const spa_evaluator *v)
+{
+    return v->count;
+}
+
+spa_status spa_evaluate(spa_evaluator *v, const spa_schedule *schedule, spa_evaluation *out,
+                        spa_error *err)
+{
+    spa_run_result result;
+    memset(out, 0, sizeof *out);
+    if (!v->engine) { /* made with the first schedule: an engine needs one */
+        v->config.schedule = schedule;
+        SPA_TRY(spa_engine_new(&v->engine, &v->config, err));
+    } else {
+        SPA_TRY(spa_engine_restart(v->engine, 0, 0, schedule, err));
+    }
+    SPA_TRY(spa_engine_run(v->engine, NULL, &result, err));
+    v->count++;
+    out->makespan_ns = result.span_ns;
+    out->energy_j = result.energy_j;
+    out->energy_dynamic_j = result.energy_dynamic_j;
+    return SPA_OK;
+}
+
+static int64_t cheapest_ns(const spa_costs *costs, size_t op)
+{
+    int64_t best = INT64_MAX;
+    if (costs->graph->ops[op].kind == SPA_OP_RESHAPE) return 0;
+    for (uint32_t p = 0; p < costs->n_processors; p++) {
+        const spa_op_cost *c = spa_cost(costs, op, p);
+        /* Where dispatch is a delay on the lane, no run can avoid it. */
+        int64_t t = c->kernel_ns + (costs->dispatch_occupies_host ? 0 : c->launch_ns);
+        if (c->kernel_ns >= 0 && t < best) best = t;
+    }
+    return best == INT64_MAX ? 0 : best;
+}
+
+int64_t spa_lower_bound_ns(const spa_graph *graph, const spa_costs *costs)
+{
+    int64_t *finish = NULL, path = 0, work = 0, lanes = 0;
+    if (spa_alloc(&finish, graph->n_ops, sizeof *finish, NULL)) return 0;
+    for (size_t op = 0; op < graph->n_ops; op++) {
+        int64_t ready = 0, cost = cheapest_ns(costs, op);
+        for (uint32_t i = 0; i < graph->ops[op].n_inputs; i++) {
+            int32_t producer = graph->inputs[graph->ops[op].first_input + i];
+            if (producer >= 0 && finish[producer] > ready) ready = finish[producer];
+        }
+        finish[op] = ready + cost;
+        if (finish[op] > path) path = finish[op];
+        work += cost;
+    }
+    for (uint32_t p = 0; p < costs->n_processors; p++) lanes += costs->processors[p].n_lanes;
+    free(finish);
+    work = (work + lanes - 1) / lanes;
+    return path > work ? path : work;
+}

@@ -1,0 +1,30 @@
+/* The event stream of a run: what digest, log, timeline, audit and metrics are made from. */
+#ifndef SPA_SIM_EVENT_H
+#define SPA_SIM_EVENT_H
+
+#include <stdint.h>
+
+typedef enum spa_event_kind {
+    SPA_EV_ARRIVE,         /* a request enters */
+    SPA_EV_DISPATCH_BEGIN, /* host lane begins to issue an operator (only if it takes time) */
+    SPA_EV_DISPATCH_END,
+    SPA_EV_PLACE, /* an operator was placed: processor, lane */
+    SPA_EV_KERNEL_BEGIN,
+    SPA_EV_KERNEL_END,
+    SPA_EV_TRANSFER_BEGIN, /* op = tensor; processor = destination, lane = source processor */
+    SPA_EV_TRANSFER_END,
+    SPA_EV_FINISH, /* a request leaves: its outputs are on the host */
+    SPA_EV_KIND_COUNT
+} spa_event_kind;
+
+typedef struct spa_event {
+    int64_t time_ns;
+    uint64_t sequence; /* 0, 1, 2, ... in the run */
+    uint64_t request;  /* number of the request in the run */
+    uint32_t op;       /* operator or tensor; UINT32_MAX where none */
+    uint8_t kind, processor, lane, reserved;
+    float power_w; /* of the activity that begins or ends, above idle */
+    uint32_t reserved2;
+} spa_event; /* 40 bytes, no padding */
+
+#endif

@@ -1,0 +1,49 @@
+/* Schedules: a placement of every operator plus an order. Savable as CSV with the graph's hash. */
+#ifndef SPA_SIM_SCHEDULE_H
+#define SPA_SIM_SCHEDULE_H
+
+#include "devices/costs.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SPA_LANE_ANY ((int8_t)-1)
+
+typedef struct spa_schedule {
+    size_t n_ops;
+    uint8_t *processor; /* [n_ops] */
+    int8_t *lane;       /* [n_ops] lane within the processor, or SPA_LANE_ANY */
+    uint32_t *order;    /* [n_ops] operators in dispatch order; a topological order */
+} spa_schedule;
+
+/* All on processor 0, any lane, graph order. */
+SPA_API spa_status spa_schedule_init(spa_schedule *schedule, size_t n_ops, spa_error *err);
+SPA_API void spa_schedule_fini(spa_schedule *schedule);
+SPA_API void spa_schedule_copy(spa_schedule *to, const spa_schedule *from); /* equal n_ops */
+
+/* Legal for this table? Each operator once, no input after its consumer, processors and lanes
+ * exist and can run the operator. SPA_E_ILLEGAL names the operator. */
+SPA_API spa_status spa_schedule_check(const spa_schedule *schedule, const spa_costs *costs,
+                                      spa_error *err);
+
+/* CSV: a comment line with the graph's name, batch, dtype and hash, then op,processor,lane rows in
+ * dispatch order (an empty lane: any). Reading accepts what is legal for this table and nothing
+ * else; errors name file, line and column. Writing what was read gives a text that reads and writes
+ * to itself. */
+SPA_API spa_status spa_schedule_write_csv(const spa_schedule *schedule, const spa_costs *costs,
+                                          const char *path, spa_error *err);
+SPA_API spa_status spa_schedule_read_csv(spa_schedule *schedule, const spa_costs *costs,
+                                         const char *path, spa_error *err);
+/* The same in memory: appends to *out; reads a text. */
+struct spa_string;
+SPA_API spa_status spa_schedule_put_csv(const spa_schedule *schedule, const spa_costs *costs,
+                                        struct spa_string *out, spa_error *err);
+SPA_API spa_status spa_schedule_parse_csv(spa_schedule *schedule, const spa_costs *costs,
+                                          const char *path_for_messages, const char *text,
+                                          size_t size, spa_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
