@@ -161,6 +161,7 @@ static spa_status fill_header(builder *b, spa_error *err)
     c->blocking_sync = b->stack->blocking_sync;
     c->host_hz = b->mode->speed[d->host].clock_hz;
     c->base_w = b->mode->idle_w;
+    c->computes = b->dtype;
     c->run_cv = b->stack->run_cv;
     c->uncalibrated = !(b->stack->calibrated >> (b->mode - d->modes) & 1u);
     SPA_TRY(spa_arena_strdup(&c->arena, &c->device, d->info.name, err));

@@ -61,6 +61,7 @@ spa_status spa_costs_init(spa_costs *costs, const spa_graph *graph, uint32_t n_p
                         SPA_MAX_PROCESSORS, n_processors);
     }
     costs->graph = graph;
+    costs->computes = graph->dtype;
     costs->n_processors = n_processors;
     costs->n_ops = graph->n_ops;
     costs->n_tensors = graph->n_ops + graph->n_graph_inputs;

@@ -87,3 +87,11 @@ const char *spa_case_origin_text(const spa_case *c, char text[128])
              c->costs.uncalibrated ? ", uncalibrated" : "");
     return text;
 }
+
+const char *spa_case_dtype(const spa_case *c)
+{
+    if (c->costs.graph && c->costs.computes != c->graph.dtype)
+        return c->costs.computes == SPA_FP16 ? "fp32 (computed in fp16)"
+                                             : "fp16 (computed in fp32)";
+    return spa_dtype_name(c->graph.dtype);
+}

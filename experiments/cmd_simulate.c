@@ -46,7 +46,7 @@ static void describe(spa_string *s, const spa_runs *runs, const spa_options *o)
                       spa_case_origin(c, origin));
     spa_string_append(s, "policy=%s\nobjective=%s\nscenario=%s\nbatch=%d\ndtype=%s\n",
                       runs->policies.items[0], spa_objective_name((spa_objective)o->objective),
-                      runs->scenario.name, c->graph.batch, spa_dtype_name(c->graph.dtype));
+                      runs->scenario.name, c->graph.batch, spa_case_dtype(c));
     spa_string_append(s, "seed=%lld\nnoise=%s\npolicy-cost=%s\n", (long long)o->seed,
                       o->noise ? "on" : "off", o->policy_cost ? "on" : "off");
 }

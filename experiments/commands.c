@@ -28,7 +28,7 @@ static const char help_compare[] =
     "every policy on common random numbers and prints a table:\n"
     "  latency ms    mean per request, with the half-width of its 95 % confidence interval\n"
     "  p50 p95 p99   quantiles over all requests of all replications\n"
-    "  gap           mean latency over the lower bound of this graph and device, minus 1\n"
+    "  gap           mean latency of a run without noise over the lower bound, minus 1\n"
     "  energy mJ     whole board per inference, idle included; '-' where power is not known\n"
     "  gpu           share of the MACs done on the accelerator\n"
     "  xfers, ms     transfers per request and their summed time\n"

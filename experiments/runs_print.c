@@ -13,7 +13,7 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
     uint64_t reps = spa_study_reps(options);
     spa_string_append(out, "%s on %s@%s\n", k->graph.name, k->costs.device, k->costs.mode);
     spa_string_append(out, "  stack %s, lanes %s, %s, batch %d, scenario %s", k->costs.stack,
-                      k->costs.lanes, spa_dtype_name(k->graph.dtype), k->graph.batch,
+                      k->costs.lanes, spa_case_dtype(k), k->graph.batch,
                       runs->scenario.name);
     if (runs->scenario.arrivals == SPA_ARRIVALS_CLOSED) {
         spa_string_append(out, " (%u in flight, %" PRIu64 " requests)", runs->scenario.concurrency,
@@ -196,6 +196,7 @@ static void json_case(spa_json *j, json_t *run, const spa_runs *runs, size_t c)
     spa_json_set(j, run, "scenario", spa_json_text(j, runs->scenario.name));
     spa_json_set(j, run, "batch", json_integer(k->graph.batch));
     spa_json_set(j, run, "dtype", spa_json_text(j, spa_dtype_name(k->graph.dtype)));
+    spa_json_set(j, run, "computes", spa_json_text(j, spa_dtype_name(k->costs.computes)));
     spa_json_set(j, run, "origin", spa_json_text(j, spa_case_origin(k, origin)));
     json_t *results = spa_json_array(j, run, "results");
     for (size_t i = 0; i < runs->policies.count; i++) {

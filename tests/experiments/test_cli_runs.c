@@ -74,8 +74,8 @@ static void expect_equal_documents(json_t *a, json_t *b)
 
 Test(cli_compare, keys_are_the_contract)
 {
-    static const char *const run_keys[] = {"model", "device", "mode",   "stack",  "scenario",
-                                           "batch", "dtype",  "origin", "results"};
+    static const char *const run_keys[] = {"model", "device", "mode",     "stack",  "scenario",
+                                           "batch", "dtype",  "computes", "origin", "results"};
     static const char *const row_keys[] = {"policy",       "latency_ms",     "lower_bound_ms",
                                            "gap",          "energy_mj",      "energy_dynamic_mj",
                                            "power_w",      "throughput_ips", "gpu_share",
@@ -86,8 +86,8 @@ Test(cli_compare, keys_are_the_contract)
     cr_assert_str_eq(json_string_value(json_object_get(d, "schema")), "sparoa.compare/1");
     json_t *run = json_array_get(json_object_get(d, "runs"), 0), *row = result_named(d, "heft");
     cr_assert_eq(json_object_size(d), 2);
-    cr_assert_eq(json_object_size(run), 9);
-    for (size_t i = 0; i < 9; i++) cr_assert(json_object_get(run, run_keys[i]), "%s", run_keys[i]);
+    cr_assert_eq(json_object_size(run), 10);
+    for (size_t i = 0; i < 10; i++) cr_assert(json_object_get(run, run_keys[i]), "%s", run_keys[i]);
     cr_assert_eq(json_object_size(row), 14);
     for (size_t i = 0; i < 14; i++) cr_assert(json_object_get(row, row_keys[i]), "%s", row_keys[i]);
     for (size_t i = 0; i < 5; i++) number(json_object_get(row, "latency_ms"), latency_keys[i]);
@@ -121,6 +121,20 @@ Test(cli_compare, one_noisy_replication_has_an_unknown_interval)
     json_t *latency = json_object_get(result_named(d, "cpu-only"), "latency_ms");
     cr_assert(json_is_null(json_object_get(latency, "ci95")));
     json_decref(d);
+}
+
+/* The bound knows no noise. One noisy replication may well be faster than it, its gap may not. */
+Test(cli_compare, the_gap_is_that_of_a_run_without_noise)
+{
+    json_t *quiet = cli_json(COMPARE "--policy cpu-only --noise=off --json");
+    double gap = number(result_named(quiet, "cpu-only"), "gap");
+    cr_assert_geq(gap, 0);
+    for (int seed = 1; seed <= 5; seed++) {
+        json_t *d = cli_json(COMPARE "--policy cpu-only --reps 1 --json --seed %d", seed);
+        cr_assert_eq(number(result_named(d, "cpu-only"), "gap"), gap);
+        json_decref(d);
+    }
+    json_decref(quiet);
 }
 
 Test(cli_compare, a_hybrid_beats_both_processors_on_the_crossover_machine)
