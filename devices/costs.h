@@ -79,11 +79,11 @@ typedef struct spa_costs {
     double run_cv;      /* run-level coefficient of variation of times */
     /* Provenance. */
     const char *device, *mode, *stack;
-    spa_dtype computes;      /* arithmetic of the stack, where it differs from the graph's dtype */
-    spa_origin origin; /* the least trustworthy origin of any entry */
-    bool uncalibrated; /* the run leaves what the device was calibrated for */
-    const char *lanes; /* "cpu:0-11,gpu:0" */
-    uint64_t hash;     /* of everything above, with the graph's hash */
+    spa_dtype computes; /* arithmetic of the stack, where it differs from the graph's dtype */
+    spa_origin origin;  /* the least trustworthy origin of any entry */
+    bool uncalibrated;  /* the run leaves what the device was calibrated for */
+    const char *lanes;  /* "cpu:0-11,gpu:0" */
+    uint64_t hash;      /* of everything above, with the graph's hash */
     spa_arena arena;
 } spa_costs;
 

@@ -80,8 +80,8 @@ static void put_titles(spa_figure *f, const spa_runs *runs, size_t c, const spa_
                                     "set label 2 ");
     snprintf(line, sizeof line,
              "stack %.60s, lanes %.60s, %s, batch %d, scenario %.60s, %" PRIu64 " replication%s",
-             k->costs.stack, k->costs.lanes, spa_case_dtype(k), k->graph.batch,
-             runs->scenario.name, reps, reps == 1 ? "" : "s");
+             k->costs.stack, k->costs.lanes, spa_case_dtype(k), k->graph.batch, runs->scenario.name,
+             reps, reps == 1 ? "" : "s");
     spa_figure_text(&f->commands, line);
     spa_string_append(&f->commands,
                       " at screen X0+0.5*W, screen Y1 center offset 0,-2.4 font ',9'\n"

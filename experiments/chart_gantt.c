@@ -191,8 +191,7 @@ static void put_frame(spa_figure *f, const spa_case *c, const char *policy, size
     spa_string_append(&f->commands, " at screen 0.5, screen %.6f center font ',13'\nset label 2 ",
                       1 - 20 / h);
     snprintf(line, sizeof line, "stack %.60s, lanes %.60s, %s, batch %d; times %s", c->costs.stack,
-             c->costs.lanes, spa_case_dtype(c), c->graph.batch,
-             spa_case_origin_text(c, origin));
+             c->costs.lanes, spa_case_dtype(c), c->graph.batch, spa_case_origin_text(c, origin));
     spa_figure_text(&f->commands, line);
     spa_string_append(&f->commands, " at screen 0.5, screen %.6f center font ',9'\n", 1 - 44 / h);
 }

@@ -13,8 +13,7 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
     uint64_t reps = spa_study_reps(options);
     spa_string_append(out, "%s on %s@%s\n", k->graph.name, k->costs.device, k->costs.mode);
     spa_string_append(out, "  stack %s, lanes %s, %s, batch %d, scenario %s", k->costs.stack,
-                      k->costs.lanes, spa_case_dtype(k), k->graph.batch,
-                      runs->scenario.name);
+                      k->costs.lanes, spa_case_dtype(k), k->graph.batch, runs->scenario.name);
     if (runs->scenario.arrivals == SPA_ARRIVALS_CLOSED) {
         spa_string_append(out, " (%u in flight, %" PRIu64 " requests)", runs->scenario.concurrency,
                           runs->scenario.requests);
