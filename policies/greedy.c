@@ -31,48 +31,48 @@ static spa_status create(void **self, const spa_param_values *values, spa_error 
     return SPA_OK;
 }
 
-/* When all inputs are produced, and the transfers that processor p still needs. */
-static int64_t inputs_ready(const spa_view *v, uint32_t op, uint32_t p, int64_t *transfers_ns)
+/* As published: one pass over the inputs gives when they are all produced, and the transfers that
+ * each processor would still need. Returns the former. */
+static int64_t inputs_ready(const spa_view *v, uint32_t op,
+                            int64_t transfers_ns[SPA_MAX_PROCESSORS])
 {
     const spa_costs *c = v->costs;
     const spa_op *o = &v->graph->ops[op];
     const int32_t *inputs = &v->graph->inputs[o->first_input];
     int64_t ready = v->now_ns;
-    *transfers_ns = 0;
+    for (uint32_t p = 0; p < c->n_processors; p++) transfers_ns[p] = 0;
     for (uint32_t i = 0; i < o->n_inputs; i++) {
         size_t t = spa_tensor_of(c, inputs[i]);
+        uint32_t where = v->where[t], from = t < c->n_ops ? v->placed[t] : c->host;
         bool seen = false;
         if (v->finish_ns[t] > ready) ready = v->finish_ns[t];
         for (uint32_t k = 0; k < i && !seen; k++) seen = inputs[k] == inputs[i];
-        if (seen || v->where[t] >> p & 1u) continue;
-        *transfers_ns += spa_transfer_ns(c, t, t < c->n_ops ? v->placed[t] : c->host, p);
+        if (seen) continue;
+        for (uint32_t p = 0; p < c->n_processors; p++) {
+            if (!(where >> p & 1u)) transfers_ns[p] += spa_transfer_ns(c, t, from, p);
+        }
     }
     return ready;
 }
 
-static int64_t finish_ns(const spa_view *v, uint32_t op, uint32_t p, bool overlap)
+static inline uint32_t choose(const spa_view *v, uint32_t op, bool overlap, int64_t *finish)
 {
-    int64_t transfers = 0, ready = 0;
-    if (overlap) {
-        ready = spa_view_ready_ns(v, op, p);
-    } else {
-        ready = inputs_ready(v, op, p, &transfers);
-    }
-    int64_t start = v->free_ns[p] > ready ? v->free_ns[p] : ready;
-    return start + transfers + spa_cost_total_ns(v->costs, op, p);
-}
-
-static uint32_t choose(const spa_view *v, uint32_t op, bool overlap, int64_t *finish)
-{
+    int64_t transfers[SPA_MAX_PROCESSORS], ready = 0, best_finish = INT64_MAX;
     uint32_t best = 0;
-    *finish = INT64_MAX;
+    if (!overlap) ready = inputs_ready(v, op, transfers);
     for (uint32_t p = 0; p < v->costs->n_processors; p++) {
         if (!spa_cost_can_run(v->costs, op, p)) continue;
-        int64_t f = finish_ns(v, op, p, overlap);
-        if (f >= *finish) continue;
-        *finish = f;
+        if (overlap) {
+            ready = spa_view_ready_ns(v, op, p);
+            transfers[p] = 0;
+        }
+        int64_t start = v->free_ns[p] > ready ? v->free_ns[p] : ready;
+        int64_t f = start + transfers[p] + spa_cost_total_ns(v->costs, op, p);
+        if (f >= best_finish) continue;
+        best_finish = f;
         best = p;
     }
+    *finish = best_finish;
     return best;
 }
 
