@@ -1,10 +1,9 @@
 # SparOA testbed. One non-recursive Makefile; variants build side by side in build/$(VARIANT).
-#   VARIANT=release|debug|asan|tsan|cov|fuzz     CUDA=auto|0|1
+#   VARIANT=release|debug|asan|tsan|cov|fuzz     CUDA=auto|0|1     V=1: print whole commands
 # `make help` lists the targets.
 
 VARIANT ?= release
 CUDA    ?= auto
-PREFIX  ?= /usr/local
 B       := build/$(VARIANT)
 OUT     := build/out
 
@@ -16,7 +15,10 @@ DEPS_BUILD := gcc make pkg-config libgsl-dev libsqlite3-dev libopenblas-dev libc
 DEPS_TEST  := $(DEPS_BUILD) libcriterion-dev
 
 # ---------------------------------------------------------------- flags
-CC      ?= gcc
+# make has a default of its own for CC, so that ?= would not set it.
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wno-unused-parameter
 COMMON  := -std=c17 -D_POSIX_C_SOURCE=200809L -I. -fvisibility=hidden -ffp-contract=off -fPIC \
@@ -69,16 +71,15 @@ OBJ_BENCH := $(call obj,$(SRC_BENCH))
 OBJ_TEST  := $(call obj,$(SRC_TEST))
 BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
 
-.SECONDARY:
 .DELETE_ON_ERROR:
 
 .PHONY: all deps deps-test demo test test-asan test-threads check-layers check-format bench fidelity fit-orin \
-        trace-x86 fuzz clean help install
+        clean help
 
 all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions
 
 include build.mk
--include demo.mk fidelity.mk
+-include demo.mk fidelity.mk fuzz.mk
 
 test: deps-test  ## install what tests need, build, run every test
 	@$(MAKE) --no-print-directory run-tests
@@ -88,6 +89,9 @@ test-asan: deps-test  ## the same tests under AddressSanitizer and UBSan (audite
 
 test-threads: deps-test  ## thread tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory VARIANT=tsan run-thread-tests
+
+bench: $(B)/bench  ## speed of the engine, of `sparoa compare` and of the kernels (BENCH_ARGS=--quick)
+	@$(TEST_ENV) $(B)/bench $(BENCH_ARGS)
 
 check-layers:  ## rooms include only from rooms to their left
 	@tests/check_layers.sh

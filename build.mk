@@ -1,10 +1,20 @@
 # Rules behind the Makefile: compile, link, dependencies, checks.
 
+# One short line per command; V=1 prints the commands themselves.
+Q    := $(if $(V),,@)
+SHOW  = $(if $(V),:,echo)
+
 # A stamp that changes when the flags do, so that a changed flag rebuilds.
 $(B)/.flags: FORCE
 	@mkdir -p $(@D); echo '$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)' | cmp -s - $@ || \
 	    echo '$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)' > $@
+.PHONY: FORCE
 FORCE:
+
+# The same for the version.
+$(B)/.version: FORCE
+	@mkdir -p $(@D); echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+$(B)/experiments/version.o: $(B)/.version
 
 # Kernels may fuse multiply-add; each instruction set lives in a file of its own, chosen at run time.
 # (-Wno-psabi: vectors of the compiler are never passed between files.)
@@ -14,11 +24,10 @@ ifeq ($(shell uname -m),x86_64)
 $(B)/kernels/%_avx2.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx2 -mfma
 $(B)/kernels/%_avx512.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 endif
-$(B)/%_main.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"'
 $(B)/experiments/version.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"'
 
 $(B)/%.o: %.c $(B)/.flags
-	@mkdir -p $(@D)
+	@mkdir -p $(@D); $(SHOW) "  compile $<"
 	$(Q)$(CC) $(CFLAGS_ALL) $(CFLAGS_FILE) -c $< -o $@
 
 # The simulator alone, without BLAS kernels, CUDA or threads of its own.
@@ -35,6 +44,7 @@ $(B)/fit_orin $(B)/fidelity: $(OBJ_FIT)
 $(B)/fit_orin $(B)/fidelity: private LIBS += -lmd -lz
 $(B)/bench: $(OBJ_BENCH)
 $(BINS): $(B)/%: $(B)/experiments/%_main.o $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
+	@$(SHOW) "  link $@"
 	$(LINK) -o $@
 
 # tests/oom.c stands between the program and its allocations, to make the n-th one fail.
@@ -42,6 +52,7 @@ WRAP_TEST := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(B)/tests/run: private LDFLAGS_ALL += $(WRAP_TEST) -rdynamic
 $(B)/tests/run: private LIBS += -lmd -lz -lcriterion
 $(B)/tests/run: $(OBJ_TEST) $(OBJ_CLI) $(OBJ_FIT) $(OBJ_BENCH) $(B)/libkernels.a $(B)/libsparoa.a
+	@$(SHOW) "  link $@"
 	$(LINK) -o $@
 
 -include $(patsubst %.o,%.d,$(OBJ_LIB) $(OBJ_KERN) $(OBJ_CLI) $(OBJ_FIT) $(OBJ_BENCH) $(OBJ_TEST)) \
@@ -53,18 +64,20 @@ SAN_LOG  := $(B)/sanitizer
 SAN_ENV   = ASAN_OPTIONS=log_path=$(SAN_LOG):detect_leaks=1:abort_on_error=0 \
             UBSAN_OPTIONS=log_path=$(SAN_LOG):print_stacktrace=1 \
             LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0
-TEST_ENV  = OPENBLAS_NUM_THREADS=1 SPAROA_DATA=$(CURDIR)
+TEST_ENV  = OPENBLAS_NUM_THREADS=1 SPAROA_DATA='$(CURDIR)'
 TEST_ARGS ?= --jobs 2
 
 run-tests: $(B)/tests/run all
 	@rm -f $(SAN_LOG)*
-	$(TEST_ENV) $(SAN_ENV) $(B)/tests/run $(TEST_ARGS)
+	$(Q)$(TEST_ENV) $(SAN_ENV) $(B)/tests/run $(TEST_ARGS)
 	@if ls $(SAN_LOG)* >/dev/null 2>&1; then cat $(SAN_LOG)*; echo "sanitizer reports above"; exit 1; fi
 .PHONY: run-tests
 
 # Threads under ThreadSanitizer: Criterion cannot start there, so these are plain programs.
 PROG_TEST := $(patsubst tests/program/%.c,%,$(wildcard tests/program/thread_*.c))
+.SECONDARY: $(PROG_TEST:%=$(B)/tests/program/%.o)
 $(B)/tests/program/%.bin: $(B)/tests/program/%.o $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
+	@$(SHOW) "  link $@"
 	$(LINK) -o $@
 run-thread-tests: $(PROG_TEST:%=$(B)/tests/program/%.bin)
 	@for t in $^; do echo "$$t"; $(TEST_ENV) $$t || exit 1; done

@@ -389,9 +389,11 @@ spa_status spa_csv_i64_or(const spa_csv *csv, size_t row, int column, int64_t em
 void spa_csv_put(spa_string *out, const char *cell)
 {
     size_t length = strlen(cell);
-    /* '#' would make a header a comment; blanks at the ends are lost in other programs. */
+    /* '#' would make a header a comment, a byte order mark would be skipped at the start of a file;
+     * blanks at the ends are lost in other programs. */
     bool quote = strpbrk(cell, ",\"\r\n") != NULL || cell[0] == '#' || cell[0] == ' ' ||
-                 cell[0] == '\t' || (length && strchr(" \t", cell[length - 1]));
+                 cell[0] == '\t' || strncmp(cell, "\xef\xbb\xbf", 3) == 0 ||
+                 (length && strchr(" \t", cell[length - 1]));
     if (!quote) {
         spa_string_append(out, "%s", cell);
         return;

@@ -265,7 +265,12 @@ static void take_row(const builder *b, size_t op, uint32_t p, const spa_trace_co
     const spa_trace_cost *corun = b->measured.corun[op * b->costs->n_processors + p];
     double slow = 0;
     time->kernel_s = spec_measured_seconds(&b->measured, row, b->graph, &b->graph->ops[op]);
-    out->origin = (uint8_t)row->origin;
+    /* A time rescaled to other zeros than it was measured with is no longer a measured one. */
+    double written_s = (isnan(row->p50_us) ? row->mean_us : row->p50_us) / 1e6;
+    spa_origin origin = row->origin < b->trace->origin ? row->origin : b->trace->origin;
+    bool rescaled = fabs(time->kernel_s - written_s) > 1e-9 * written_s;
+    out->origin =
+        (uint8_t)(rescaled && origin > SPA_ORIGIN_MODELLED ? SPA_ORIGIN_MODELLED : origin);
     if (row->mean_us > 0 && row->std_us >= 0) out->noise_cv = (float)(row->std_us / row->mean_us);
     if (corun) {
         double busy = isnan(corun->p50_us) ? corun->mean_us : corun->p50_us;
@@ -372,10 +377,37 @@ static spa_status fill_op(builder *b, size_t i, uint32_t p, spa_error *err)
 }
 
 /* ---------------------------------------------------------------- the whole */
+static spa_status check_processor(const builder *b, const char *file, const char *name,
+                                  spa_error *err)
+{
+    const spa_device_info *info = &b->device->info;
+    for (size_t p = 0; p < info->n_processors; p++) {
+        if (strcmp(info->processors[p], name) == 0) return SPA_OK;
+    }
+    spa_error why;
+    spa_fail_unknown(&why, "processor", name, info->processors, info->n_processors);
+    return spa_fail(err, SPA_E_NOT_FOUND, "%s/%s: %s (device '%s')", b->trace->path, file,
+                    why.message, info->name);
+}
+
+/* Links and responses of processors that the device does not have would never be found. */
+static spa_status check_trace(const builder *b, spa_error *err)
+{
+    for (size_t i = 0; i < b->trace->n_links; i++) {
+        SPA_TRY(check_processor(b, "links.csv", b->trace->links[i].from, err));
+        SPA_TRY(check_processor(b, "links.csv", b->trace->links[i].to, err));
+    }
+    for (size_t i = 0; i < b->trace->n_responses; i++) {
+        SPA_TRY(check_processor(b, "response.csv", b->trace->responses[i].processor, err));
+    }
+    return SPA_OK;
+}
+
 static spa_status fill(builder *b, spa_error *err)
 {
     spa_costs *c = b->costs;
     SPA_TRY(fill_header(b, err));
+    if (b->trace) SPA_TRY(check_trace(b, err));
     SPA_TRY(spec_measured_index(&b->measured, b->trace, c, b->dtype, &b->scratch, err));
     SPA_TRY(spa_arena_alloc(&b->scratch, &b->folded, c->n_ops, sizeof *b->folded, err));
     spec_find_folded(b->stack, b->graph, b->folded);
@@ -386,7 +418,10 @@ static spa_status fill(builder *b, spa_error *err)
     SPA_TRY(fill_links(b, err));
     if (!b->trace) return SPA_OK;
     const char *stack = b->trace->fingerprint.stack;
+    const char *power_mode = b->trace->fingerprint.power_mode;
     if (b->any_modelled) c->uncalibrated = true;
+    /* Measured in another power mode than the one that is simulated. */
+    if (power_mode && *power_mode && strcmp(power_mode, b->mode->name) != 0) c->uncalibrated = true;
     if (!isnan(b->trace->run_cv)) c->run_cv = b->trace->run_cv;
     if (!stack || strcmp(stack, b->stack->name) != 0) c->stack = "mixed";
     return SPA_OK;

@@ -32,11 +32,34 @@ static spa_status load_graph(spa_graph *graph, const spa_options *o, const char 
     return status;
 }
 
+/* A zoo graph carries assumed zeros. On a device that a trace drives, the trace's own graph says
+ * with which zeros its times were measured: these are taken, so that the times are too. A trace
+ * that cannot be read is for spa_costs_build to report. */
+static void take_zeros(spa_graph *graph, const spa_device *device)
+{
+    const char *folder = spa_device_info_of(device)->trace;
+    spa_trace trace;
+    if (!folder || spa_trace_read(&trace, folder, graph->name, NULL)) return;
+    const spa_trace_model *model = spa_trace_find_model(&trace, graph->name);
+    if (model && model->graph.hash == graph->hash) {
+        for (size_t i = 0; i < graph->n_ops; i++) {
+            const spa_op *from = &model->graph.ops[i];
+            graph->ops[i].sparsity = from->sparsity;
+            graph->ops[i].input_sparsity = from->input_sparsity;
+            graph->ops[i].weight_sparsity = from->weight_sparsity;
+            graph->ops[i].rho_origin = from->rho_origin;
+        }
+        graph->graph_input_sparsity = model->graph.graph_input_sparsity;
+    }
+    spa_trace_fini(&trace);
+}
+
 static spa_status build(spa_case *c, const spa_options *o, const spa_paths *paths,
                         const char *device, spa_error *err)
 {
     spa_status status = spa_device_load(&c->device, device, paths->device_search, err);
     SPA_TRY(spa_cli_name_status(status, device, err));
+    if (!is_graph_file(c->model)) take_zeros(&c->graph, c->device);
     spa_costs_options options = spa_costs_options_default();
     options.stack = o->stack;
     options.lanes = o->lanes;
@@ -79,7 +102,7 @@ const char *spa_case_origin_text(const spa_case *c, char text[128])
     static const char *const meanings[] = {
         [SPA_ORIGIN_UNKNOWN] = "unknown",
         [SPA_ORIGIN_ASSUMED] = "assumed",
-        [SPA_ORIGIN_MODELLED] = "modelled: fitted to published measurements",
+        [SPA_ORIGIN_MODELLED] = "modelled (sources: device file)",
         [SPA_ORIGIN_IMPORTED] = "imported: measured elsewhere",
         [SPA_ORIGIN_MEASURED] = "measured",
     };

@@ -78,15 +78,14 @@ static void put_titles(spa_figure *f, const spa_runs *runs, size_t c, const spa_
     spa_figure_text(&f->commands, line);
     spa_string_append(&f->commands, " at screen X0+0.5*W, screen Y1 center offset 0,-1 font ',13'\n"
                                     "set label 2 ");
-    snprintf(line, sizeof line,
-             "stack %.60s, lanes %.60s, %s, batch %d, scenario %.60s, %" PRIu64 " replication%s",
-             k->costs.stack, k->costs.lanes, spa_case_dtype(k), k->graph.batch, runs->scenario.name,
-             reps, reps == 1 ? "" : "s");
+    snprintf(line, sizeof line, "stack %.60s, lanes %.60s, %s, batch %d", k->costs.stack,
+             k->costs.lanes, spa_case_dtype(k), k->graph.batch);
     spa_figure_text(&f->commands, line);
     spa_string_append(&f->commands,
                       " at screen X0+0.5*W, screen Y1 center offset 0,-2.4 font ',9'\n"
                       "set label 3 ");
-    snprintf(line, sizeof line, "times %s", spa_case_origin_text(k, origin));
+    snprintf(line, sizeof line, "times %s; scenario %.60s, %" PRIu64 " replication%s",
+             spa_case_origin_text(k, origin), runs->scenario.name, reps, reps == 1 ? "" : "s");
     spa_figure_text(&f->commands, line);
     spa_string_append(&f->commands,
                       " at screen X0+0.5*W, screen Y1 center offset 0,-3.6 font ',9'\n");
@@ -113,21 +112,23 @@ static void put_bars(spa_figure *f, const spa_runs *runs, size_t c, spa_objectiv
     }
     spa_string_append(s,
                       "$bars%zu using 2:1:3:4 with xerrorbars pt 0 lw 1.5 lc rgb 'black' notitle, "
-                      "\\\n$bars%zu using 4:1:(sprintf(' %%.%df', $2)) with labels left font ',9' "
+                      "\\\n$bars%zu using 4:1:(sprintf('%%.%df', $2)) with labels left "
+                      "offset 0.5,0 font ',9' "
                       "notitle, \\\n$bars%zu using (NaN):1:ytic(6) notitle",
                       c, c,
                       max < 10    ? 3
                       : max < 100 ? 2
                                   : 1,
                       c);
-    spa_string_append(s,
-                      ", \\\n$skipped%zu using (0):1:(' skipped'):ytic(2) with labels left "
-                      "font ',9' textcolor rgb '#666666' notitle",
-                      c);
+    spa_string_append(
+        s,
+        ", \\\n$skipped%zu using (0):1:('skipped'):ytic(2) with labels left offset 0.5,0 "
+        "font ',9' textcolor rgb '#666666' notitle",
+        c);
     if (bounded) {
         spa_string_append(s,
                           ", \\\n'+' using (%.9g):($0<2?$0*%zu-0.5:NaN) every ::0::1 with lines "
-                          "dt 2 lw 1.5 lc rgb 'black' title 'lower bound'",
+                          "dt 2 lw 1.5 lc rgb 'black' title 'lower bound (noise off)'",
                           bound, n);
     }
     spa_string_append(s, "\nunset label\n");

@@ -68,8 +68,10 @@ static void compose(const spa_figure *figure, bool png, const char *output, spa_
 {
     spa_string_append(script,
                       png ? "set terminal pngcairo size %d,%d font 'DejaVu Sans,10' noenhanced\n"
-                          : "set terminal svg size %d,%d font 'DejaVu Sans,13' noenhanced "
-                            "background '#ffffff'\n",
+                          : /* fontscale: SVG counts in pixels, PNG in points. */
+                          "set terminal svg size %d,%d font 'DejaVu Sans,10' fontscale 1.333 "
+                          "noenhanced "
+                          "background '#ffffff'\n",
                       figure->width, figure->height);
     spa_string_append(script, "set encoding utf8\nset output ");
     spa_figure_text(script, output);

@@ -140,10 +140,12 @@ spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_
         spa_status status = spa_table_print(&t, 2, out, err);
         spa_table_fini(&t);
         SPA_TRY(status);
-        spa_string_append(out, "  * best by %s; lower bound %.3f ms (noise off)\n",
-                          spa_objective_name(objective),
-                          (double)runs->cases[c].lower_bound_ns * 1e-6);
-        print_gain(runs, c, objective, out);
+        if (best >= 0) {
+            spa_string_append(out, "  * best by %s; lower bound %.3f ms (noise off)\n",
+                              spa_objective_name(objective),
+                              (double)runs->cases[c].lower_bound_ns * 1e-6);
+        }
+        if (best >= 0) print_gain(runs, c, objective, out);
         if (!runs->cases[c].power_known) {
             spa_string_append(out, "  energy: not known for this device\n");
         }

@@ -71,7 +71,7 @@ spa_status spa_study_run(const spa_case *c, const spa_options *options,
 
 /* What the objective minimises, of an outcome; NaN where it is not known. */
 double spa_outcome_value(const spa_outcome *outcome, spa_objective objective);
-/* "modelled: fitted to published measurements", with ", uncalibrated" where that is so. */
+/* "modelled (sources: device file)", with ", uncalibrated" where that is so. */
 const char *spa_case_origin_text(const spa_case *c, char text[128]);
 /* "modelled" or "modelled, uncalibrated": for JSON and the database. */
 const char *spa_case_origin(const spa_case *c, char text[64]);

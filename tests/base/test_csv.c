@@ -292,6 +292,17 @@ Test(csv, a_file_is_read_and_a_missing_one_named)
     cr_assert_null(csv.path);
 }
 
+/* Unquoted at the start of a file it would be skipped, and the cell empty. */
+Test(csv, a_cell_that_begins_with_a_byte_order_mark_is_quoted)
+{
+    spa_string out = {0};
+    spa_csv_put(&out, "\xef\xbb\xbf"
+                      "a");
+    cr_assert_str_eq(out.text, "\"\xef\xbb\xbf"
+                               "a\"");
+    spa_string_fini(&out);
+}
+
 Test(csv, only_cells_that_need_it_are_quoted)
 {
     static const char *const cells[][2] = {{"plain", "plain"},   {"", ""},

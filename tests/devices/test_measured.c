@@ -188,10 +188,12 @@ Test(devices_measured, other_zeros_than_recorded_change_the_time_by_the_response
     graph.ops[TINY_LINEAR].input_sparsity = 0.5;
     expect_ok(build(false, err));
     cr_assert_eq(kernel(TINY_LINEAR, 0), 40000); /* as recorded: untouched */
+    cr_assert_eq(spa_cost(&costs, TINY_LINEAR, 0)->origin, SPA_ORIGIN_MEASURED);
     spa_costs_fini(&costs);
     graph.ops[TINY_LINEAR].input_sparsity = 0.75; /* speed-up 4 instead of 2 */
     expect_ok(build(false, err));
     cr_assert_eq(kernel(TINY_LINEAR, 0), 20000);
+    cr_assert_eq(spa_cost(&costs, TINY_LINEAR, 0)->origin, SPA_ORIGIN_MODELLED); /* rescaled */
     cr_assert_eq(kernel(TINY_LINEAR, 1), 4000); /* dense kernels: no response */
     spa_costs_fini(&costs);
     graph.ops[TINY_LINEAR].input_sparsity = 0; /* dense: twice as slow */

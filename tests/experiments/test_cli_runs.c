@@ -137,6 +137,29 @@ Test(cli_compare, the_gap_is_that_of_a_run_without_noise)
     json_decref(quiet);
 }
 
+Test(cli_compare, energy_is_not_optimised_where_power_is_unknown)
+{
+    json_t *d = cli_json("compare resnet18 --device x86-2core --policy dp,local-search "
+                         "--objective energy --json");
+    json_t *row = result_named(d, "dp");
+    cr_assert_str_eq(json_string_value(json_object_get(row, "skipped")),
+                     "the power of 'x86-2core' is not known");
+    json_decref(d);
+}
+
+/* The zoo assumes zeros; the trace's own graph has those with which its times were measured. */
+Test(cli_compare, a_zoo_model_on_a_measured_device_has_the_times_that_were_measured)
+{
+    json_t *zoo = cli_json("compare resnet18 --device x86-2core --policy heft --noise=off --json");
+    json_t *own = cli_json("compare traces/data/x86-2core/resnet18.graph.csv --device x86-2core "
+                           "--policy heft --noise=off --json");
+    json_t *run = json_array_get(json_object_get(zoo, "runs"), 0);
+    cr_assert_eq(mean_ms(result_named(zoo, "heft")), mean_ms(result_named(own, "heft")));
+    cr_assert_str_eq(json_string_value(json_object_get(run, "origin")), "measured");
+    json_decref(zoo);
+    json_decref(own);
+}
+
 Test(cli_compare, a_hybrid_beats_both_processors_on_the_crossover_machine)
 {
     json_t *d = cli_json(COMPARE "--json");

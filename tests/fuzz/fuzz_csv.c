@@ -10,7 +10,11 @@ static void put_table(const spa_csv *csv, spa_string *out)
     }
     spa_string_append(out, "\n");
     for (size_t i = 0; i < csv->n_rows * csv->n_columns; i++) {
-        spa_csv_put(out, csv->cells[i]);
+        /* One empty cell alone would be an empty line. */
+        if (csv->n_columns == 1 && !*csv->cells[i])
+            spa_string_append(out, "\"\"");
+        else
+            spa_csv_put(out, csv->cells[i]);
         spa_string_append(out, (i + 1) % csv->n_columns ? "," : "\n");
     }
 }
