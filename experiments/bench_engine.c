@@ -20,15 +20,16 @@ typedef struct bench_world {
 
 static spa_status build_graph(spa_graph *g, spa_error *err)
 {
-    int32_t previous = SPA_GRAPH_INPUT(0);
+    int32_t previous = SPA_GRAPH_INPUT(0), index = 0;
     spa_graph_init(g, "bench_chain", 1, SPA_FP32);
     g->n_graph_inputs = 1;
     g->graph_inputs[0] = (spa_shape){4, {1, 16, 16, 16}};
     for (int i = 0; i < BENCH_OPS; i++) {
         char name[16];
         snprintf(name, sizeof name, "op%d", i);
-        SPA_TRY(spa_graph_add(g, name, SPA_OP_RELU, &(spa_op_attrs){0}, &previous, 1, NULL,
-                              &previous, err));
+        SPA_TRY(spa_graph_add(g, name, SPA_OP_RELU, &(spa_op_attrs){0}, &previous, 1, NULL, &index,
+                              err));
+        previous = index;
     }
     return spa_graph_finish(g, err);
 }
