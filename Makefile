@@ -1,9 +1,8 @@
 # SparOA testbed. One non-recursive Makefile; variants build side by side in build/$(VARIANT).
-#   VARIANT=release|debug|asan|tsan|cov|fuzz     CUDA=auto|0|1     V=1: print whole commands
+#   VARIANT=release|debug|asan|tsan|cov|fuzz     V=1: print whole commands
 # `make help` lists the targets.
 
 VARIANT ?= release
-CUDA    ?= auto
 B       := build/$(VARIANT)
 OUT     := build/out
 

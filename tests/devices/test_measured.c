@@ -262,6 +262,34 @@ Test(devices_measured, a_trace_of_another_stack_makes_a_mixed_table)
     drop();
 }
 
+Test(devices_measured, a_trace_of_another_power_mode_is_uncalibrated)
+{
+    begin();
+    trace.fingerprint.power_mode = "fast"; /* the toy's default mode */
+    expect_ok(build(false, err));
+    cr_assert(!costs.uncalibrated);
+    spa_costs_fini(&costs);
+    trace.fingerprint.power_mode = "15W";
+    expect_ok(build(false, err));
+    cr_assert(costs.uncalibrated);
+    drop();
+}
+
+Test(devices_measured, links_and_responses_of_unknown_processors_are_refused)
+{
+    begin();
+    trace.n_responses = 1;
+    responses[0] = (spa_trace_response){.processor = "cpv", .backend = "own"};
+    expect_error(build(false, err), SPA_E_NOT_FOUND,
+                 "t/response.csv: unknown processor 'cpv'; did you mean 'cpu'? (device 'toy')");
+    trace.n_responses = 0;
+    trace.n_links = 1;
+    links[0] = (spa_trace_link){.from = "cpu", .to = "gpv", .latency_us = 1};
+    expect_error(build(false, err), SPA_E_NOT_FOUND,
+                 "t/links.csv: unknown processor 'gpv'; did you mean 'gpu'? (device 'toy')");
+    drop();
+}
+
 Test(devices_measured, a_trace_without_the_model_or_with_another_network_is_refused)
 {
     begin();

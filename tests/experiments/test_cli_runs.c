@@ -137,6 +137,14 @@ Test(cli_compare, the_gap_is_that_of_a_run_without_noise)
     json_decref(quiet);
 }
 
+/* The bound is one request's. */
+Test(cli_compare, with_several_requests_in_flight_there_is_no_gap)
+{
+    json_t *d = cli_json(COMPARE "--policy cpu-only --concurrency 4 --json");
+    cr_assert(json_is_null(json_object_get(result_named(d, "cpu-only"), "gap")));
+    json_decref(d);
+}
+
 Test(cli_compare, energy_is_not_optimised_where_power_is_unknown)
 {
     json_t *d = cli_json("compare resnet18 --device x86-2core --policy dp,local-search "
