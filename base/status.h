@@ -30,7 +30,8 @@ typedef enum spa_status {
     SPA_E_RANGE,       /* a number is outside its bounds, or arithmetic would overflow */
     SPA_E_UNSUPPORTED, /* valid, but this build or this object cannot do it */
     SPA_E_ILLEGAL,     /* a policy asked for something that is not possible */
-    SPA_E_USAGE        /* wrong use of the command line (exit code 2) */
+    SPA_E_USAGE,       /* wrong use of the command line (exit code 2) */
+    SPA_E_INTERRUPTED  /* the user stopped it */
 } spa_status;
 
 typedef struct spa_error {

@@ -212,6 +212,7 @@ static spa_status fill_link(builder *b, uint32_t from, uint32_t to, spa_error *e
     /* a copy inside one memory reads and writes it */
     double drawn = link->zero_copy ? 0 : link->bytes_per_s * (b->device->shared_memory ? 2 : 1);
     out->id = link->queue;
+    out->on_lane = link->on_lane;
     double share = drawn / b->mode->dram_bytes_per_s * b->options->scale_contention;
     out->dram_share = (float)(share < 1 ? share : 1);
     out->dynamic_w = (float)link->dynamic_w;

@@ -336,6 +336,7 @@ static uint64_t hash_table(const spa_costs *c)
         const spa_cost_link *link = &c->links[i / n][i % n];
         h = spa_hash_u64(h, (uint64_t)link->id << 32 | (uint32_t)link->issue_ns);
         h = hash_double(hash_double(h, link->dram_share), link->dynamic_w);
+        if (link->on_lane) h = spa_hash_u64(h, i);
     }
     for (size_t i = 0; i < c->n_ops * n; i++) h = hash_op(h, &c->ops[i]);
     for (size_t i = 0; i < c->n_tensors * n * n; i++) {

@@ -230,6 +230,7 @@ static spa_status parse_link(spa_device *d, spec_files *files, spec_stack *stack
     link->given = any_file_has(files, section);
     if (!link->given && d->info.trace) return SPA_OK; /* measured instead */
     SPA_TRY(spec_flag(files, section, "zero_copy", 0, &link->zero_copy, err));
+    SPA_TRY(spec_flag(files, section, "on_lane", 0, &link->on_lane, err));
     if (!link->zero_copy) {
         SPA_TRY(spec_number(files, section, "gbs", NAN, 1e-6, 1e6, &gbs, err));
     }

@@ -84,7 +84,7 @@ typedef struct spec_mode {
 /* ---- software ------------------------------------------------------------------------------ */
 
 typedef struct spec_link {
-    bool given, zero_copy;
+    bool given, zero_copy, on_lane;
     double latency_s, sync_cycles, issue_cycles, bytes_per_s, dynamic_w;
     uint8_t queue;
 } spec_link;

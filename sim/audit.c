@@ -41,6 +41,7 @@ struct spa_audit {
     uint64_t section_last; /* request that entered the critical section last */
     audit_activity lanes[SPA_MAX_PROCESSORS][SPA_MAX_LANES];
     audit_activity links[SPA_MAX_LINKS];
+    audit_activity copies[SPA_MAX_PROCESSORS]; /* made by the lane of a processor */
     uint32_t kernels_running, transfers_running;
     double power_w, energy_j;
     spa_run_result sum; /* what the events add up to */
@@ -115,6 +116,7 @@ void spa_audit_reset(spa_audit *a)
     for (uint32_t p = 0; p < SPA_MAX_PROCESSORS; p++)
         for (uint32_t l = 0; l < SPA_MAX_LANES; l++) a->lanes[p][l].request = NO_REQUEST;
     for (uint32_t k = 0; k < SPA_MAX_LINKS; k++) a->links[k].request = NO_REQUEST;
+    for (uint32_t p = 0; p < SPA_MAX_PROCESSORS; p++) a->copies[p].request = NO_REQUEST;
     a->now = 0;
     a->sequence = a->arrived = a->finished = 0;
     a->section_last = NO_REQUEST;
@@ -220,7 +222,8 @@ static audit_activity *lane_of(spa_audit *a, const spa_event *ev)
 
 static audit_activity *link_of(spa_audit *a, const spa_event *ev)
 {
-    return &a->links[a->costs->links[ev->lane][ev->processor].id];
+    const spa_cost_link *link = &a->costs->links[ev->lane][ev->processor];
+    return link->on_lane ? &a->copies[ev->processor] : &a->links[link->id];
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -281,6 +284,7 @@ static void on_kernel_begin(spa_audit *a, audit_request *r, const spa_event *ev)
         if (!(present_at(a, r, t) >> ev->processor & 1u))
             violation(a, ev, "starts before its input is there");
     }
+    if (a->copies[ev->processor].request != NO_REQUEST) violation(a, ev, "its lane is copying");
     begin(a, ev, lane_of(a, ev), "its lane is busy already");
     a->kernels_running++;
 }
@@ -313,6 +317,9 @@ static void on_transfer_begin(spa_audit *a, audit_request *r, const spa_event *e
 {
     if (!(present_at(a, r, ev->op) >> ev->lane & 1u))
         violation(a, ev, "is moved from where it is not");
+    if (a->costs->links[ev->lane][ev->processor].on_lane &&
+        a->lanes[ev->processor][0].request != NO_REQUEST)
+        violation(a, ev, "is copied by a lane that is busy");
     begin(a, ev, link_of(a, ev), "its link is busy already");
     a->transfers_running++;
 }
@@ -338,7 +345,18 @@ static bool is_active(const spa_audit *a, uint64_t request)
             active = active || a->lanes[p][l].request == request;
     for (uint32_t k = 0; k < a->costs->n_links; k++)
         active = active || a->links[k].request == request;
+    for (uint32_t p = 0; p < a->costs->n_processors; p++)
+        active = active || a->copies[p].request == request;
     return active;
+}
+
+/* Outputs behind a link without copying unit are read where they are. */
+static bool read_in_place(const spa_audit *a, const audit_request *r, size_t op)
+{
+    uint8_t at = present_at(a, r, op);
+    for (uint32_t p = 0; p < a->costs->n_processors; p++)
+        if (at >> p & 1u && a->costs->links[p][a->costs->host].on_lane) return true;
+    return false;
 }
 
 static void on_finish(spa_audit *a, audit_request *r, const spa_event *ev)
@@ -347,7 +365,7 @@ static void on_finish(spa_audit *a, audit_request *r, const spa_event *ev)
     if (r->ended != a->kernels) violation(a, ev, "the request ends before all its operators");
     for (size_t op = 0; op < g->n_ops && !a->failed; op++) {
         if (g->first_consumer[op] != g->first_consumer[op + 1]) continue;
-        if (!(present_at(a, r, op) >> a->costs->host & 1u))
+        if (!(present_at(a, r, op) >> a->costs->host & 1u) && !read_in_place(a, r, op))
             violation(a, ev, "the request ends before its outputs are on the host");
     }
     if (is_active(a, ev->request)) violation(a, ev, "the request ends while a part of it runs");

@@ -8,7 +8,7 @@
 #include "sim/audit.h"
 #include "sim/engine_state.h"
 
-#define ENGINE_STATE_VERSION 2u
+#define ENGINE_STATE_VERSION 3u
 #define ENGINE_STATE_MAGIC   UINT64_C(0x31455441545350) /* "PSTATE1" */
 
 spa_run_config spa_run_config_default(void)
@@ -119,6 +119,26 @@ static void lay_out(spa_engine *e)
     l->total = at;
 }
 
+static spa_status take_link(spa_engine *e, uint32_t from, uint32_t to, spa_error *err)
+{
+    const spa_costs *c = e->costs;
+    const spa_cost_link *link = &c->links[from][to];
+    if (link->id >= e->n_links) e->n_links = link->id + 1u;
+    if (!link->on_lane) return SPA_OK;
+    e->lane_copies = true;
+    if (c->processors[from].is_async || c->processors[to].is_async)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "link %s -> %s: lanes cannot copy to or from an asynchronous processor",
+                        c->processors[from].name, c->processors[to].name);
+    if (c->processors[to].n_lanes > 1)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "link %s -> %s: copies made by a lane need a processor of one lane, not "
+                        "%u; make each lane a processor",
+                        c->processors[from].name, c->processors[to].name,
+                        c->processors[to].n_lanes);
+    return SPA_OK;
+}
+
 static spa_status lay_out_lanes(spa_engine *e, spa_error *err)
 {
     const spa_costs *c = e->costs;
@@ -135,9 +155,10 @@ static spa_status lay_out_lanes(spa_engine *e, spa_error *err)
                             c->processors[p].name, SPA_MAX_LANES);
     }
     e->n_links = 0;
+    e->lane_copies = false;
     for (uint32_t a = 0; a < e->n_processors; a++)
         for (uint32_t b = 0; b < e->n_processors; b++)
-            if (a != b && c->links[a][b].id >= e->n_links) e->n_links = c->links[a][b].id + 1u;
+            if (a != b) SPA_TRY(take_link(e, a, b, err));
     if (e->n_links > SPA_MAX_LINKS) return spa_fail(err, SPA_E_RANGE, "too many links");
     return SPA_OK;
 }
@@ -215,6 +236,7 @@ static void set_constants(spa_engine *e)
     e->occupies = c->costs->dispatch_occupies_host;
     e->blocking_sync = c->costs->blocking_sync;
     e->has_schedule = c->schedule != NULL;
+    e->executor = c->executor;
     e->calls_place = c->policy && c->policy->place;
     e->observes = e->calls_place && c->policy->observe;
     if (c->policy_cost && e->calls_place && e->costs->host_hz > 0)
@@ -343,7 +365,6 @@ spa_status spa_engine_run_until(spa_engine *e, int64_t until_ns, bool *done, spa
 spa_status spa_engine_run(spa_engine *e, spa_histogram *latencies, spa_run_result *result,
                           spa_error *err)
 {
-    engine_state *s = &e->state;
     spa_status status;
     bool done;
     memset(result, 0, sizeof *result);
@@ -351,6 +372,12 @@ spa_status spa_engine_run(spa_engine *e, spa_histogram *latencies, spa_run_resul
     status = spa_engine_run_until(e, INT64_MAX - 1, &done, err);
     e->latencies = NULL;
     if (status) return status;
+    return spa_engine_result(e, result, err);
+}
+
+spa_status spa_engine_result(spa_engine *e, spa_run_result *result, spa_error *err)
+{
+    engine_state *s = &e->state;
     s->result.requests = s->finished;
     s->result.span_ns = s->now;
     s->result.energy_j = s->result.energy_dynamic_j + e->costs->base_w * (double)s->now * 1e-9;
@@ -359,6 +386,34 @@ spa_status spa_engine_run(spa_engine *e, spa_histogram *latencies, spa_run_resul
     *result = s->result;
     if (e->audit) return spa_audit_finish(e->audit, result, err);
     return SPA_OK;
+}
+
+/* ---- stepped by an executor ------------------------------------------------------------------- */
+
+static spa_status outcome_of(const spa_engine *e, bool *done, spa_error *err)
+{
+    *done = e->state.stopped != 0;
+    if (e->failed && err) *err = e->error;
+    return e->failed;
+}
+
+spa_status spa_engine_begin(spa_engine *e, spa_histogram *latencies, bool *done, spa_error *err)
+{
+    e->latencies = latencies;
+    engine_begin(e);
+    return outcome_of(e, done, err);
+}
+
+spa_status spa_engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_ns, bool *done,
+                               spa_error *err)
+{
+    engine_complete(e, event_slot, now_ns < e->state.now ? e->state.now : now_ns);
+    return outcome_of(e, done, err);
+}
+
+uint32_t spa_engine_lanes(const spa_engine *e)
+{
+    return e->n_lanes;
 }
 
 int64_t spa_engine_now(const spa_engine *e)

@@ -8,6 +8,7 @@
 
 #include "base/stats.h"
 #include "sim/event.h"
+#include "sim/executor.h"
 #include "sim/policy.h"
 #include "sim/scenario.h"
 
@@ -28,6 +29,8 @@ typedef struct spa_run_config {
     /* Called for every event, in order; NULL = none. Must not touch the engine. */
     void (*record)(void *user, const spa_event *event);
     void *record_user;
+    const spa_executor *executor; /* makes time pass; NULL = the cost model (see executor.h) */
+    void *executor_self;
 } spa_run_config;
 SPA_API spa_run_config spa_run_config_default(void);
 
@@ -67,6 +70,9 @@ SPA_API spa_status spa_engine_run(spa_engine *engine, spa_histogram *latencies,
 SPA_API spa_status spa_engine_run_until(spa_engine *engine, int64_t until_ns, bool *done,
                                         spa_error *err);
 SPA_API int64_t spa_engine_now(const spa_engine *engine);
+/* What a run gave that was stepped through spa_engine_begin and spa_engine_complete. In debug builds
+ * also what the audit says. */
+SPA_API spa_status spa_engine_result(spa_engine *engine, spa_run_result *result, spa_error *err);
 /* Copies the whole state of `from` into `to` (both made for the same configuration). */
 SPA_API void spa_engine_copy(spa_engine *to, const spa_engine *from);
 SPA_API size_t spa_engine_state_bytes(const spa_engine *engine);

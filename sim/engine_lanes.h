@@ -101,9 +101,67 @@ ENGINE_APART double noisy(const spa_engine *e, const engine_request *r, uint32_t
            (e->state.run_factor * noise_factor(e, r->number, op, load->sigma));
 }
 
+/* ---- copies that a lane makes itself ---------------------------------------------------------- */
+
+ENGINE_INLINE uint32_t link_load(const spa_engine *e, uint32_t from, uint32_t to)
+{
+    return (e->n_ops + from) * e->n_processors + to;
+}
+
+/* Is a tensor at `from` brought to `to` by the lane that needs it? */
+ENGINE_INLINE bool copied_by_lane(const spa_engine *e, uint32_t from, uint32_t to)
+{
+    return e->lane_copies && from != to && e->loads[link_load(e, from, to)].can_run;
+}
+
+/* Begins the copy of an input that the operator's lane has to make before it can run; false: there
+ * is none (left). Processors behind such links have one lane, so no two copy the same tensor. */
+ENGINE_APART bool start_copy(spa_engine *e, engine_lane *lane, engine_request *r, uint32_t slot,
+                             uint32_t op)
+{
+    const engine_node *node = &e->nodes[op];
+    uint32_t p = lane->processor;
+    for (uint32_t i = node->first_input; i < node->end_input; i++) {
+        uint32_t t = e->inputs[i], from = placed_of(e, r)[t], load;
+        int64_t duration;
+        if (r->ops[t].present >> p & 1u) continue;
+        duration = spa_transfer_ns(e->costs, t, from, p);
+        load = link_load(e, from, p);
+        lane->backlog_ns -= duration;
+        if (!e->executor && duration == 0) {
+            r->ops[t].present |= 1u << p & 0xffu;
+            continue;
+        }
+        if (e->executor && !e->executor->copy(e->config.executor_self, lane->id, slot, op, t)) {
+            float power_w = e->loads[load].dynamic_w; /* it only changes hands */
+            emit(e, SPA_EV_TRANSFER_BEGIN, r, t, event_place(p, from), power_w);
+            emit(e, SPA_EV_TRANSFER_END, r, t, event_place(p, from), power_w);
+            e->state.result.transfers++;
+            r->ops[t].present |= 1u << p & 0xffu;
+            continue;
+        }
+        lane->doing = LANE_COPY;
+        lane->slot = slot;
+        lane->op = op;
+        lane->load = load;
+        lane->started_ns = e->state.now;
+        lane->expected_end_ns = e->state.now + duration;
+        e->state.transfers_running++;
+        emit(e, SPA_EV_TRANSFER_BEGIN, r, t, event_place(p, from), e->loads[load].dynamic_w);
+        add_activity(e, lane->id, load,
+                     (double)duration * (e->noise ? e->state.run_factor : 1.0));
+        e->activities[lane->id].tensor = t;
+        return true;
+    }
+    return false;
+}
+
+/* ---- kernels on lanes -------------------------------------------------------------------------- */
+
 ENGINE_APART void start_kernel(spa_engine *e, engine_lane *lane, engine_request *r, uint32_t slot,
                                uint32_t op)
 {
+    if (ENGINE_RARELY(e->lane_copies) && start_copy(e, lane, r, slot, op)) return;
     uint32_t load_id = op * e->n_processors + lane->processor;
     const engine_load *load = &e->loads[load_id];
     int64_t expected_ns = load->expected_ns, now = e->state.now;
@@ -118,6 +176,8 @@ ENGINE_APART void start_kernel(spa_engine *e, engine_lane *lane, engine_request 
     emit(e, SPA_EV_KERNEL_BEGIN, r, op, lane->name, load->dynamic_w);
     add_activity(e, lane->id, load_id,
                  ENGINE_RARELY(e->noise) ? noisy(e, r, op, load) : (double)expected_ns);
+    if (ENGINE_RARELY(e->executor != NULL))
+        e->executor->kernel(e->config.executor_self, lane->id, slot, op);
 }
 
 /* With many requests in flight, the next one of a queue has left the cache since it queued. */

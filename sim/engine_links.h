@@ -88,6 +88,8 @@ ENGINE_APART void start_transfer(spa_engine *e, uint32_t link_id, engine_request
     e->state.transfers_running++;
     emit(e, SPA_EV_TRANSFER_BEGIN, r, tensor, link->name, e->loads[load_id].dynamic_w);
     add_activity(e, e->n_lanes + link_id, load_id, work);
+    if (ENGINE_RARELY(e->executor != NULL))
+        e->executor->transfer(e->config.executor_self, link_id, slot, tensor, from, to);
 }
 
 ENGINE_APART void start_next_transfer(spa_engine *e, uint32_t link_id)
@@ -121,7 +123,7 @@ ENGINE_APART void queue_transfer(spa_engine *e, engine_request *r, uint32_t slot
     uint32_t from = placed_of(e, r)[tensor], link_id = e->costs->links[from][to].id;
     int64_t duration = spa_transfer_ns(e->costs, tensor, from, to);
     engine_link *link = &e->links[link_id];
-    if (duration == 0) {
+    if (duration == 0 || copied_by_lane(e, from, to)) { /* by a lane: only final outputs get here */
         arrive(e, r, slot, tensor, to);
         return;
     }

@@ -121,6 +121,8 @@ static void admit(spa_engine *e, uint32_t slot)
     r->home = e->home->id + slot % (uint32_t)(e->home_end - e->home);
     for (uint32_t t = e->n_ops; t < e->n_tensors; t++) finish[t] = e->state.now;
     emit(e, SPA_EV_ARRIVE, r, SPA_NONE, 0, 0);
+    if (ENGINE_RARELY(e->executor != NULL))
+        e->executor->admit(e->config.executor_self, slot, r->number);
     if (e->serial_ops) enter_section(e, r, slot);
     queue_request(e, r, slot);
 }

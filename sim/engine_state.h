@@ -24,7 +24,7 @@ enum {
 };
 
 /* What a lane does. */
-enum { LANE_IDLE, LANE_KERNEL, LANE_DISPATCH };
+enum { LANE_IDLE, LANE_KERNEL, LANE_DISPATCH, LANE_COPY };
 
 typedef struct engine_lane {
     uint32_t head, tail; /* queue of issued operators (items), linked by engine_op.next */
@@ -53,8 +53,8 @@ typedef struct engine_activity {
     double remaining; /* isolated ns still to do, as of `since` */
     double rate;      /* isolated ns done per ns; 0 = not started yet */
     int64_t since;
-    uint32_t load; /* what it is (index into engine->loads) */
-    uint32_t pad;
+    uint32_t load;   /* what it is (index into engine->loads) */
+    uint32_t tensor; /* of a copy that a lane makes */
 } engine_activity;
 
 /* One operator of a request; for graph inputs only `present` and `next` are used. */
@@ -108,8 +108,8 @@ typedef struct engine_load {
     float dram, capacity, pressure, corun, slow_a, slow_b;
     float dynamic_w;
     float sigma;   /* noise, of the logarithm */
-    uint32_t busy; /* kernels: 1 << processor; transfers: 0 */
-    uint32_t can_run;
+    uint32_t busy;    /* kernels: 1 << processor; transfers: 0 */
+    uint32_t can_run; /* kernels; transfers: the destination's lane makes the copy */
 } engine_load;
 
 enum { NODE_VIEW = 1, NODE_SINK = 2, NODE_PULLED = 4 };
@@ -150,7 +150,9 @@ struct spa_engine {
     engine_lane *home, *home_end;  /* lanes that dispatch */
     uint32_t serial_ops;
     bool occupies, blocking_sync, contention, noise, workers, calls_place, observes, has_schedule;
+    bool lane_copies; /* some link is on_lane */
     bool is_async[SPA_MAX_PROCESSORS];
+    const spa_executor *executor;
     uint32_t lane_first[SPA_MAX_PROCESSORS];
     uint32_t only_lane[SPA_MAX_PROCESSORS]; /* or SPA_NONE: there is a choice, see best_lane() */
     engine_layout layout;
@@ -269,6 +271,8 @@ typedef enum engine_outcome {
 } engine_outcome;
 /* Admits the first requests and starts what can start. */
 void engine_begin(spa_engine *e);
+/* With an executor: what ran in an event slot is done. */
+void engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_ns);
 /* Runs until simulated time would pass until_ns, or to the end. */
 engine_outcome engine_advance(spa_engine *e, int64_t until_ns);
 

@@ -104,9 +104,10 @@ ENGINE_INLINE bool choose(spa_engine *e, engine_request *r, uint32_t slot, uint3
 }
 
 /* Starts the transfers that an operator placed on p needs. Returns when its inputs are expected
- * there; adds to *issue_ns the host time that the transfers take. */
+ * there; adds to *issue_ns the host time that the transfers take, to *copy_ns what its lane has to
+ * copy itself. */
 ENGINE_INLINE int64_t gather_inputs(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op,
-                                    uint32_t p, int64_t *issue_ns)
+                                    uint32_t p, int64_t *issue_ns, int64_t *copy_ns)
 {
     engine_op *ops = r->ops;
     const engine_node *node = &e->nodes[op];
@@ -122,12 +123,17 @@ ENGINE_INLINE int64_t gather_inputs(spa_engine *e, engine_request *r, uint32_t s
         if (!(where[t] >> p & 1u)) {
             uint32_t from = placed[t];
             int64_t duration = spa_transfer_ns(e->costs, t, from, p);
-            at = (at > e->state.now ? at : e->state.now) + duration;
-            *issue_ns += e->loads[(e->n_ops + from) * e->n_processors + p].issue_ns;
-            request_transfer(e, r, slot, t, p);
+            if (ENGINE_RARELY(copied_by_lane(e, from, p))) {
+                *copy_ns += duration;
+                where_of(e, r)[t] |= (uint8_t)(1u << p);
+            } else {
+                at = (at > e->state.now ? at : e->state.now) + duration;
+                *issue_ns += e->loads[link_load(e, from, p)].issue_ns;
+                request_transfer(e, r, slot, t, p);
+            }
         }
         if (at > ready) ready = at;
-        missing += !(ops[t].present >> p & 1u);
+        missing += !(ops[t].present >> p & 1u) && !copied_by_lane(e, placed[t], p);
     }
     ops[op].missing = (missing + 1) & 0xffu;
     return ready;
@@ -141,7 +147,7 @@ ENGINE_INLINE int64_t place(spa_engine *e, engine_request *r, uint32_t slot, uin
     const engine_load *load;
     engine_lane *lane;
     engine_op *o = &r->ops[op];
-    int64_t ready, issue_ns = 0, free_ns;
+    int64_t ready, issue_ns = 0, copy_ns = 0, free_ns;
     spa_action action;
     uint32_t p;
     if (!choose(e, r, slot, op, &action)) return 0;
@@ -153,7 +159,7 @@ ENGINE_INLINE int64_t place(spa_engine *e, engine_request *r, uint32_t slot, uin
     placed_of(e, r)[op] = (uint8_t)p;
     where_of(e, r)[op] = (uint8_t)(1u << p);
     emit(e, SPA_EV_PLACE, r, op, lane->name, 0);
-    ready = gather_inputs(e, r, slot, op, p, &issue_ns);
+    ready = gather_inputs(e, r, slot, op, p, &issue_ns, &copy_ns);
     if (p != e->host && node->flags & (NODE_SINK | NODE_PULLED))
         request_transfer(e, r, slot, op, e->host); /* it will be queued when produced */
     if (p == e->host ? e->blocking_sync : (node->flags & NODE_PULLED) != 0) {
@@ -165,9 +171,9 @@ ENGINE_INLINE int64_t place(spa_engine *e, engine_request *r, uint32_t slot, uin
         return 0;
     }
     free_ns = lane_free_ns(e, lane);
-    finish_of(e, r)[op] = (ready > free_ns ? ready : free_ns) + load->expected_ns;
-    lane->backlog_ns += load->expected_ns;
-    return issue_ns + load->issue_ns;
+    finish_of(e, r)[op] = (ready > free_ns ? ready : free_ns) + copy_ns + load->expected_ns;
+    lane->backlog_ns += copy_ns + load->expected_ns;
+    return e->executor ? 0 : issue_ns + load->issue_ns; /* real issuing takes real time */
 }
 
 /* ---- issuing and finishing ------------------------------------------------------------------- */
@@ -178,7 +184,11 @@ ENGINE_INLINE void issue(spa_engine *e, engine_request *r, uint32_t slot, uint32
     engine_op *o = &r->ops[op];
     engine_lane *lane = &e->lanes[o->lane];
     bool is_async = e->is_async[lane->processor], starts, complete = --o->missing == 0;
-    if (is_async) satisfy(e, r, slot, op);
+    if (is_async) {
+        satisfy(e, r, slot, op);
+        if (ENGINE_RARELY(e->executor != NULL) && !(e->nodes[op].flags & NODE_VIEW))
+            e->executor->issue(e->config.executor_self, lane->id, slot, op);
+    }
     if (ENGINE_RARELY(e->nodes[op].flags & NODE_VIEW)) {
         if (complete) push_view(e, o, slot, op);
         return;
@@ -354,6 +364,28 @@ ENGINE_INLINE void end_transfer(spa_engine *e, uint32_t link_id)
     if (link->head != SPA_NONE) start_next_transfer(e, link_id);
 }
 
+/* A lane has copied an input of the operator that it is about to run. */
+ENGINE_APART void end_copy(spa_engine *e, engine_lane *lane)
+{
+    uint32_t slot = lane->slot, op = lane->op, tensor = e->activities[lane->id].tensor;
+    engine_request *r = request_of(e, slot);
+    const engine_load *load = &e->loads[lane->load];
+    int64_t duration = e->state.now - lane->started_ns;
+    double joule = load->dynamic_w * (double)duration * 1e-9;
+    e->state.result.transfers++;
+    e->state.result.transfer_ns += duration;
+    e->state.result.energy_dynamic_j += joule;
+    e->state.result.energy_processor_j[lane->processor] += joule;
+    e->state.transfers_running--;
+    lane->doing = LANE_IDLE;
+    lane->expected_end_ns = 0;
+    remove_activity(e, lane->id);
+    emit(e, SPA_EV_TRANSFER_END, r, tensor,
+         event_place(lane->processor, placed_of(e, r)[tensor]), load->dynamic_w);
+    r->ops[tensor].present |= 1u << lane->processor & 0xffu;
+    start_kernel(e, lane, r, slot, op);
+}
+
 /* One step: the completion in an event slot, and all that follows from it at that moment. */
 ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
 {
@@ -367,15 +399,22 @@ ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
         pump_all(e);
     } else {
         engine_lane *lane = &e->lanes[event_slot];
-        if (lane->doing == LANE_DISPATCH)
+        if (lane->doing == LANE_KERNEL)
+            end_kernel(e, lane);
+        else if (lane->doing == LANE_DISPATCH)
             end_dispatch(e, lane);
         else
-            end_kernel(e, lane);
+            end_copy(e, lane);
         if (e->state.views_head != SPA_NONE) finish_views(e);
         pump_all(e);
         try_start(e, lane);
     }
-    if (e->state.dirty) rerate(e);
+    if (e->state.dirty && !e->executor) rerate(e);
+}
+
+void engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_ns)
+{
+    step(e, event_slot, now_ns);
 }
 
 void engine_begin(spa_engine *e)
@@ -383,7 +422,7 @@ void engine_begin(spa_engine *e)
     for (uint32_t slot = 0; slot < e->n_slots && slot < e->config.scenario.requests; slot++)
         admit(e, slot);
     pump_all(e);
-    if (e->state.dirty) rerate(e);
+    if (e->state.dirty && !e->executor) rerate(e);
 }
 
 engine_outcome engine_advance(spa_engine *e, int64_t until_ns)

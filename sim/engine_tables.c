@@ -74,6 +74,7 @@ static spa_status build_loads(spa_engine *e, spa_error *err)
             load->dram = link->dram_share;
             load->dynamic_w = link->dynamic_w;
             load->issue_ns = e->occupies ? link->issue_ns : 0;
+            load->can_run = link->on_lane;
         }
     }
     return SPA_OK;

@@ -1,0 +1,253 @@
+/* The hardware executor: life of a run. What a lane does is in hardware_lane.c. */
+#include "kernels/hardware.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/clock.h"
+#include "kernels/hardware_lane.h"
+
+spa_hardware_options spa_hardware_default(void)
+{
+    return (spa_hardware_options){.slots = 1, .spin_ns = 2000000, .seed = 1};
+}
+
+/* ---- the record --------------------------------------------------------------------------------
+ */
+
+spa_status spa_hardware_record_init(spa_hardware_record *r, const spa_hardware *hw, size_t requests,
+                                    bool with_events, spa_error *err)
+{
+    const spa_graph *g = hw->model->graph;
+    size_t per_request = 3 * g->n_ops + 2 * g->n_edges + 2 * (g->n_ops + 1);
+    *r = (spa_hardware_record){.capacity = requests,
+                               .n_ops = g->n_ops,
+                               .n_tensors = g->n_ops + g->n_graph_inputs,
+                               .n_lanes = hw->lanes.count};
+    size_t copies = r->n_tensors * r->n_lanes;
+    spa_status status = spa_alloc(&r->ops, requests * g->n_ops, sizeof *r->ops, err);
+    if (!status) status = spa_alloc(&r->copies, requests * copies, sizeof *r->copies, err);
+    if (!status) status = spa_alloc(&r->arrive_ns, requests, sizeof(int64_t), err);
+    if (!status) status = spa_alloc(&r->finish_ns, requests, sizeof(int64_t), err);
+    if (!status && with_events) {
+        r->event_capacity = requests * per_request;
+        status = spa_alloc(&r->events, r->event_capacity, sizeof *r->events, err);
+    }
+    if (status) spa_hardware_record_fini(r);
+    return status;
+}
+
+void spa_hardware_record_fini(spa_hardware_record *r)
+{
+    free(r->ops);
+    free(r->copies);
+    free(r->arrive_ns);
+    free(r->finish_ns);
+    free(r->events);
+    *r = (spa_hardware_record){0};
+}
+
+static void clear_record(spa_hardware_record *r)
+{
+    memset(r->ops, 0, r->capacity * r->n_ops * sizeof *r->ops);
+    for (size_t i = 0; i < r->capacity * r->n_ops; i++) r->ops[i].lane = -1;
+    memset(r->copies, 0, r->capacity * r->n_tensors * r->n_lanes * sizeof *r->copies);
+    memset(r->arrive_ns, 0, r->capacity * sizeof(int64_t));
+    memset(r->finish_ns, 0, r->capacity * sizeof(int64_t));
+    r->n_events = 0;
+}
+
+/* ---- hooks of the engine: called under the lock
+ * -------------------------------------------------- */
+
+static void on_admit(void *self, uint32_t slot, uint64_t request)
+{
+    spa_hardware *hw = self;
+    hw->slots[slot].request = request;
+}
+
+static void on_kernel(void *self, uint32_t lane, uint32_t slot, uint32_t op)
+{
+    spa_hardware_post(self, lane, HARDWARE_KERNEL, slot, op, 0);
+}
+
+static bool on_copy(void *self, uint32_t lane, uint32_t slot, uint32_t op, uint32_t tensor)
+{
+    spa_hardware *hw = self;
+    if (!spa_hardware_must_copy(hw, lane, slot, tensor)) return false;
+    spa_hardware_post(hw, lane, HARDWARE_COPY, slot, op, tensor);
+    return true;
+}
+
+static const spa_executor executor = {.admit = on_admit, .kernel = on_kernel, .copy = on_copy};
+
+static void on_event(void *self, const spa_event *event)
+{
+    spa_hardware *hw = self;
+    spa_hardware_record *r = hw->record;
+    if (!r) return;
+    if (event->kind == SPA_EV_ARRIVE && event->request < r->capacity)
+        r->arrive_ns[event->request] = event->time_ns;
+    if (event->kind == SPA_EV_FINISH && event->request < r->capacity)
+        r->finish_ns[event->request] = event->time_ns;
+    if (r->n_events < r->event_capacity) r->events[r->n_events++] = *event;
+}
+
+static spa_status check_costs(const spa_hardware *hw, const spa_costs *costs, spa_error *err)
+{
+    bool fits = costs->n_processors == hw->lanes.count && costs->graph == hw->model->graph;
+    for (uint32_t p = 0; p < costs->n_processors && fits; p++) {
+        const spa_cost_processor *q = &costs->processors[p];
+        fits = q->n_lanes == 1 && strcmp(q->name, hw->lanes.lanes[p].processor) == 0;
+        for (uint32_t to = 0; to < costs->n_processors && fits; to++)
+            fits = to == p || costs->links[p][to].on_lane;
+    }
+    if (fits) return SPA_OK;
+    return spa_fail(err, SPA_E_INVALID,
+                    "the cost table (lanes '%s') is not one of the %zu lanes that run; each lane "
+                    "is a processor of its own, and lanes copy for themselves",
+                    costs->lanes, hw->lanes.count);
+}
+
+spa_status spa_hardware_config(spa_hardware *hw, spa_run_config *config, spa_error *err)
+{
+    SPA_TRY(check_costs(hw, config->costs, err));
+    if (config->scenario.concurrency > hw->options.slots)
+        return spa_fail(err, SPA_E_RANGE, "%u requests in flight, but activations for %u",
+                        config->scenario.concurrency, hw->options.slots);
+    config->executor = &executor;
+    config->executor_self = hw;
+    config->record = on_event;
+    config->record_user = hw;
+    config->noise = config->policy_cost = false;
+    return SPA_OK;
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+static spa_status init_slots(spa_hardware *hw, spa_error *err)
+{
+    SPA_TRY(spa_alloc(&hw->slots, hw->options.slots, sizeof *hw->slots, err));
+    for (uint32_t s = 0; s < hw->options.slots; s++) {
+        SPA_TRY(spa_session_init(&hw->slots[s].session, hw->model, SPA_BUFFERS_PLANNED, err));
+        spa_session_fill_inputs(&hw->slots[s].session, spa_hash_u64(hw->options.seed, s), 0);
+    }
+    return SPA_OK;
+}
+
+static spa_status init_lane(spa_hardware *hw, uint32_t id, spa_error *err)
+{
+    hardware_lane *lane = &hw->lane[id];
+    lane->hardware = hw;
+    lane->id = id;
+    lane->lane = &hw->lanes.lanes[id];
+    atomic_init(&lane->word, LANE_EMPTY);
+    if (lane->lane->n_cores != 1)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "lane %s has %d cores; the executor runs lanes of one core: give one lane "
+                        "per core",
+                        lane->lane->processor, (int)lane->lane->n_cores);
+    SPA_TRY(spa_alloc_aligned(&lane->workspace,
+                              spa_model_workspace_bytes(hw->model, lane->lane->backend), err));
+    return spa_worker_new(&lane->worker, lane->lane->first_core, err);
+}
+
+static spa_status init(spa_hardware *hw, spa_error *err)
+{
+    for (size_t i = 0; i < hw->lanes.count; i++)
+        SPA_TRY(spa_model_prepare(hw->model, hw->lanes.lanes[i].backend, err));
+    SPA_TRY(init_slots(hw, err));
+    SPA_TRY(spa_alloc_aligned(&hw->lane, hw->lanes.count * sizeof *hw->lane, err));
+    for (uint32_t i = 0; i < hw->lanes.count; i++) SPA_TRY(init_lane(hw, i, err));
+    return SPA_OK;
+}
+
+spa_status spa_hardware_new(spa_hardware **hardware, const spa_lane_set *lanes, spa_model *model,
+                            const spa_hardware_options *options, spa_error *err)
+{
+    spa_hardware *hw;
+    *hardware = NULL;
+    if (lanes->count == 0 || lanes->count > SPA_MAX_PROCESSORS)
+        return spa_fail(err, SPA_E_RANGE,
+                        "%zu lanes; hardware mode runs 1 to %d (each is a "
+                        "processor)",
+                        lanes->count, SPA_MAX_PROCESSORS);
+    if (options->slots < 1 || options->slots > SPA_HARDWARE_SLOTS)
+        return spa_fail(err, SPA_E_RANGE, "%u requests in flight; 1 to %d have memory",
+                        options->slots, SPA_HARDWARE_SLOTS);
+    SPA_TRY(spa_alloc_aligned(&hw, sizeof *hw, err));
+    hw->options = *options;
+    hw->lanes = *lanes;
+    hw->model = model;
+    atomic_init(&hw->locked, false);
+    atomic_init(&hw->done, true);
+    atomic_init(&hw->ready, 0);
+    atomic_init(&hw->interrupted, false);
+    spa_status status = init(hw, err);
+    if (status) {
+        spa_hardware_free(hw);
+        return status;
+    }
+    *hardware = hw;
+    return SPA_OK;
+}
+
+void spa_hardware_free(spa_hardware *hw)
+{
+    if (!hw) return;
+    for (size_t i = 0; i < hw->lanes.count && hw->lane; i++) {
+        spa_worker_free(hw->lane[i].worker);
+        free(hw->lane[i].workspace);
+    }
+    for (uint32_t s = 0; s < hw->options.slots && hw->slots; s++)
+        spa_session_fini(&hw->slots[s].session);
+    free(hw->slots);
+    free(hw->lane);
+    free(hw);
+}
+
+spa_session *spa_hardware_session(spa_hardware *hw, uint32_t slot)
+{
+    return &hw->slots[slot].session;
+}
+
+const spa_lane_set *spa_hardware_lanes(const spa_hardware *hw)
+{
+    return &hw->lanes;
+}
+
+void spa_hardware_interrupt(spa_hardware *hw)
+{
+    atomic_store_explicit(&hw->interrupted, true, memory_order_relaxed);
+}
+
+/* ---- running ------------------------------------------------------------------------------------
+ */
+
+spa_status spa_hardware_run(spa_hardware *hw, spa_engine *engine, spa_hardware_record *record,
+                            spa_histogram *latencies, spa_run_result *result, spa_error *err)
+{
+    memset(result, 0, sizeof *result);
+    if (record) clear_record(record);
+    hw->engine = engine;
+    hw->record = record;
+    hw->latencies = latencies;
+    hw->status = SPA_OK;
+    hw->to_wake = 0;
+    atomic_store(&hw->done, false);
+    atomic_store(&hw->ready, 0);
+    for (size_t i = 0; i < hw->lanes.count; i++) atomic_store(&hw->lane[i].word, LANE_EMPTY);
+    for (size_t i = 0; i < hw->lanes.count; i++)
+        spa_worker_start(hw->lane[i].worker, spa_hardware_lane_run, &hw->lane[i]);
+    for (size_t i = 0; i < hw->lanes.count; i++) spa_worker_wait(hw->lane[i].worker);
+    hw->engine = NULL;
+    hw->record = NULL;
+    if (atomic_exchange(&hw->interrupted, false) && hw->status == SPA_OK)
+        return spa_fail(err, SPA_E_INTERRUPTED, "interrupted");
+    if (hw->status) {
+        if (err) *err = hw->error;
+        return hw->status;
+    }
+    return spa_engine_result(engine, result, err);
+}

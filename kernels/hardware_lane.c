@@ -1,0 +1,228 @@
+/* What a lane does: wait for work, run it, run the engine step, leave work for others.
+ *
+ * A mailbox is one word. Whoever posts exchanges it for LANE_POSTED; had the lane gone to sleep, it
+ * is woken once the lock is released. Spinning costs 0.1-0.2 us a hand-off, sleeping 30-40 us. */
+#define _GNU_SOURCE /* syscall */
+#include "kernels/hardware_lane.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernels/clock.h"
+
+/* Looks at the mailbox between two looks at the clock. */
+#define SPIN_LOOKS 64
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* ---- the lock
+ * ------------------------------------------------------------------------------------ */
+
+/* Held for an engine step, a few hundred ns, by threads that own their cores. */
+static void lock(spa_hardware *hw)
+{
+    while (atomic_exchange_explicit(&hw->locked, true, memory_order_acquire))
+        while (atomic_load_explicit(&hw->locked, memory_order_relaxed)) relax();
+}
+
+static void wake(hardware_lane *lane)
+{
+    syscall(SYS_futex, &lane->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void unlock(spa_hardware *hw)
+{
+    uint64_t sleepers = hw->to_wake;
+    hw->to_wake = 0;
+    atomic_store_explicit(&hw->locked, false, memory_order_release);
+    for (; sleepers; sleepers &= sleepers - 1) wake(&hw->lane[__builtin_ctzll(sleepers)]);
+}
+
+/* ---- mailboxes
+ * ----------------------------------------------------------------------------------- */
+
+static void ring(spa_hardware *hw, uint32_t lane)
+{
+    if (atomic_exchange_explicit(&hw->lane[lane].word, LANE_POSTED, memory_order_acq_rel) ==
+        LANE_ASLEEP)
+        hw->to_wake |= UINT64_C(1) << lane;
+}
+
+void spa_hardware_post(spa_hardware *hw, uint32_t id, hardware_job job, uint32_t slot, uint32_t op,
+                       uint32_t tensor)
+{
+    hardware_lane *lane = &hw->lane[id];
+    lane->job = job;
+    lane->slot = slot;
+    lane->op = op;
+    lane->tensor = tensor;
+    lane->posted_ns = hw->now_ns;
+    ring(hw, id);
+}
+
+/* Blocks until the word changes; it may return early. */
+static void sleep_on(hardware_lane *lane)
+{
+    unsigned empty = LANE_EMPTY;
+    if (!atomic_compare_exchange_strong(&lane->word, &empty, LANE_ASLEEP)) return;
+    if (!atomic_load(&lane->hardware->done))
+        syscall(SYS_futex, &lane->word, FUTEX_WAIT_PRIVATE, LANE_ASLEEP, NULL, NULL, 0);
+    unsigned asleep = LANE_ASLEEP;
+    atomic_compare_exchange_strong(&lane->word, &asleep, LANE_EMPTY);
+}
+
+/* True: there is a job. False: the run is over. */
+static bool await_job(hardware_lane *lane)
+{
+    spa_hardware *hw = lane->hardware;
+    int64_t until_ns = 0;
+    for (;;) {
+        for (int i = 0; i < SPIN_LOOKS; i++) {
+            if (atomic_load_explicit(&lane->word, memory_order_acquire) == LANE_POSTED) {
+                atomic_store_explicit(&lane->word, LANE_EMPTY, memory_order_relaxed);
+                return !atomic_load_explicit(&hw->done, memory_order_acquire);
+            }
+            relax();
+        }
+        if (atomic_load_explicit(&hw->done, memory_order_acquire)) return false;
+        int64_t now_ns = spa_clock_ns();
+        if (until_ns == 0) until_ns = now_ns + hw->options.spin_ns;
+        if (now_ns < until_ns) continue;
+        sleep_on(lane);
+        until_ns = 0;
+    }
+}
+
+/* ---- engine steps
+ * -------------------------------------------------------------------------------- */
+
+static void finish(spa_hardware *hw)
+{
+    atomic_store_explicit(&hw->done, true, memory_order_release);
+    for (uint32_t i = 0; i < hw->lanes.count; i++) ring(hw, i);
+}
+
+static void fail(spa_hardware *hw, spa_status status, const spa_error *error)
+{
+    if (hw->status == SPA_OK) {
+        hw->status = status;
+        hw->error = *error;
+    }
+    finish(hw);
+}
+
+/* After a step: is that the end? */
+static void conclude(spa_hardware *hw, spa_status status, bool done, const spa_error *error)
+{
+    if (status)
+        fail(hw, status, error);
+    else if (done || atomic_load_explicit(&hw->interrupted, memory_order_relaxed))
+        finish(hw);
+}
+
+static void begin(spa_hardware *hw)
+{
+    spa_error error;
+    bool done = false;
+    lock(hw);
+    hw->origin_ns = spa_clock_ns();
+    hw->now_ns = 0;
+    spa_status status = spa_engine_begin(hw->engine, hw->latencies, &done, &error);
+    conclude(hw, status, done, &error);
+    unlock(hw);
+}
+
+static void complete(hardware_lane *lane)
+{
+    spa_hardware *hw = lane->hardware;
+    spa_error error;
+    bool done = false;
+    lock(hw);
+    if (!atomic_load_explicit(&hw->done, memory_order_relaxed)) {
+        hw->now_ns = spa_clock_ns() - hw->origin_ns;
+        spa_status status = spa_engine_complete(hw->engine, lane->id, hw->now_ns, &done, &error);
+        conclude(hw, status, done, &error);
+    }
+    unlock(hw);
+}
+
+/* ---- jobs
+ * ---------------------------------------------------------------------------------------- */
+
+bool spa_hardware_must_copy(const spa_hardware *hw, uint32_t lane, uint32_t slot, uint32_t tensor)
+{
+    (void)hw, (void)lane, (void)slot, (void)tensor; /* every backend keeps tensors row-major */
+    return false;
+}
+
+static spa_status copy(hardware_lane *lane, hardware_slot *slot, spa_error *err)
+{
+    return spa_fail(err, SPA_E_INVALID, "lane %s: nothing is to be copied", lane->lane->processor);
+}
+
+static spa_status run_kernel(hardware_lane *lane, hardware_slot *slot, spa_error *err)
+{
+    return spa_session_run_op(&slot->session, lane->lane->backend, lane->op, lane->workspace, err);
+}
+
+static void note(const hardware_lane *lane, const hardware_slot *slot, int64_t begin_ns,
+                 int64_t end_ns)
+{
+    spa_hardware_record *r = lane->hardware->record;
+    if (!r || slot->request >= r->capacity) return;
+    spa_hardware_op *o = &r->ops[slot->request * r->n_ops + lane->op];
+    if (o->posted_ns == 0) o->posted_ns = lane->posted_ns;
+    o->lane = (int32_t)lane->id;
+    if (lane->job == HARDWARE_COPY) {
+        size_t row = slot->request * r->n_tensors + lane->tensor;
+        r->copies[row * r->n_lanes + lane->id] = end_ns - begin_ns;
+        o->copy_ns += end_ns - begin_ns;
+        return;
+    }
+    o->begin_ns = begin_ns - lane->hardware->origin_ns;
+    o->end_ns = end_ns - lane->hardware->origin_ns;
+}
+
+static void run_job(hardware_lane *lane)
+{
+    spa_hardware *hw = lane->hardware;
+    hardware_slot *slot = &hw->slots[lane->slot];
+    spa_error error;
+    int64_t begin_ns = spa_clock_ns();
+    spa_status status =
+        lane->job == HARDWARE_COPY ? copy(lane, slot, &error) : run_kernel(lane, slot, &error);
+    note(lane, slot, begin_ns, spa_clock_ns());
+    if (status == SPA_OK) return;
+    lock(hw);
+    fail(hw, status, &error);
+    unlock(hw);
+}
+
+/* All lanes are awake before time begins. */
+static void gather(hardware_lane *lane)
+{
+    spa_hardware *hw = lane->hardware;
+    atomic_fetch_add(&hw->ready, 1);
+    if (lane->id == 0) {
+        while (atomic_load_explicit(&hw->ready, memory_order_acquire) < hw->lanes.count) relax();
+        begin(hw);
+    }
+}
+
+void spa_hardware_lane_run(void *context)
+{
+    hardware_lane *lane = context;
+    gather(lane);
+    while (await_job(lane)) {
+        run_job(lane);
+        complete(lane);
+    }
+}

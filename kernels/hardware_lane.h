@@ -1,0 +1,66 @@
+/* Inside the hardware executor: its state, and what a lane does. */
+#ifndef SPA_KERNELS_HARDWARE_LANE_H
+#define SPA_KERNELS_HARDWARE_LANE_H
+
+#include <stdatomic.h>
+
+#include "base/text.h"
+#include "kernels/hardware.h"
+#include "kernels/worker.h"
+
+#define SPA_HARDWARE_SLOTS 256
+#define HARDWARE_LINE      128 /* two cache lines: neighbours are prefetched in pairs */
+
+/* A lane's mailbox. The poster writes the job, then the word; only the lane takes it out. */
+enum { LANE_EMPTY, LANE_POSTED, LANE_ASLEEP };
+
+typedef enum hardware_job { HARDWARE_KERNEL, HARDWARE_COPY } hardware_job;
+
+typedef struct hardware_lane {
+    _Alignas(HARDWARE_LINE) atomic_uint word;
+    hardware_job job;
+    uint32_t slot, op, tensor;
+    int64_t posted_ns;
+    /* The lane's own: */
+    _Alignas(HARDWARE_LINE) spa_hardware *hardware;
+    uint32_t id;
+    const spa_lane *lane;
+    void *workspace;
+    spa_worker *worker;
+} hardware_lane;
+
+typedef struct hardware_slot {
+    spa_session session;
+    uint64_t request;
+} hardware_slot;
+
+struct spa_hardware {
+    spa_hardware_options options;
+    spa_lane_set lanes;
+    spa_model *model;
+    hardware_slot *slots; /* [options.slots] */
+    hardware_lane *lane;  /* [lanes.count] */
+    /* Of the run at hand; under the lock: */
+    spa_engine *engine;
+    spa_hardware_record *record;
+    spa_histogram *latencies;
+    int64_t origin_ns, now_ns; /* clock at the beginning; time since then of the present step */
+    uint64_t to_wake;          /* lanes that sleep and have been given work */
+    spa_status status;         /* first failure */
+    spa_error error;
+    _Alignas(HARDWARE_LINE) atomic_bool locked;
+    _Alignas(HARDWARE_LINE) atomic_bool done; /* nothing will be posted any more */
+    atomic_bool interrupted;
+    atomic_uint ready; /* lanes that have begun */
+};
+
+/* Leaves a job in a lane's mailbox (under the lock). */
+void spa_hardware_post(spa_hardware *hw, uint32_t lane, hardware_job job, uint32_t slot,
+                       uint32_t op, uint32_t tensor);
+/* Has a lane work to do to bring a tensor here? (Lanes share memory: only where their kernels keep
+ * it in different layouts.) */
+bool spa_hardware_must_copy(const spa_hardware *hw, uint32_t lane, uint32_t slot, uint32_t tensor);
+/* The job of a lane's worker: works until the run is done. */
+void spa_hardware_lane_run(void *lane);
+
+#endif

@@ -1,0 +1,144 @@
+/* The hardware executor: every placement gives the same answer, events pass the audit. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "kernels/hardware.h"
+#include "sim/audit.h"
+#include "tests/kernels/agree.h"
+#include "tests/random_graph.h"
+
+/* A graph on two lanes: table, model, hardware, and the answer of one lane alone. */
+typedef struct bench {
+    spa_graph graph;
+    spa_costs costs;
+    spa_model model;
+    spa_lane_set lanes;
+    spa_hardware *hardware;
+    spa_schedule schedule;
+    spa_run_config config;
+    float *answer;
+    size_t n_answer;
+} bench;
+
+static void must(spa_status status, const spa_error *err)
+{
+    cr_assert_eq(status, SPA_OK, "%s", err->message);
+}
+
+/* One processor per lane, lanes copy for themselves, every operator 1 us. */
+static void fill_costs(bench *b)
+{
+    spa_error err = {0};
+    must(spa_costs_init(&b->costs, &b->graph, (uint32_t)b->lanes.count, &err), &err);
+    for (size_t i = 0; i < b->graph.n_ops * b->lanes.count; i++)
+        b->costs.ops[i].kernel_ns =
+            b->graph.ops[i / b->lanes.count].kind == SPA_OP_RESHAPE ? 0 : 1000;
+    for (uint32_t p = 0; p < b->lanes.count; p++) {
+        b->costs.processors[p].name = b->lanes.lanes[p].processor;
+        for (uint32_t q = 0; q < b->lanes.count; q++) {
+            b->costs.links[p][q].on_lane = p != q;
+            for (size_t t = 0; t < b->costs.n_tensors && p != q; t++)
+                b->costs.transfer_ns[(t * b->lanes.count + p) * b->lanes.count + q] = 100;
+        }
+    }
+    must(spa_costs_finish(&b->costs, &err), &err);
+}
+
+static void begin(bench *b, const char *lanes, uint32_t slots)
+{
+    spa_error err = {0};
+    spa_hardware_options options = spa_hardware_default();
+    options.slots = slots;
+    must(spa_lanes_parse(&b->lanes, lanes, &err), &err);
+    fill_costs(b);
+    must(spa_model_init(&b->model, &b->graph, 7, &err), &err);
+    must(spa_hardware_new(&b->hardware, &b->lanes, &b->model, &options, &err), &err);
+    must(spa_schedule_init(&b->schedule, b->graph.n_ops, &err), &err);
+    b->config = spa_run_config_default();
+    b->config.graph = &b->graph;
+    b->config.costs = &b->costs;
+    b->config.schedule = &b->schedule;
+    b->config.scenario = spa_scenario_closed(slots, 3 * slots);
+    must(spa_hardware_config(b->hardware, &b->config, &err), &err);
+}
+
+static void end(bench *b)
+{
+    spa_hardware_free(b->hardware);
+    spa_schedule_fini(&b->schedule);
+    spa_costs_fini(&b->costs);
+    spa_model_fini(&b->model);
+    spa_graph_fini(&b->graph);
+    free(b->answer);
+}
+
+/* The last operator's output in slot 0. */
+static float *output(bench *b)
+{
+    size_t last = b->graph.n_ops - 1;
+    b->n_answer = (size_t)spa_shape_elements(&b->graph.ops[last].out);
+    return spa_hardware_session(b->hardware, 0)->outputs[last];
+}
+
+static void audit_events(bench *b, const spa_hardware_record *record, const spa_run_result *result)
+{
+    spa_error err = {0};
+    spa_audit *audit;
+    must(spa_audit_new(&audit, &b->graph, &b->costs, &b->config.scenario, &err), &err);
+    for (size_t i = 0; i < record->n_events; i++) spa_audit_event(audit, &record->events[i]);
+    must(spa_audit_finish(audit, result, &err), &err);
+    spa_audit_free(audit);
+}
+
+static void run(bench *b, spa_hardware_record *record, spa_run_result *result)
+{
+    spa_error err = {0};
+    spa_engine *engine;
+    must(spa_engine_new(&engine, &b->config, &err), &err);
+    must(spa_hardware_run(b->hardware, engine, record, NULL, result, &err), &err);
+    spa_engine_free(engine);
+}
+
+static void expect_any_placement_agrees(bench *b, const char *lanes, int rounds)
+{
+    spa_error err = {0};
+    spa_rng rng;
+    spa_hardware_record record;
+    spa_run_result result;
+    begin(b, lanes, 1);
+    must(spa_hardware_record_init(&record, b->hardware, 3, true, &err), &err);
+    spa_rng_init(&rng, 5, "placements");
+    for (int round = 0; round < rounds; round++) {
+        for (size_t i = 0; i < b->graph.n_ops; i++)
+            b->schedule.processor[i] =
+                round == 0 ? 0 : (uint8_t)spa_rng_below(&rng, (uint32_t)b->lanes.count);
+        run(b, &record, &result);
+        audit_events(b, &record, &result);
+        cr_assert_eq(result.requests, 3);
+        for (size_t i = 0; i < b->graph.n_ops; i++) {
+            const spa_hardware_op *o = &spa_hardware_ops(&record, 2)[i];
+            if (b->graph.ops[i].kind == SPA_OP_RESHAPE) continue;
+            cr_assert_eq(o->lane, b->schedule.processor[i]);
+            cr_assert(o->posted_ns <= o->begin_ns && o->begin_ns <= o->end_ns);
+        }
+        if (round == 0) {
+            float *y = output(b);
+            b->answer = malloc(b->n_answer * sizeof(float));
+            memcpy(b->answer, y, b->n_answer * sizeof(float));
+        }
+        double nmse = spa_nmse(output(b), b->answer, b->n_answer);
+        cr_assert(nmse <= AGREE_NMSE, "round %d: NMSE %g", round, nmse);
+    }
+    spa_hardware_record_fini(&record);
+    end(b);
+}
+
+Test(hardware, every_placement_of_mobilenet_v2_gives_the_same_answer)
+{
+    spa_error err = {0};
+    bench b = {0};
+    must(spa_zoo_build(&b.graph, "mobilenet_v2", 1, SPA_FP32, "relu50", &err), &err);
+    expect_any_placement_agrees(&b, "cpu:0=sparse,cpu:1=blas", 6);
+}
