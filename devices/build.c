@@ -4,28 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
-#include "devices/spec.h"
-
-#define MAX_SECONDS 1e6 /* a costs table refuses more */
-
-typedef struct builder {
-    spa_costs *costs;
-    const spa_device *device;
-    const spa_graph *graph;
-    const spa_costs_options *options;
-    const spec_mode *mode;
-    const spec_stack *stack;
-    spec_lanes lanes;
-    uint32_t index[SPA_MAX_PROCESSORS];    /* processor of the table -> of the device */
-    spec_point points[SPA_MAX_PROCESSORS]; /* by processor of the table */
-    char sections[SPA_MAX_PROCESSORS][160];
-    const spa_trace *trace; /* or NULL */
-    spec_measured measured;
-    spa_dtype dtype; /* that is computed in */
-    bool *folded;    /* [n_ops] */
-    bool any_modelled;
-    spa_arena scratch;
-} builder;
+#include "devices/build.h"
 
 spa_costs_options spa_costs_options_default(void)
 {
@@ -170,78 +149,6 @@ static spa_status fill_header(builder *b, spa_error *err)
     return spa_arena_strdup(&c->arena, &c->lanes, b->lanes.text, err);
 }
 
-/* ---------------------------------------------------------------- transfers */
-static double link_seconds(const builder *b, const spec_link *link, double bytes)
-{
-    double seconds = link->latency_s + link->sync_cycles / b->costs->host_hz;
-    if (link->zero_copy) return seconds;
-    double ratio = b->device->shared_memory ? b->points[0].dram_ratio : 1;
-    return seconds + bytes / (link->bytes_per_s * ratio);
-}
-
-static double tensor_bytes(const builder *b, size_t tensor)
-{
-    const spa_graph *g = b->graph;
-    double factor = b->points[0].bytes_factor;
-    if (tensor < g->n_ops) return factor * (double)g->ops[tensor].bytes_out;
-    const spa_shape *shape = &g->graph_inputs[tensor - g->n_ops];
-    return factor * (double)spa_shape_elements(shape) * (double)spa_dtype_bytes(g->dtype);
-}
-
-static spa_status transfer_seconds(const builder *b, uint32_t from, uint32_t to, double bytes,
-                                   double *seconds, spa_error *err)
-{
-    const spec_link *link = &b->stack->links[b->index[from]][b->index[to]];
-    const char *a = b->costs->processors[from].name, *z = b->costs->processors[to].name;
-    if (b->trace && spec_measured_transfer(b->trace, a, z, bytes, seconds)) return SPA_OK;
-    if (link->given) {
-        *seconds = link_seconds(b, link, bytes);
-        return SPA_OK;
-    }
-    return spa_fail_at(err, SPA_E_NOT_FOUND, b->device->info.path, 0,
-                       "no [link %s %s %s], and the trace has no such link; add the section",
-                       b->stack->name, a, z);
-}
-
-static spa_status fill_link(builder *b, uint32_t from, uint32_t to, spa_error *err)
-{
-    spa_costs *c = b->costs;
-    const spec_link *link = &b->stack->links[b->index[from]][b->index[to]];
-    spa_cost_link *out = &c->links[from][to];
-    double issue_ns = link->issue_cycles / c->host_hz * 1e9;
-    /* a copy inside one memory reads and writes it */
-    double drawn = link->zero_copy ? 0 : link->bytes_per_s * (b->device->shared_memory ? 2 : 1);
-    out->id = link->queue;
-    out->on_lane = link->on_lane;
-    double share = drawn / b->mode->dram_bytes_per_s * b->options->scale_contention;
-    out->dram_share = (float)(share < 1 ? share : 1);
-    out->dynamic_w = (float)link->dynamic_w;
-    if (!(issue_ns <= INT32_MAX)) {
-        return spa_fail(err, SPA_E_RANGE, "device '%s': a transfer is issued in over 2 s",
-                        b->device->info.name);
-    }
-    out->issue_ns = (int32_t)lround(issue_ns);
-    for (size_t t = 0; t < c->n_tensors; t++) {
-        double s = 0;
-        SPA_TRY(transfer_seconds(b, from, to, tensor_bytes(b, t), &s, err));
-        size_t at = (t * c->n_processors + from) * c->n_processors + to;
-        c->transfer_ns[at] = s < MAX_SECONDS ? llround(s * 1e9) : INT64_MAX;
-    }
-    return SPA_OK;
-}
-
-static spa_status fill_links(builder *b, spa_error *err)
-{
-    spa_costs *c = b->costs;
-    c->n_links = b->stack->n_queues;
-    for (uint32_t from = 0; from < c->n_processors; from++) {
-        for (uint32_t to = 0; to < c->n_processors; to++) {
-            if (from != to) SPA_TRY(fill_link(b, from, to, err));
-        }
-    }
-    return SPA_OK;
-}
-
 /* ---------------------------------------------------------------- operators */
 static spa_status fail_missing_row(const builder *b, const spa_op *op, uint32_t p, spa_error *err)
 {
@@ -267,15 +174,14 @@ static void take_row(const builder *b, size_t op, uint32_t p, const spa_trace_co
     double slow = 0;
     time->kernel_s = spec_measured_seconds(&b->measured, row, b->graph, &b->graph->ops[op]);
     /* A time rescaled to other zeros than it was measured with is no longer a measured one. */
-    double written_s = (isnan(row->p50_us) ? row->mean_us : row->p50_us) / 1e6;
+    double written_s = spec_row_us(row) / 1e6;
     spa_origin origin = row->origin < b->trace->origin ? row->origin : b->trace->origin;
     bool rescaled = fabs(time->kernel_s - written_s) > 1e-9 * written_s;
     out->origin =
         (uint8_t)(rescaled && origin > SPA_ORIGIN_MODELLED ? SPA_ORIGIN_MODELLED : origin);
     if (row->mean_us > 0 && row->std_us >= 0) out->noise_cv = (float)(row->std_us / row->mean_us);
     if (corun) {
-        double busy = isnan(corun->p50_us) ? corun->mean_us : corun->p50_us;
-        double alone = isnan(row->p50_us) ? row->mean_us : row->p50_us;
+        double busy = spec_row_us(corun), alone = spec_row_us(row);
         slow = alone > 0 && busy > alone ? busy / alone : 1; /* noise can show a speed-up */
         slow = 1 + (slow - 1) * b->options->scale_contention;
     }
@@ -370,7 +276,10 @@ static spa_status fill_op(builder *b, size_t i, uint32_t p, spa_error *err)
     SPA_TRY(model_time(b, op, p, row == NULL, &time, err));
     out->origin = (uint8_t)modelled;
     out->noise_cv = (float)b->stack->rates[b->index[p]].noise_cv;
-    if (row) take_row(b, i, p, row, &time, out);
+    if (row) {
+        take_row(b, i, p, row, &time, out);
+        spec_measured_launch(b->trace, b->costs->processors[p].name, &time.launch_s);
+    }
     if (!row) b->any_modelled = true;
     SPA_TRY(put_times(b, op, p, &time, out, err));
     fill_demands(b, p, &time, out);
@@ -416,7 +325,7 @@ static spa_status fill(builder *b, spa_error *err)
         SPA_TRY(check_backend(b, p, err));
         for (size_t i = 0; i < c->n_ops; i++) SPA_TRY(fill_op(b, i, p, err));
     }
-    SPA_TRY(fill_links(b, err));
+    SPA_TRY(build_links(b, err));
     if (!b->trace) return SPA_OK;
     const char *stack = b->trace->fingerprint.stack;
     const char *power_mode = b->trace->fingerprint.power_mode;

@@ -50,10 +50,10 @@ typedef struct spa_cost_processor {
     float slow_a, slow_b;
 } spa_cost_processor;
 
-/* Moving data from one processor's memory to another's. A link serves one transfer at a time, beside
- * the processors; or, with on_lane, there is no copying unit: the lane that needs a tensor copies it
- * before it runs the operator that reads it (cores that share memory but keep tensors in different
- * layouts). Final outputs are then read where they are, at no cost. */
+/* Moving data from one processor's memory to another's. A link serves one transfer at a time,
+ * beside the processors; or, with on_lane, there is no copying unit: the lane that needs a tensor
+ * copies it before it runs the operator that reads it (cores that share memory but keep tensors in
+ * different layouts). Final outputs are then read where they are, at no cost. */
 typedef struct spa_cost_link {
     uint8_t id;       /* transfers with equal id share one queue */
     float dram_share; /* DRAM bandwidth drawn while a transfer runs */

@@ -64,6 +64,13 @@ spa_status spec_measured_index(spec_measured *m, const spa_trace *trace, const s
     return SPA_OK;
 }
 
+/* Typical times add up to typical totals; medians do not (traces/trace.h). */
+double spec_row_us(const spa_trace_cost *row)
+{
+    if (row->typical_us > 0) return row->typical_us;
+    return isnan(row->p50_us) ? row->mean_us : row->p50_us;
+}
+
 /* ---------------------------------------------------------------- sparsity response */
 /* The profiler's names for shapes, from special to general; "" = no more. An operator takes the
  * first of them that was measured. */
@@ -132,7 +139,7 @@ double spec_response(const spa_trace *trace, const char *processor, const char *
 double spec_measured_seconds(const spec_measured *m, const spa_trace_cost *row,
                              const spa_graph *graph, const spa_op *op)
 {
-    double us = isnan(row->p50_us) ? row->mean_us : row->p50_us;
+    double us = spec_row_us(row);
     double recorded = m->model->graph.ops[row->op].input_sparsity, now = op->input_sparsity;
     if (isnan(recorded) || isnan(now) || fabs(recorded - now) < ZEROS_EPSILON) return us / 1e6;
     double before = spec_response(m->trace, row->processor, row->backend, graph, op, recorded);
@@ -184,4 +191,42 @@ bool spec_measured_transfer(const spa_trace *trace, const char *from, const char
     double part = (bytes - (double)below->bytes) / (double)(above->bytes - below->bytes);
     *seconds = (below->p50_us + part * (above->p50_us - below->p50_us)) / 1e6;
     return true;
+}
+
+/* The latency alone between two processors, or NaN. */
+static double link_latency_us(const spa_trace *trace, const char *from, const char *to)
+{
+    for (size_t i = 0; i < trace->n_links; i++)
+        if (link_fits(&trace->links[i], from, to) && trace->links[i].bytes == 0)
+            return trace->links[i].latency_us;
+    return NAN;
+}
+
+bool spec_measured_launch(const spa_trace *trace, const char *processor, double *seconds)
+{
+    double us = link_latency_us(trace, processor, processor);
+    if (!(us >= 0)) return false;
+    *seconds = us / 1e6;
+    return true;
+}
+
+bool spec_measured_copy(const spec_measured *m, const spa_costs *costs, size_t tensor,
+                        uint32_t from, uint32_t to, double *seconds)
+{
+    const spa_cost_processor *a = &costs->processors[from], *z = &costs->processors[to];
+    if (!m->model) return false;
+    for (size_t i = 0; i < m->model->n_copies; i++) {
+        const spa_trace_copy *c = &m->model->copies[i];
+        if (c->tensor != tensor || c->batch != costs->graph->batch ||
+            c->dtype != costs->graph->dtype || strcmp(c->from, a->name) != 0 ||
+            strcmp(c->to, z->name) != 0 || strcmp(c->from_backend, a->backend) != 0 ||
+            strcmp(c->to_backend, z->backend) != 0)
+            continue;
+        /* The launch that every operator pays is the hand-off to oneself. */
+        double own_us = link_latency_us(m->trace, z->name, z->name);
+        double hand_off_us = link_latency_us(m->trace, a->name, z->name) - own_us;
+        *seconds = (c->copy_us + c->read_us + (hand_off_us > 0 ? hand_off_us : 0)) / 1e6;
+        return true;
+    }
+    return false;
 }

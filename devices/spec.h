@@ -225,5 +225,12 @@ double spec_response(const spa_trace *trace, const char *processor, const char *
 /* Time of a transfer in seconds; false = this pair was not measured. */
 bool spec_measured_transfer(const spa_trace *trace, const char *from, const char *to, double bytes,
                             double *seconds);
+/* The same of a copy that the destination's lane makes, hand-off included. O(copies). */
+bool spec_measured_copy(const spec_measured *m, const spa_costs *costs, size_t tensor,
+                        uint32_t from, uint32_t to, double *seconds);
+/* From one operator to the next on a processor; false (and untouched) = not measured. */
+bool spec_measured_launch(const spa_trace *trace, const char *processor, double *seconds);
+/* The time of a row that adds up best. */
+double spec_row_us(const spa_trace_cost *row);
 
 #endif

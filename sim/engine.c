@@ -388,7 +388,8 @@ spa_status spa_engine_result(spa_engine *e, spa_run_result *result, spa_error *e
     return SPA_OK;
 }
 
-/* ---- stepped by an executor ------------------------------------------------------------------- */
+/* ---- stepped by an executor -------------------------------------------------------------------
+ */
 
 static spa_status outcome_of(const spa_engine *e, bool *done, spa_error *err)
 {

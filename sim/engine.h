@@ -70,8 +70,8 @@ SPA_API spa_status spa_engine_run(spa_engine *engine, spa_histogram *latencies,
 SPA_API spa_status spa_engine_run_until(spa_engine *engine, int64_t until_ns, bool *done,
                                         spa_error *err);
 SPA_API int64_t spa_engine_now(const spa_engine *engine);
-/* What a run gave that was stepped through spa_engine_begin and spa_engine_complete. In debug builds
- * also what the audit says. */
+/* What a run gave that was stepped through spa_engine_begin and spa_engine_complete. In debug
+ * builds also what the audit says. */
 SPA_API spa_status spa_engine_result(spa_engine *engine, spa_run_result *result, spa_error *err);
 /* Copies the whole state of `from` into `to` (both made for the same configuration). */
 SPA_API void spa_engine_copy(spa_engine *to, const spa_engine *from);

@@ -101,7 +101,8 @@ ENGINE_APART double noisy(const spa_engine *e, const engine_request *r, uint32_t
            (e->state.run_factor * noise_factor(e, r->number, op, load->sigma));
 }
 
-/* ---- copies that a lane makes itself ---------------------------------------------------------- */
+/* ---- copies that a lane makes itself ----------------------------------------------------------
+ */
 
 ENGINE_INLINE uint32_t link_load(const spa_engine *e, uint32_t from, uint32_t to)
 {
@@ -148,15 +149,15 @@ ENGINE_APART bool start_copy(spa_engine *e, engine_lane *lane, engine_request *r
         lane->expected_end_ns = e->state.now + duration;
         e->state.transfers_running++;
         emit(e, SPA_EV_TRANSFER_BEGIN, r, t, event_place(p, from), e->loads[load].dynamic_w);
-        add_activity(e, lane->id, load,
-                     (double)duration * (e->noise ? e->state.run_factor : 1.0));
+        add_activity(e, lane->id, load, (double)duration * (e->noise ? e->state.run_factor : 1.0));
         e->activities[lane->id].tensor = t;
         return true;
     }
     return false;
 }
 
-/* ---- kernels on lanes -------------------------------------------------------------------------- */
+/* ---- kernels on lanes --------------------------------------------------------------------------
+ */
 
 ENGINE_APART void start_kernel(spa_engine *e, engine_lane *lane, engine_request *r, uint32_t slot,
                                uint32_t op)

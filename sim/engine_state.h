@@ -107,7 +107,7 @@ typedef struct engine_load {
     double macs;
     float dram, capacity, pressure, corun, slow_a, slow_b;
     float dynamic_w;
-    float sigma;   /* noise, of the logarithm */
+    float sigma;      /* noise, of the logarithm */
     uint32_t busy;    /* kernels: 1 << processor; transfers: 0 */
     uint32_t can_run; /* kernels; transfers: the destination's lane makes the copy */
 } engine_load;

@@ -380,8 +380,8 @@ ENGINE_APART void end_copy(spa_engine *e, engine_lane *lane)
     lane->doing = LANE_IDLE;
     lane->expected_end_ns = 0;
     remove_activity(e, lane->id);
-    emit(e, SPA_EV_TRANSFER_END, r, tensor,
-         event_place(lane->processor, placed_of(e, r)[tensor]), load->dynamic_w);
+    emit(e, SPA_EV_TRANSFER_END, r, tensor, event_place(lane->processor, placed_of(e, r)[tensor]),
+         load->dynamic_w);
     r->ops[tensor].present |= 1u << lane->processor & 0xffu;
     start_kernel(e, lane, r, slot, op);
 }

@@ -173,14 +173,14 @@ static spa_status read_model_costs(spa_trace *trace, spa_trace_model *model, con
     return status;
 }
 
-/* links.csv and response.csv may be missing: then nothing is known. */
-static spa_status read_optional(spa_csv *csv, const char *folder, const char *stem, bool *there,
-                                spa_error *err)
+/* Copies, links and responses may be missing: then nothing is known. */
+static spa_status read_optional(spa_csv *csv, const char *folder, const char *stem,
+                                const char *ending, bool *there, spa_error *err)
 {
     char *path = NULL;
     struct stat st;
     *there = false;
-    SPA_TRY(spa_trace_file(&path, folder, stem, ".csv", err));
+    SPA_TRY(spa_trace_file(&path, folder, stem, ending, err));
     spa_status status = SPA_OK;
     if (stat(path, &st) == 0 || errno != ENOENT) {
         status = spa_csv_read(csv, path, err);
@@ -190,18 +190,31 @@ static spa_status read_optional(spa_csv *csv, const char *folder, const char *st
     return status;
 }
 
+static spa_status read_model_copies(spa_trace *trace, spa_trace_model *model, const char *folder,
+                                    spa_error *err)
+{
+    spa_csv csv = {0};
+    bool there;
+    SPA_TRY(read_optional(&csv, folder, model->name, ".copies.csv", &there, err));
+    if (!there) return SPA_OK;
+    spa_status status = spa_copies_from_csv(&csv, &model->graph, &trace->arena, &model->copies,
+                                            &model->n_copies, err);
+    spa_csv_fini(&csv);
+    return status;
+}
+
 static spa_status read_links_and_responses(spa_trace *trace, const char *folder, spa_error *err)
 {
     spa_csv csv = {0};
     bool there;
     spa_status status;
-    SPA_TRY(read_optional(&csv, folder, "links", &there, err));
+    SPA_TRY(read_optional(&csv, folder, "links", ".csv", &there, err));
     if (there) {
         status = spa_links_from_csv(&csv, &trace->arena, &trace->links, &trace->n_links, err);
         spa_csv_fini(&csv);
         SPA_TRY(status);
     }
-    SPA_TRY(read_optional(&csv, folder, "response", &there, err));
+    SPA_TRY(read_optional(&csv, folder, "response", ".csv", &there, err));
     if (!there) return SPA_OK;
     status =
         spa_responses_from_csv(&csv, &trace->arena, &trace->responses, &trace->n_responses, err);
@@ -217,6 +230,7 @@ static spa_status read_folder(spa_trace *trace, const char *folder, const char *
     for (size_t i = 0; i < trace->n_models; i++) {
         SPA_TRY(read_model_graph(&trace->models[i], folder, err));
         SPA_TRY(read_model_costs(trace, &trace->models[i], folder, err));
+        SPA_TRY(read_model_copies(trace, &trace->models[i], folder, err));
     }
     return read_links_and_responses(trace, folder, err);
 }

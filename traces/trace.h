@@ -1,6 +1,7 @@
 /* Traces: what the work *cost* on one machine with one software stack.
  *
- * A trace is a folder: meta.ini, <model>.graph.csv, <model>.costs.csv, links.csv, response.csv
+ * A trace is a folder: meta.ini, <model>.graph.csv, <model>.costs.csv, and, where they were
+ * measured, <model>.copies.csv, links.csv and response.csv
  * (docs/formats.md). Empty cells are unknown, never 0. */
 #ifndef SPA_TRACES_TRACE_H
 #define SPA_TRACES_TRACE_H
@@ -35,11 +36,28 @@ typedef struct spa_trace_cost {
     const char *corun; /* "" = alone; else the processor that was busy beside it */
     int64_t samples;
     double mean_us, std_us, p50_us, p95_us;
-    double energy_uj; /* NaN = not measured */
+    double typical_us; /* mean over the runs whose total was in the middle half: sums of it estimate
+                          medians of totals, which sums of medians do not; 0 or NaN = unknown */
+    double energy_uj;  /* NaN = not measured */
     spa_origin origin;
     int line; /* in the file */
 } spa_trace_cost;
 
+/* One row of <model>.copies.csv: what it costs `to` that a tensor was made on `from`, beyond the
+ * hand-off, for processors that share memory. */
+typedef struct spa_trace_copy {
+    size_t tensor; /* operator, or n_ops + k for graph input k ("input0") */
+    const char *from, *from_backend, *to, *to_backend;
+    int32_t batch;
+    spa_dtype dtype;
+    int64_t samples;
+    double copy_us; /* switching its layout; 0 = the kernels agree on one */
+    double read_us; /* what its first reader takes longer: it lies in the other one's cache */
+    spa_origin origin;
+} spa_trace_copy;
+
+/* With from = to: from the end of an operator to the beginning of the next one on that processor
+ * (bytes 0, latency alone). */
 typedef struct spa_trace_link {
     const char *from, *to; /* processors */
     int64_t bytes;
@@ -63,8 +81,9 @@ typedef struct spa_trace_model {
     const char *name;
     uint64_t graph_hash; /* as recorded in meta.ini */
     spa_graph graph;
-    size_t n_costs;
+    size_t n_costs, n_copies;
     spa_trace_cost *costs;
+    spa_trace_copy *copies;
 } spa_trace_model;
 
 typedef struct spa_trace {
@@ -81,8 +100,8 @@ typedef struct spa_trace {
 
 /* Reads a trace folder, all its models or only `model` (NULL = all). Checks: graph hash in meta
  * against the graph file, unknown columns, duplicate (op, processor, backend, cores, batch, dtype,
- * part, corun) rows, negative or NaN times, operators that the graph does not have. links.csv and
- * response.csv may be missing. On failure the trace is empty. O(rows log rows). */
+ * part, corun) rows, negative or NaN times, operators that the graph does not have. Copies, links
+ * and responses may be missing. On failure the trace is empty. O(rows log rows). */
 SPA_API spa_status spa_trace_read(spa_trace *trace, const char *folder, const char *model,
                                   spa_error *err);
 SPA_API void spa_trace_fini(spa_trace *trace);

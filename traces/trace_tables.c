@@ -1,6 +1,7 @@
 /* Reading the tables of a trace folder. */
 #include "traces/trace_tables.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,10 @@
 static const char *const cost_columns[] = {"op",     "processor", "backend", "cores",     "batch",
                                            "dtype",  "part",      "corun",   "samples",   "mean_us",
                                            "std_us", "p50_us",    "p95_us",  "energy_uj", "origin"};
+static const char *const cost_optional[] = {"typical_us"};
+static const char *const copy_columns[] = {"tensor",     "from",    "from_backend", "to",
+                                           "to_backend", "batch",   "dtype",        "samples",
+                                           "copy_us",    "read_us", "origin"};
 static const char *const link_columns[] = {
     "from", "to", "bytes", "latency_us", "p50_us", "bandwidth_gbs", "origin"};
 static const char *const response_columns[] = {"processor",   "backend", "kind",  "shape_class",
@@ -162,6 +167,9 @@ static spa_status read_cost_times(const spa_csv *csv, size_t row, spa_trace_cost
     SPA_TRY(read_real(csv, row, "p50_us", 0, MAX_US, &cost->p50_us, err));
     SPA_TRY(read_real(csv, row, "p95_us", 0, MAX_US, &cost->p95_us, err));
     SPA_TRY(read_real(csv, row, "energy_uj", 0, MAX_US, &cost->energy_uj, err));
+    cost->typical_us = NAN;
+    if (column_of(csv, "typical_us") >= 0)
+        SPA_TRY(read_real(csv, row, "typical_us", 0, MAX_US, &cost->typical_us, err));
     if (isnan(cost->mean_us) && isnan(cost->p50_us))
         return spa_csv_fail(csv, row, column_of(csv, "mean_us"), err,
                             "neither mean_us nor p50_us is known; remove the row");
@@ -208,13 +216,93 @@ spa_status spa_costs_from_csv(const spa_csv *csv, const spa_graph *graph, spa_ar
                               spa_trace_cost **costs, size_t *n, spa_error *err)
 {
     spa_trace_cost *rows = NULL;
-    SPA_TRY(spa_csv_expect(csv, cost_columns, COUNT(cost_columns), NULL, 0, err));
+    SPA_TRY(spa_csv_expect(csv, cost_columns, COUNT(cost_columns), cost_optional,
+                           COUNT(cost_optional), err));
     SPA_TRY(spa_arena_alloc(arena, &rows, csv->n_rows, sizeof *rows, err));
     for (size_t i = 0; i < csv->n_rows; i++)
         SPA_TRY(read_cost(csv, i, graph, arena, i > 0 ? &rows[i - 1] : NULL, &rows[i], err));
     SPA_TRY(check_repeats(csv, rows, csv->n_rows, sizeof *rows, compare_costs,
                           "op, processor, backend, cores, batch, dtype, part and corun", err));
     *costs = rows;
+    *n = csv->n_rows;
+    return SPA_OK;
+}
+
+/* ---- copies ------------------------------------------------------------------------------ */
+
+const char *spa_tensor_name(const spa_graph *graph, size_t tensor, char text[32])
+{
+    if (tensor < graph->n_ops) return graph->ops[tensor].name;
+    snprintf(text, 32, "input%zu", tensor - graph->n_ops);
+    return text;
+}
+
+int64_t spa_tensor_find(const spa_graph *graph, const char *name)
+{
+    char text[32];
+    int32_t op = spa_graph_find(graph, name);
+    if (op >= 0) return op;
+    for (size_t t = graph->n_ops; t < graph->n_ops + graph->n_graph_inputs; t++)
+        if (strcmp(spa_tensor_name(graph, t, text), name) == 0) return (int64_t)t;
+    return -1;
+}
+
+static int compare_copies(const void *a, const void *b)
+{
+    const spa_trace_copy *x = *(const spa_trace_copy *const *)a;
+    const spa_trace_copy *y = *(const spa_trace_copy *const *)b;
+    int order = compare_i64((int64_t)x->tensor, (int64_t)y->tensor);
+    if (order == 0) order = strcmp(x->from, y->from);
+    if (order == 0) order = strcmp(x->from_backend, y->from_backend);
+    if (order == 0) order = strcmp(x->to, y->to);
+    if (order == 0) order = strcmp(x->to_backend, y->to_backend);
+    if (order == 0) order = compare_i64(x->batch, y->batch);
+    return order != 0 ? order : compare_i64(x->dtype, y->dtype);
+}
+
+static spa_status read_copy(const spa_csv *csv, size_t row, const spa_graph *graph,
+                            spa_arena *arena, const spa_trace_copy *before, spa_trace_copy *copy,
+                            spa_error *err)
+{
+    const char *name = spa_csv_cell(csv, row, column_of(csv, "tensor"));
+    int64_t tensor = spa_tensor_find(graph, name);
+    int dtype = 0;
+    if (tensor < 0)
+        return spa_csv_fail(csv, row, column_of(csv, "tensor"), err,
+                            "graph '%.100s' has no operator '%.100s' and no such input",
+                            graph->name, name);
+    copy->tensor = (size_t)tensor;
+    SPA_TRY(
+        read_name(csv, row, "from", false, arena, before ? before->from : NULL, &copy->from, err));
+    SPA_TRY(read_name(csv, row, "from_backend", false, arena, before ? before->from_backend : NULL,
+                      &copy->from_backend, err));
+    SPA_TRY(read_name(csv, row, "to", false, arena, before ? before->to : NULL, &copy->to, err));
+    SPA_TRY(read_name(csv, row, "to_backend", false, arena, before ? before->to_backend : NULL,
+                      &copy->to_backend, err));
+    SPA_TRY(read_i32(csv, row, "batch", SPA_MAX_DIM, &copy->batch, err));
+    SPA_TRY(spa_csv_word(csv, row, column_of(csv, "dtype"), "dtype", spa_dtype_words, 2, -1, &dtype,
+                         err));
+    copy->dtype = (spa_dtype)dtype;
+    SPA_TRY(
+        spa_csv_i64_or(csv, row, column_of(csv, "samples"), -1, 1, INT64_MAX, &copy->samples, err));
+    SPA_TRY(spa_csv_double(csv, row, column_of(csv, "copy_us"), 0, MAX_US, &copy->copy_us, err));
+    SPA_TRY(spa_csv_double(csv, row, column_of(csv, "read_us"), 0, MAX_US, &copy->read_us, err));
+    if (copy->copy_us == 0) copy->copy_us = 0.0; /* -0 would be written as such */
+    if (copy->read_us == 0) copy->read_us = 0.0;
+    return read_origin(csv, row, &copy->origin, err);
+}
+
+spa_status spa_copies_from_csv(const spa_csv *csv, const spa_graph *graph, spa_arena *arena,
+                               spa_trace_copy **copies, size_t *n, spa_error *err)
+{
+    spa_trace_copy *rows = NULL;
+    SPA_TRY(spa_csv_expect(csv, copy_columns, COUNT(copy_columns), NULL, 0, err));
+    SPA_TRY(spa_arena_alloc(arena, &rows, csv->n_rows, sizeof *rows, err));
+    for (size_t i = 0; i < csv->n_rows; i++)
+        SPA_TRY(read_copy(csv, i, graph, arena, i > 0 ? &rows[i - 1] : NULL, &rows[i], err));
+    SPA_TRY(check_repeats(csv, rows, csv->n_rows, sizeof *rows, compare_copies,
+                          "tensor, from, to and their backends, batch and dtype", err));
+    *copies = rows;
     *n = csv->n_rows;
     return SPA_OK;
 }

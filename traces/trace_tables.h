@@ -13,6 +13,11 @@ extern "C" {
  * one. O(rows log rows). */
 spa_status spa_costs_from_csv(const spa_csv *csv, const spa_graph *graph, spa_arena *arena,
                               spa_trace_cost **costs, size_t *n, spa_error *err);
+spa_status spa_copies_from_csv(const spa_csv *csv, const spa_graph *graph, spa_arena *arena,
+                               spa_trace_copy **copies, size_t *n, spa_error *err);
+/* "conv1" or "input0"; the reverse is -1 for an unknown name. */
+const char *spa_tensor_name(const spa_graph *graph, size_t tensor, char text[32]);
+int64_t spa_tensor_find(const spa_graph *graph, const char *name);
 spa_status spa_links_from_csv(const spa_csv *csv, spa_arena *arena, spa_trace_link **links,
                               size_t *n, spa_error *err);
 spa_status spa_responses_from_csv(const spa_csv *csv, spa_arena *arena,

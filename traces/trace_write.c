@@ -32,8 +32,12 @@ static const char *or_empty(const char *text)
 static spa_status put_costs(const spa_trace_model *model, spa_string *out, spa_error *err)
 {
     const spa_graph *graph = &model->graph;
-    spa_string_append(out, "op,processor,backend,cores,batch,dtype,part,corun,samples,mean_us,"
-                           "std_us,p50_us,p95_us,energy_uj,origin\n");
+    bool typical = false; /* the column stands there when something is in it */
+    for (size_t i = 0; i < model->n_costs; i++) typical |= model->costs[i].typical_us > 0;
+    spa_string_append(out,
+                      "op,processor,backend,cores,batch,dtype,part,corun,samples,mean_us,"
+                      "std_us,p50_us,p95_us,%senergy_uj,origin\n",
+                      typical ? "typical_us," : "");
     for (size_t i = 0; i < model->n_costs; i++) {
         const spa_trace_cost *c = &model->costs[i];
         if (c->op < 0 || (size_t)c->op >= graph->n_ops)
@@ -50,7 +54,33 @@ static spa_status put_costs(const spa_trace_model *model, spa_string *out, spa_e
         put_real(out, c->std_us, ',');
         put_real(out, c->p50_us, ',');
         put_real(out, c->p95_us, ',');
+        if (typical) put_real(out, c->typical_us > 0 ? c->typical_us : (double)NAN, ',');
         put_real(out, c->energy_uj, ',');
+        spa_string_append(out, "%s\n", spa_origin_cell(c->origin));
+    }
+    return spa_string_ok(out, err);
+}
+
+static spa_status put_copies(const spa_trace_model *model, spa_string *out, spa_error *err)
+{
+    const spa_graph *graph = &model->graph;
+    char text[32];
+    spa_string_append(out, "tensor,from,from_backend,to,to_backend,batch,dtype,samples,copy_us,"
+                           "read_us,origin\n");
+    for (size_t i = 0; i < model->n_copies; i++) {
+        const spa_trace_copy *c = &model->copies[i];
+        if (c->tensor >= graph->n_ops + graph->n_graph_inputs)
+            return spa_fail(err, SPA_E_INVALID, "a copy of tensor %zu; graph '%s' has %zu",
+                            c->tensor, graph->name, graph->n_ops + graph->n_graph_inputs);
+        put_cell(out, spa_tensor_name(graph, c->tensor, text), ',');
+        put_cell(out, or_empty(c->from), ',');
+        put_cell(out, or_empty(c->from_backend), ',');
+        put_cell(out, or_empty(c->to), ',');
+        put_cell(out, or_empty(c->to_backend), ',');
+        spa_string_append(out, "%d,%s,", (int)c->batch, spa_dtype_name(c->dtype));
+        put_count(out, c->samples > 0 ? c->samples : -1);
+        put_real(out, c->copy_us, ',');
+        put_real(out, c->read_us, ',');
         spa_string_append(out, "%s\n", spa_origin_cell(c->origin));
     }
     return spa_string_ok(out, err);
@@ -154,7 +184,13 @@ static spa_status put_meta(const spa_trace *trace, spa_string *out, spa_error *e
 /* ---- the folder -------------------------------------------------------------------------- */
 
 /* Which table a text is, so that it can be read back. */
-typedef enum table_kind { TABLE_GRAPH, TABLE_COSTS, TABLE_LINKS, TABLE_RESPONSES } table_kind;
+typedef enum table_kind {
+    TABLE_GRAPH,
+    TABLE_COSTS,
+    TABLE_COPIES,
+    TABLE_LINKS,
+    TABLE_RESPONSES
+} table_kind;
 
 /* The reader has the rules; what it refuses is not written. */
 static spa_status read_back(table_kind kind, const char *path, const spa_string *text,
@@ -164,6 +200,7 @@ static spa_status read_back(table_kind kind, const char *path, const spa_string 
     spa_graph copy = {0};
     spa_trace scratch = {0};
     spa_trace_cost *costs;
+    spa_trace_copy *copies;
     size_t n;
     if (kind == TABLE_GRAPH) {
         SPA_TRY(spa_graph_parse_csv(&copy, path, text->text, text->length, err));
@@ -173,7 +210,8 @@ static spa_status read_back(table_kind kind, const char *path, const spa_string 
     SPA_TRY(spa_csv_parse(&csv, path, text->text, text->length, err));
     spa_arena_init(&scratch.arena);
     spa_status status =
-        kind == TABLE_COSTS ? spa_costs_from_csv(&csv, graph, &scratch.arena, &costs, &n, err)
+        kind == TABLE_COSTS    ? spa_costs_from_csv(&csv, graph, &scratch.arena, &costs, &n, err)
+        : kind == TABLE_COPIES ? spa_copies_from_csv(&csv, graph, &scratch.arena, &copies, &n, err)
         : kind == TABLE_LINKS
             ? spa_links_from_csv(&csv, &scratch.arena, &scratch.links, &n, err)
             : spa_responses_from_csv(&csv, &scratch.arena, &scratch.responses, &n, err);
@@ -190,10 +228,11 @@ static spa_status write_table(table_kind kind, const spa_trace *trace, const spa
     char *path = NULL;
     spa_string text = {0};
     SPA_TRY(spa_trace_file(&path, folder, stem, ending, err));
-    spa_status status = kind == TABLE_GRAPH   ? spa_graph_put_csv(&model->graph, &text, err)
-                        : kind == TABLE_COSTS ? put_costs(model, &text, err)
-                        : kind == TABLE_LINKS ? put_links(trace, &text, err)
-                                              : put_responses(trace, &text, err);
+    spa_status status = kind == TABLE_GRAPH    ? spa_graph_put_csv(&model->graph, &text, err)
+                        : kind == TABLE_COSTS  ? put_costs(model, &text, err)
+                        : kind == TABLE_COPIES ? put_copies(model, &text, err)
+                        : kind == TABLE_LINKS  ? put_links(trace, &text, err)
+                                               : put_responses(trace, &text, err);
     if (status == SPA_OK)
         status = read_back(kind, path, &text, model != NULL ? &model->graph : NULL, err);
     if (status == SPA_OK) status = spa_write_file(path, text.text, text.length, err);
@@ -223,6 +262,9 @@ spa_status spa_trace_write(const spa_trace *trace, const char *folder, spa_error
         status = write_table(TABLE_GRAPH, trace, model, folder, model->name, ".graph.csv", err);
         if (status == SPA_OK)
             status = write_table(TABLE_COSTS, trace, model, folder, model->name, ".costs.csv", err);
+        if (status == SPA_OK)
+            status =
+                write_table(TABLE_COPIES, trace, model, folder, model->name, ".copies.csv", err);
     }
     if (status == SPA_OK)
         status = write_table(TABLE_LINKS, trace, NULL, folder, "links", ".csv", err);

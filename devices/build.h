@@ -1,0 +1,31 @@
+/* Inside devices/: a cost table under construction. */
+#ifndef SPA_DEVICES_BUILD_H
+#define SPA_DEVICES_BUILD_H
+
+#include "devices/spec.h"
+
+#define MAX_SECONDS 1e6 /* a costs table refuses more */
+
+typedef struct builder {
+    spa_costs *costs;
+    const spa_device *device;
+    const spa_graph *graph;
+    const spa_costs_options *options;
+    const spec_mode *mode;
+    const spec_stack *stack;
+    spec_lanes lanes;
+    uint32_t index[SPA_MAX_PROCESSORS];    /* processor of the table -> of the device */
+    spec_point points[SPA_MAX_PROCESSORS]; /* by processor of the table */
+    char sections[SPA_MAX_PROCESSORS][160];
+    const spa_trace *trace; /* or NULL */
+    spec_measured measured;
+    spa_dtype dtype; /* that is computed in */
+    bool *folded;    /* [n_ops] */
+    bool any_modelled;
+    spa_arena scratch;
+} builder;
+
+/* build_links.c: times of moving every tensor between every two processors. */
+spa_status build_links(builder *b, spa_error *err);
+
+#endif
