@@ -13,12 +13,6 @@ static inline double spa_measured_us(double us)
     return round(us * 1e3) / 1e3;
 }
 
-/* Links: hand-off latency and the cost of reading what another core has just written, for some
- * sizes, from `from` to `to`. */
-#define SPA_LINK_SIZES 6
-spa_status spa_measure_link(spa_worker *from, spa_worker *to, int32_t rounds,
-                            spa_trace_link links[SPA_LINK_SIZES], spa_error *err);
-
 /* Response to input zeros: a few shapes that stand for operator kinds. */
 #define SPA_RESPONSE_LEVELS 8
 extern const double spa_response_zeros[SPA_RESPONSE_LEVELS]; /* 0 .. 0.95, the first one 0 */

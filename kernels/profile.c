@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/stats.h"
 #include "kernels/measure.h"
-#include "kernels/runner.h"
+#include "kernels/profile_model.h"
 
 spa_profile_options spa_profile_default(void)
 {
@@ -15,13 +14,11 @@ spa_profile_options spa_profile_default(void)
         .batch = 1,
         .seed = 1,
         .visits = 3,
-        .warmup = 2,
         .runs = 10,
         .burst_factor = 1.5,
         .corun = true,
-        .links = true,
+        .copies = true,
         .response = true,
-        .link_rounds = 50,
         .response_rounds = 9,
     };
 }
@@ -33,15 +30,10 @@ typedef struct profiler {
     spa_profile_progress *progress;
     void *context;
     size_t step, n_steps; /* for progress */
+    const char *what;     /* the model at hand */
     spa_trace *trace;
     spa_profile_report *report;
-    double *spreads; /* [models * lanes] of end-to-end times, alone */
-    size_t n_spreads;
-    /* The model at hand: */
-    spa_trace_model *entry;
-    spa_runner *runners;  /* [lanes] */
-    spa_run_times *times; /* [lanes][lanes]: lane, other; the diagonal is alone */
-    double *column;       /* scratch for one operator's times */
+    spa_profile_links links;
 } profiler;
 
 static spa_status check_count(const char *what, int64_t value, int64_t min, int64_t max,
@@ -59,9 +51,7 @@ static spa_status check(size_t n_models, const spa_lane_set *lanes, const spa_pr
         return spa_fail(err, SPA_E_INVALID, "profile: give at least one model and one lane");
     SPA_TRY(check_count("batch", o->batch, 1, 1024, err));
     SPA_TRY(check_count("visits", o->visits, 1, 1000, err));
-    SPA_TRY(check_count("warm-up runs", o->warmup, 0, 1000, err));
     SPA_TRY(check_count("runs", o->runs, 1, 10000, err));
-    SPA_TRY(check_count("link rounds", o->link_rounds, 1, 100000, err));
     SPA_TRY(check_count("response rounds", o->response_rounds, 1, 10000, err));
     if (!(o->burst_factor > 1))
         return spa_fail(err, SPA_E_RANGE, "profile: the burst factor is %g; it must exceed 1",
@@ -75,196 +65,51 @@ static void report_step(profiler *p, const char *what)
     p->step++;
 }
 
-/* ---- one model
- * ------------------------------------------------------------------------------------ */
+/* ---- one model ---------------------------------------------------------------------------------
+ */
 
-static spa_run_times *times_of(const profiler *p, size_t lane, size_t other)
+static void show_model(void *context, double fraction)
 {
-    return &p->times[lane * p->lanes->count + other];
-}
-
-/* One visit of a lane, alone (other = lane) or while another lane loops. */
-static spa_status visit(profiler *p, size_t lane, size_t other, int32_t runs, spa_error *err)
-{
-    spa_run_times *times = times_of(p, lane, other);
-    spa_error loop_error = {0};
-    if (other != lane) spa_runner_loop(&p->runners[other]);
-    spa_status status = spa_runner_measure(&p->runners[lane], p->options->warmup, runs, times, err);
-    if (other != lane) {
-        spa_status looped = spa_runner_stop(&p->runners[other], &loop_error);
-        if (status == SPA_OK && looped != SPA_OK) {
-            if (err != NULL) *err = loop_error;
-            status = looped;
-        }
-    }
-    if (status != SPA_OK) return status;
-    return spa_run_times_judge(times, p->options->burst_factor, err);
-}
-
-/* Lanes take turns; then each repeats what bursts took away, within the capacity of its times. */
-static spa_status visit_all(profiler *p, bool corun, spa_error *err)
-{
-    size_t n = p->lanes->count, wanted = (size_t)p->options->visits * (size_t)p->options->runs;
-    for (int32_t v = 0; v < p->options->visits; v++)
-        for (size_t lane = 0; lane < n; lane++)
-            for (size_t other = 0; other < n; other++)
-                if ((lane != other) == corun) SPA_TRY(visit(p, lane, other, p->options->runs, err));
-    for (size_t lane = 0; lane < n; lane++) {
-        for (size_t other = 0; other < n; other++) {
-            if ((lane != other) != corun) continue;
-            spa_run_times *times = times_of(p, lane, other);
-            while (times->n_kept < wanted && times->count < times->capacity)
-                SPA_TRY(visit(p, lane, other, (int32_t)(wanted - times->n_kept), err));
-            p->report->runs_kept += times->n_kept;
-            p->report->runs_discarded += times->count - times->n_kept;
-        }
-    }
-    return SPA_OK;
-}
-
-static void fill_cost(profiler *p, size_t op, size_t lane, size_t other, spa_trace_cost *cost)
-{
-    const spa_lane *l = &p->lanes->lanes[lane];
-    size_t n = spa_run_times_column(times_of(p, lane, other), op, p->column);
-    spa_moments moments = {0};
-    for (size_t i = 0; i < n; i++) spa_moments_add(&moments, p->column[i]);
-    double p50 = spa_median(p->column, n); /* sorts */
-    *cost = (spa_trace_cost){
-        .op = (int32_t)op,
-        .processor = l->processor,
-        .backend = l->backend->name,
-        .cores = l->n_cores,
-        .batch = p->options->batch,
-        .dtype = SPA_FP32,
-        .part = 1,
-        .corun = other == lane ? "" : p->lanes->lanes[other].processor,
-        .samples = (int64_t)n,
-        .mean_us = spa_measured_us(moments.mean),
-        .std_us = spa_measured_us(spa_moments_sd(&moments)),
-        .p50_us = spa_measured_us(p50),
-        .p95_us = spa_measured_us(spa_quantile_sorted(p->column, n, 0.95)),
-        .energy_uj = NAN,
-        .origin = SPA_ORIGIN_MEASURED,
-    };
-}
-
-static void note_spread(profiler *p, size_t lane)
-{
-    const spa_run_times *times = times_of(p, lane, lane);
-    size_t n = spa_run_times_column(times, times->n_ops, p->column);
-    spa_moments moments = {0};
-    for (size_t i = 0; i < n; i++) spa_moments_add(&moments, p->column[i]);
-    double spread = moments.mean > 0 ? spa_moments_sd(&moments) / moments.mean : 0;
-    p->spreads[p->n_spreads++] = spread;
-    if (spread > p->report->worst_spread) p->report->worst_spread = spread;
-}
-
-static spa_status fill_costs(profiler *p, spa_error *err)
-{
-    size_t n_ops = p->entry->graph.n_ops, n = p->lanes->count;
-    size_t groups = p->options->corun ? n * n : n;
-    SPA_TRY(spa_arena_alloc(&p->trace->arena, &p->entry->costs, n_ops * groups,
-                            sizeof(spa_trace_cost), err));
-    for (size_t op = 0; op < n_ops; op++)
-        for (size_t lane = 0; lane < n; lane++)
-            for (size_t other = 0; other < n; other++)
-                if (other == lane || p->options->corun)
-                    fill_cost(p, op, lane, other, &p->entry->costs[p->entry->n_costs++]);
-    for (size_t lane = 0; lane < n; lane++) note_spread(p, lane);
-    return SPA_OK;
-}
-
-/* Zeros of each output go into the graph: assumed, because the weights are seeded. */
-static void observe_zeros(void *context, const spa_session *session, size_t op)
-{
-    spa_graph *graph = context;
-    graph->ops[op].sparsity = spa_session_output_zeros(session, op);
-    graph->ops[op].rho_origin = SPA_ORIGIN_ASSUMED;
-}
-
-static spa_status measure_zeros(profiler *p, spa_error *err)
-{
-    spa_graph *graph = &p->entry->graph;
-    const spa_backend **backends;
-    SPA_TRY(spa_alloc(&backends, graph->n_ops, sizeof *backends, err));
-    for (size_t i = 0; i < graph->n_ops; i++) backends[i] = p->lanes->lanes[0].backend;
-    spa_status status = spa_session_run(&p->runners[0].session, backends, p->runners[0].workspace,
-                                        observe_zeros, graph, err);
-    free(backends);
-    graph->graph_input_sparsity = 0;
-    spa_graph_propagate_sparsity(graph);
-    return status;
-}
-
-static spa_status init_model(profiler *p, spa_model *model, spa_error *err)
-{
-    size_t n = p->lanes->count, n_ops = p->entry->graph.n_ops;
-    size_t capacity = 2 * (size_t)p->options->visits * (size_t)p->options->runs;
-    SPA_TRY(spa_model_init(model, &p->entry->graph, p->options->seed, err));
-    SPA_TRY(spa_alloc(&p->runners, n, sizeof *p->runners, err));
-    SPA_TRY(spa_alloc(&p->times, n * n, sizeof *p->times, err));
-    SPA_TRY(spa_alloc(&p->column, capacity, sizeof *p->column, err));
-    for (size_t i = 0; i < n; i++)
-        SPA_TRY(spa_runner_init(&p->runners[i], &p->lanes->lanes[i], model, p->options->seed, err));
-    for (size_t i = 0; i < n * n; i++)
-        SPA_TRY(spa_run_times_init(&p->times[i], n_ops, capacity, err));
-    return SPA_OK;
-}
-
-static void fini_model(profiler *p, spa_model *model)
-{
-    size_t n = p->lanes->count;
-    for (size_t i = 0; i < n && p->runners != NULL; i++) spa_runner_fini(&p->runners[i]);
-    for (size_t i = 0; i < n * n && p->times != NULL; i++) spa_run_times_fini(&p->times[i]);
-    free(p->runners);
-    free(p->times);
-    free(p->column);
-    p->runners = NULL;
-    p->times = NULL;
-    p->column = NULL;
-    spa_model_fini(model);
+    profiler *p = context;
+    if (p->progress != NULL)
+        p->progress(p->context, p->what, ((double)p->step + fraction) / (double)p->n_steps);
 }
 
 static spa_status profile_model(profiler *p, const char *name, spa_error *err)
 {
-    spa_model model = {0};
-    p->entry = &p->trace->models[p->trace->n_models];
-    SPA_TRY(spa_model_load(&p->entry->graph, name, p->options->batch, SPA_FP32, err));
+    spa_trace_model *entry = &p->trace->models[p->trace->n_models];
+    SPA_TRY(spa_model_load(&entry->graph, name, p->options->batch, SPA_FP32, err));
     p->trace->n_models++;
-    p->entry->name = p->entry->graph.name;
-    p->entry->graph_hash = p->entry->graph.hash;
-    spa_status status = init_model(p, &model, err);
-    report_step(p, p->entry->name);
-    if (status == SPA_OK) status = measure_zeros(p, err);
-    if (status == SPA_OK) status = visit_all(p, false, err);
-    if (status == SPA_OK && p->options->corun) status = visit_all(p, true, err);
-    if (status == SPA_OK) status = fill_costs(p, err);
-    fini_model(p, &model);
+    entry->name = p->what = entry->graph.name;
+    entry->graph_hash = entry->graph.hash;
+    spa_status status = spa_profile_model_run(p->lanes, p->options, show_model, p, entry,
+                                              &p->trace->arena, &p->links, p->report, err);
+    p->step++;
     return status;
 }
 
-/* ---- links and response
- * ---------------------------------------------------------------------------- */
+/* ---- links and response ------------------------------------------------------------------------
+ */
 
-static spa_status measure_links(profiler *p, spa_worker **workers, spa_error *err)
+/* Hand-offs are those of the models, in the middle of their networks. */
+static spa_status fill_links(profiler *p, spa_error *err)
 {
     spa_trace *trace = p->trace;
     size_t n = p->lanes->count;
-    if (!p->options->links || n < 2) return SPA_OK;
-    report_step(p, "links");
-    SPA_TRY(spa_arena_alloc(&trace->arena, &trace->links, n * (n - 1) * SPA_LINK_SIZES,
-                            sizeof(spa_trace_link), err));
+    SPA_TRY(spa_arena_alloc(&trace->arena, &trace->links, n * n, sizeof(spa_trace_link), err));
     for (size_t from = 0; from < n; from++) {
         for (size_t to = 0; to < n; to++) {
-            if (from == to) continue;
-            spa_trace_link *links = trace->links + trace->n_links;
-            SPA_TRY(
-                spa_measure_link(workers[from], workers[to], p->options->link_rounds, links, err));
-            for (size_t i = 0; i < SPA_LINK_SIZES; i++) {
-                links[i].from = p->lanes->lanes[from].processor;
-                links[i].to = p->lanes->lanes[to].processor;
-            }
-            trace->n_links += SPA_LINK_SIZES;
+            const spa_moments *m = &p->links.gap_us[from][to];
+            if (m->count == 0) continue;
+            trace->links[trace->n_links++] = (spa_trace_link){
+                .from = p->lanes->lanes[from].processor,
+                .to = p->lanes->lanes[to].processor,
+                .bytes = 0,
+                .latency_us = spa_measured_us(m->mean),
+                .p50_us = NAN,
+                .bandwidth_gbs = NAN,
+                .origin = SPA_ORIGIN_MEASURED,
+            };
         }
     }
     return SPA_OK;
@@ -300,7 +145,6 @@ static spa_status measure_machine(profiler *p, spa_error *err)
     spa_status status = SPA_OK;
     for (size_t i = 0; i < p->lanes->count && status == SPA_OK; i++)
         status = spa_worker_new(&workers[i], p->lanes->lanes[i].first_core, err);
-    if (status == SPA_OK) status = measure_links(p, workers, err);
     if (status == SPA_OK) status = measure_responses(p, workers, err);
     for (size_t i = 0; i < p->lanes->count; i++) spa_worker_free(workers[i]);
     return status;
@@ -331,6 +175,10 @@ static void rename_all(spa_trace *trace, const spa_lane_set *lanes, const char *
             rename_one(lanes, names, &trace->models[m].costs[i].processor);
             rename_one(lanes, names, &trace->models[m].costs[i].corun);
         }
+        for (size_t i = 0; i < trace->models[m].n_copies; i++) {
+            rename_one(lanes, names, &trace->models[m].copies[i].from);
+            rename_one(lanes, names, &trace->models[m].copies[i].to);
+        }
     }
     for (size_t i = 0; i < trace->n_links; i++) {
         rename_one(lanes, names, &trace->links[i].from);
@@ -352,8 +200,9 @@ static spa_status profile_all(profiler *p, const char *const *models, size_t n_m
     SPA_TRY(spa_measure_fingerprint(p->lanes, p->options->command, &trace->arena,
                                     &trace->fingerprint, err));
     for (size_t i = 0; i < n_models; i++) SPA_TRY(profile_model(p, models[i], err));
+    SPA_TRY(fill_links(p, err));
     SPA_TRY(measure_machine(p, err));
-    trace->run_cv = spa_median(p->spreads, p->n_spreads);
+    trace->run_cv = p->links.run_cv.count ? p->links.run_cv.mean : NAN;
     rename_all(trace, p->lanes, names);
     return SPA_OK;
 }
@@ -369,19 +218,17 @@ spa_status spa_profile_run(const char *const *models, size_t n_models, const spa
         .options = options,
         .progress = progress,
         .context = context,
-        .n_steps = n_models + lanes->count + 1,
+        .n_steps = n_models + lanes->count,
         .trace = trace,
         .report = report != NULL ? report : &unused,
     };
     memset(trace, 0, sizeof *trace);
     *p.report = (spa_profile_report){0};
     SPA_TRY(check(n_models, lanes, options, err));
-    SPA_TRY(spa_alloc(&p.spreads, n_models * lanes->count, sizeof *p.spreads, err));
     spa_arena_init(&trace->arena);
     trace->origin = SPA_ORIGIN_MEASURED;
     trace->run_cv = NAN;
     spa_status status = profile_all(&p, models, n_models, err);
-    free(p.spreads);
     if (status != SPA_OK) {
         spa_trace_fini(trace);
         memset(trace, 0, sizeof *trace);

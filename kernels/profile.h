@@ -1,8 +1,11 @@
-/* Profiling: what every operator costs on this machine, measured in network order.
+/* Profiling: what every operator costs on this machine, measured in network order by the hardware
+ * executor.
  *
- * A run is one whole inference, each operator timed; nothing is run in a loop by itself, because
- * weights that stay in the cache between repetitions would make weight-heavy operators look 40 %
- * faster than they are. Lanes take turns (visits), so that slow drifts of the machine meet all. */
+ * A run is one whole inference; nothing is run in a loop by itself, because weights that stay in
+ * the cache between repetitions would make weight-heavy operators look 40 % faster than they are.
+ * Measured are: all operators on each lane; placements that change lanes, for what that costs; two
+ * lanes busy at once. They are one campaign (campaign.h), so that drifts of the machine meet all.
+ */
 #ifndef SPA_KERNELS_PROFILE_H
 #define SPA_KERNELS_PROFILE_H
 
@@ -16,19 +19,19 @@ extern "C" {
 
 typedef struct spa_profile_options {
     int32_t batch;
-    uint64_t seed;        /* of weights and inputs */
-    int32_t visits;       /* of each lane, alone and beside each other lane */
-    int32_t warmup, runs; /* per visit: runs thrown away, runs measured */
-    double burst_factor;  /* runs longer than this times the median are thrown away and repeated,
-                             at most as many as were asked for */
-    bool corun;           /* each lane again while another one loops the same model */
-    bool links;           /* hand-off and the cost of reading what another core has written */
-    bool response;        /* speed-up per operator kind over the zeros of its input */
-    int32_t link_rounds, response_rounds;
+    uint64_t seed;       /* of weights and inputs */
+    int32_t visits;      /* of each lane, alone and beside each other lane */
+    int32_t runs;        /* measured per visit; one more before them is thrown away */
+    double burst_factor; /* runs longer than this times the median are thrown away and repeated,
+                            at most as many as were asked for */
+    bool corun;          /* each lane again while another one loops the same model */
+    bool copies;         /* what a tensor costs its reader that another lane has made */
+    bool response;       /* speed-up per operator kind over the zeros of its input */
+    int32_t response_rounds;
     const char *command; /* for meta.ini; NULL = "" */
 } spa_profile_options;
 
-/* Batch 1, 3 visits of 2 + 10 runs, bursts beyond 1.5, everything on. */
+/* Batch 1, 3 visits of 1 + 10 runs, bursts beyond 1.5, everything on. */
 SPA_API spa_profile_options spa_profile_default(void);
 
 /* Called from the caller's thread: what is being done, and the fraction done (0 .. 1). */
@@ -44,7 +47,7 @@ typedef struct spa_profile_report {
  * nothing here measures it. The graphs in the trace carry the zeros that the seeded weights
  * produced, marked assumed: costs of a skipping kernel belong to those zeros. Errors: unknown
  * models, operators without kernels, lanes of more than one core, options out of bounds, memory.
- * Costs (visits * (warmup + runs)) * lanes^2 inferences per model. */
+ * Costs visits * (1 + runs) * (lanes + 8 placements + lanes^2 / 2) inferences per model. */
 SPA_API spa_status spa_profile_run(const char *const *models, size_t n_models,
                                    const spa_lane_set *lanes, const spa_profile_options *options,
                                    spa_profile_progress *progress, void *context, spa_trace *trace,
