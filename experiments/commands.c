@@ -65,6 +65,16 @@ static const char help_profile[] =
     "  sparoa profile resnet18 --lanes cpu:0=sparse,cpu:1=blas -o traces/data/mine\n"
     "  sparoa profile all --lanes cpu:0=sparse,cpu:1=blas --runs 40 -o traces/data/mine\n";
 
+static const char help_validate[] =
+    "Profiles the models on these lanes (or takes --trace), then runs the schedules of the\n"
+    "policies and random ones on real kernels, interleaved in random order with anchors (all on\n"
+    "one lane), and shows simulated beside measured latencies: median and 95th percentile of the\n"
+    "error, Kendall's tau of the ranking, the noise floor, and where the time goes.\n\n"
+    "Examples:\n"
+    "  sparoa validate resnet18 --lanes cpu:0=sparse,cpu:1=blas --schedules 20\n"
+    "  sparoa validate all --lanes cpu:0=sparse,cpu:1=onednn --schedules 100 --json\n"
+    "  sparoa validate mobilenet_v2 --lanes cpu:0=blas,cpu:1=blas --concurrency 4\n";
+
 static const char help_policies[] =
     "Lists the policies with what they can do and where they come from. Parameters follow\n"
     "colons: threshold:intensity=1e8:sparsity=0.4\n";
@@ -90,7 +100,8 @@ static const spa_command commands[] = {
      help_profile, spa_cmd_profile},
     {"calibrate", 0, "DIR... -o FILE.device", "fit a device model to traces", NULL, NULL},
     {"replay", 0, "SCHEDULE.csv --lanes L", "run a schedule on real kernels", NULL, NULL},
-    {"validate", 0, "MODEL... --lanes L", "simulated against measured", NULL, NULL},
+    {"validate", SPA_CMD_VALIDATE, "MODEL... --lanes L", "simulated against measured",
+     help_validate, spa_cmd_validate},
     {"train", 0, "POLICY MODEL... --device D -o FILE", "learn a policy", NULL, NULL},
     {"run", 0, "FILE.exp", "a whole experiment into results.db", NULL, NULL},
     {"merge", 0, "OUT.db IN.db...", "join results of several machines", NULL, NULL},

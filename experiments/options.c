@@ -43,24 +43,25 @@ static const choice objectives[] = {{"latency", SPA_OBJECTIVE_LATENCY},
 #define AT(field) offsetof(spa_options, field)
 #define RUNS      (SPA_CMD_SIMULATE | SPA_CMD_COMPARE)
 #define WORK      (RUNS | SPA_CMD_INSPECT)
+#define HARDWARE  (SPA_CMD_VALIDATE | SPA_CMD_REPLAY | SPA_CMD_CALIBRATE)
 #define ALL       (~0u)
 
 static const option table[] = {
     {"--device", "D", "device: a name, name@mode or a *.device file; repeat for several", WORK,
      KIND_LIST, AT(devices), 0, 0, NULL},
     {"--policy", "P", "policy, with parameters after colons; repeat, or a comma list, or 'all'",
-     RUNS, KIND_COMMAS, AT(policies), 0, 0, NULL},
+     RUNS | SPA_CMD_VALIDATE, KIND_COMMAS, AT(policies), 0, 0, NULL},
     {"--stack", "S", "software stack whose costs are used (default: the device's)", WORK, KIND_TEXT,
      AT(stack), 0, 0, NULL},
     {"--lanes", "L", "processor lanes, e.g. cpu:0-3,gpu:0 or cpu:0=sparse,cpu:1=blas",
-     WORK | SPA_CMD_PROFILE, KIND_TEXT, AT(lanes), 0, 0, NULL},
+     WORK | SPA_CMD_PROFILE | HARDWARE, KIND_TEXT, AT(lanes), 0, 0, NULL},
     {"--batch", "N", "inputs per request (default 1)", WORK | SPA_CMD_PROFILE | SPA_CMD_MODELS,
      KIND_INT, AT(batch), 1, 4096, NULL},
     {"--dtype", "T", "fp32 or fp16 (default fp32)", WORK, KIND_CHOICE, AT(dtype), 0, 0, dtypes},
     {"--scenario", "F", "single, closed or a *.scenario file (default single)", RUNS, KIND_TEXT,
      AT(scenario), 0, 0, NULL},
     {"--concurrency", "N", "requests in flight at once; more than 1 makes the scenario closed",
-     RUNS, KIND_INT, AT(concurrency), 1, 65536, NULL},
+     RUNS | SPA_CMD_VALIDATE | SPA_CMD_REPLAY, KIND_INT, AT(concurrency), 1, 65536, NULL},
     {"--requests", "N", "requests per replication (default: the scenario's)", RUNS, KIND_INT,
      AT(requests), 1, INT64_C(1000000000), NULL},
     {"--batcher", "B", "none (default)", RUNS, KIND_TEXT, AT(batcher), 0, 0, NULL},
@@ -68,12 +69,12 @@ static const option table[] = {
      AT(objective), 0, 0, objectives},
     {"--reps", "R", "replications (default 30; 1 with --noise=off)", RUNS, KIND_INT, AT(reps), 1,
      1000000, NULL},
-    {"--seed", "S", "seed of all random draws (default 1)", RUNS | SPA_CMD_PROFILE, KIND_INT,
-     AT(seed), 0, INT64_MAX, NULL},
+    {"--seed", "S", "seed of all random draws (default 1)", RUNS | SPA_CMD_PROFILE | HARDWARE,
+     KIND_INT, AT(seed), 0, INT64_MAX, NULL},
     {"--jobs", "J", "threads (default 1); results do not depend on it", RUNS, KIND_INT, AT(jobs), 1,
      256, NULL},
-    {"--budget", "N", "evaluations that a searching policy may spend (default 1000)", RUNS,
-     KIND_INT, AT(budget), 1, INT64_C(1000000000000), NULL},
+    {"--budget", "N", "evaluations that a searching policy may spend (default 1000)",
+     RUNS | SPA_CMD_VALIDATE, KIND_INT, AT(budget), 1, INT64_C(1000000000000), NULL},
     {"--noise", "on|off", "variation from run to run (default on)", RUNS, KIND_CHOICE, AT(noise), 0,
      0, on_off},
     {"--policy-cost", "on|off", "charge the policies' decision time (default on)", RUNS,
@@ -96,14 +97,22 @@ static const option table[] = {
      KIND_TEXT, AT(log), 0, 0, NULL},
     {"--chart", "F.svg", "draw the comparison as bars: *.svg or *.png; repeat for both",
      SPA_CMD_COMPARE, KIND_LIST, AT(chart), 0, 0, NULL},
-    {"--db", "F", "store every result in this SQLite database", RUNS, KIND_TEXT, AT(db), 0, 0,
-     NULL},
-    {"--output", "DIR", "folder to write (also -o)", SPA_CMD_PROFILE, KIND_TEXT, AT(output), 0, 0,
-     NULL},
-    {"--runs", "N", "measured runs per visit of a lane (default 10)", SPA_CMD_PROFILE, KIND_INT,
-     AT(reps), 1, 1000000, NULL},
+    {"--scatter", "F.svg", "draw measured over simulated, a point per schedule; repeat for both",
+     SPA_CMD_VALIDATE, KIND_LIST, AT(chart), 0, 0, NULL},
+    {"--db", "F", "store every result in this SQLite database",
+     RUNS | SPA_CMD_VALIDATE | SPA_CMD_REPLAY, KIND_TEXT, AT(db), 0, 0, NULL},
+    {"--output", "PATH", "folder or file to write (also -o)", SPA_CMD_PROFILE | SPA_CMD_CALIBRATE,
+     KIND_TEXT, AT(output), 0, 0, NULL},
+    {"--runs", "N", "inferences measured per visit (default 10)", SPA_CMD_PROFILE | HARDWARE,
+     KIND_INT, AT(reps), 1, 10000, NULL},
+    {"--rounds", "N", "visits of each schedule, interleaved (default 4)",
+     SPA_CMD_PROFILE | HARDWARE, KIND_INT, AT(rounds), 1, 1000, NULL},
+    {"--schedules", "N", "random schedules beside those of the policies (default 100)",
+     SPA_CMD_VALIDATE | SPA_CMD_CALIBRATE, KIND_INT, AT(schedules), 0, 10000, NULL},
+    {"--trace", "DIR", "use this profile of the lanes instead of measuring one first", HARDWARE,
+     KIND_TEXT, AT(trace), 0, 0, NULL},
     {"--max-memory", "M", "bytes of data the program may use: 512M, 2G (default: no limit)",
-     WORK | SPA_CMD_PROFILE, KIND_SIZE, AT(max_memory_bytes), 0, 0, NULL},
+     WORK | SPA_CMD_PROFILE | HARDWARE, KIND_SIZE, AT(max_memory_bytes), 0, 0, NULL},
     {"--json", NULL, "print one JSON document instead of tables", ALL, KIND_FLAG, AT(json), 0, 0,
      NULL},
     {"--quiet", NULL, "no progress and no notes on the standard error", ALL, KIND_FLAG, AT(quiet),
@@ -119,6 +128,7 @@ static void set_defaults(spa_options *o, const char *command)
     o->dtype = -1;
     o->objective = SPA_OBJECTIVE_LATENCY;
     o->seed = 1;
+    o->schedules = -1;
     o->jobs = 1;
     o->budget = 1000;
     o->noise = o->policy_cost = 1;

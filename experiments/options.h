@@ -22,18 +22,19 @@ typedef struct spa_options {
     spa_names devices;  /* --device, repeatable */
     spa_names policies; /* --policy, repeatable, comma lists split */
     const char *stack, *lanes, *scenario, *batcher;
-    int64_t batch;       /* 0 = not given */
-    int dtype;           /* spa_dtype, or -1 = not given */
-    int objective;       /* spa_objective */
-    int64_t concurrency; /* requests in flight; 0 = not given */
-    int64_t requests;    /* per replication; 0 = not given */
-    int64_t reps;        /* --reps, profile's --runs; 0 = not given */
+    int64_t batch;             /* 0 = not given */
+    int dtype;                 /* spa_dtype, or -1 = not given */
+    int objective;             /* spa_objective */
+    int64_t concurrency;       /* requests in flight; 0 = not given */
+    int64_t requests;          /* per replication; 0 = not given */
+    int64_t reps;              /* --reps, --runs; 0 = not given */
+    int64_t rounds, schedules; /* validate; -1 = not given */
     int64_t seed, jobs, budget;
     int64_t max_memory_bytes; /* 0 = no limit */
     int noise, policy_cost;   /* 1 = on, 0 = off */
     int missing_model;        /* --missing=model */
     spa_names gantt, chart;   /* figures, *.svg or *.png each */
-    const char *timeline, *schedule, *log, *db, *output, *csv;
+    const char *timeline, *schedule, *log, *db, *output, *csv, *trace;
     bool quiet, json, help;
     spa_arena arena;
 } spa_options;
@@ -50,7 +51,10 @@ enum {
     SPA_CMD_COMPARE = 1 << 7,
     SPA_CMD_DIFF = 1 << 8,
     SPA_CMD_LOG = 1 << 9,
-    SPA_CMD_PROFILE = 1 << 10
+    SPA_CMD_PROFILE = 1 << 10,
+    SPA_CMD_VALIDATE = 1 << 11,
+    SPA_CMD_REPLAY = 1 << 12,
+    SPA_CMD_CALIBRATE = 1 << 13
 };
 
 /* Parses argv[first ..]. Operands and options may be mixed; "--" ends the options. Values follow as

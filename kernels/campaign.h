@@ -30,9 +30,11 @@ typedef struct spa_samples {
     uint8_t *slot;   /* [capacity] */
     bool *kept;      /* [capacity] not in a burst */
     bool *typical;   /* [capacity] kept, and its total in the middle half of those */
+    float *begin;    /* [capacity][n_ops] of the kernel, since arrival */
     float *kernel;   /* [capacity][n_ops] */
+    float *lead;     /* [capacity][n_ops] spent on copies before it */
     float *gap;      /* [capacity][n_ops] between what it waited for and its first copy or
-                        kernel: NaN for views */
+                             kernel: NaN for views */
     float *copy;     /* [capacity][n_tensors][n_lanes]; 0 = none */
     int8_t *lane;    /* [n_ops] of the last inference; -1: a view */
     uint64_t digest; /* of placements; differs when a policy changed its mind */

@@ -19,7 +19,9 @@ spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lan
     SPA_TRY(spa_alloc(&s->slot, capacity, sizeof *s->slot, err));
     SPA_TRY(spa_alloc(&s->kept, capacity, sizeof *s->kept, err));
     SPA_TRY(spa_alloc(&s->typical, capacity, sizeof *s->typical, err));
+    SPA_TRY(spa_alloc(&s->begin, capacity, s->n_ops * sizeof *s->begin, err));
     SPA_TRY(spa_alloc(&s->kernel, capacity, s->n_ops * sizeof *s->kernel, err));
+    SPA_TRY(spa_alloc(&s->lead, capacity, s->n_ops * sizeof *s->lead, err));
     SPA_TRY(spa_alloc(&s->gap, capacity, s->n_ops * sizeof *s->gap, err));
     SPA_TRY(spa_alloc(&s->copy, capacity, s->n_tensors * n_lanes * sizeof *s->copy, err));
     return spa_alloc(&s->lane, s->n_ops, sizeof *s->lane, err);
@@ -32,7 +34,9 @@ void spa_samples_fini(spa_samples *s)
     free(s->slot);
     free(s->kept);
     free(s->typical);
+    free(s->begin);
     free(s->kernel);
+    free(s->lead);
     free(s->gap);
     free(s->copy);
     free(s->lane);
@@ -89,7 +93,9 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
         bool view = ops[i].lane < 0;
         s->lane[i] = (int8_t)ops[i].lane;
         s->digest = spa_hash_u64(s->digest, (uint64_t)(ops[i].lane + 1));
+        s->begin[row * s->n_ops + i] = (float)(ops[i].begin_ns - record->arrive_ns[q]) * 1e-3f;
         s->kernel[row * s->n_ops + i] = (float)(ops[i].end_ns - ops[i].begin_ns) * 1e-3f;
+        s->lead[row * s->n_ops + i] = (float)ops[i].copy_ns * 1e-3f;
         s->gap[row * s->n_ops + i] = view ? NAN : gap_us(graph, ops, i, record->arrive_ns[q]);
     }
     for (size_t k = 0; k < n_copies; k++)

@@ -1,0 +1,116 @@
+#include "experiments/budget.h"
+
+#include <string.h>
+
+const char *spa_component_name(spa_component component)
+{
+    static const char *const names[] = {"kernel",   "launch",     "transfer",
+                                        "hand-off", "contention", "queueing"};
+    return names[component];
+}
+
+double spa_budget_total(const spa_budget *budget)
+{
+    double sum = 0;
+    for (int i = 0; i < SPA_COMPONENT_COUNT; i++) sum += budget->us[i];
+    return sum;
+}
+
+/* The operator behind an input, through views; -1 = a graph input. */
+static int32_t maker(const spa_graph *graph, int32_t producer)
+{
+    while (producer >= 0 && graph->ops[producer].kind == SPA_OP_RESHAPE)
+        producer = graph->inputs[graph->ops[producer].first_input];
+    return producer;
+}
+
+/* The input of `op` that was made last, -1 = none but graph inputs. */
+static int32_t last_input(const spa_graph *graph, const spa_step *steps, size_t op)
+{
+    const spa_op *o = &graph->ops[op];
+    int32_t last = -1;
+    for (uint32_t i = 0; i < o->n_inputs; i++) {
+        int32_t from = maker(graph, graph->inputs[o->first_input + i]);
+        if (from >= 0 && (last < 0 || steps[from].end > steps[last].end)) last = from;
+    }
+    return last;
+}
+
+/* The operator that had this one's lane before it, if it ended after `ready`; else -1. */
+static int32_t lane_before(const spa_graph *graph, const spa_step *steps, size_t op, double ready)
+{
+    int32_t before = -1;
+    double start = steps[op].begin - steps[op].copy;
+    for (size_t i = 0; i < graph->n_ops; i++) {
+        if (i == op || steps[i].lane != steps[op].lane || steps[i].end > start) continue;
+        if (steps[i].end > (before < 0 ? ready : steps[before].end)) before = (int32_t)i;
+    }
+    return before;
+}
+
+void spa_budget_of(const spa_graph *graph, const spa_step *steps, spa_budget *budget)
+{
+    int32_t op = -1;
+    *budget = (spa_budget){{0}};
+    for (size_t i = 0; i < graph->n_ops; i++)
+        if (steps[i].lane >= 0 && (op < 0 || steps[i].end > steps[op].end)) op = (int32_t)i;
+    while (op >= 0) {
+        const spa_step *s = &steps[op];
+        int32_t from = last_input(graph, steps, (size_t)op);
+        double ready = from >= 0 ? steps[from].end : 0;
+        int32_t before = lane_before(graph, steps, (size_t)op, ready);
+        double free_at = before >= 0 ? steps[before].end : ready;
+        bool crosses = from >= 0 && before < 0 && steps[from].lane != s->lane;
+        double gap = s->begin - s->copy - free_at;
+        budget->us[SPA_COMPONENT_KERNEL] += s->end - s->begin - s->contention;
+        budget->us[SPA_COMPONENT_CONTENTION] += s->contention;
+        budget->us[SPA_COMPONENT_TRANSFER] += s->copy;
+        budget->us[SPA_COMPONENT_QUEUEING] += free_at - ready;
+        budget->us[crosses ? SPA_COMPONENT_HAND_OFF : SPA_COMPONENT_LAUNCH] += gap;
+        op = from;
+    }
+}
+
+/* ---- simulated
+ * ----------------------------------------------------------------------------------- */
+
+static const spa_copy_parts *part_of(const spa_costs *c, const spa_copy_parts *parts,
+                                     const spa_event *ev)
+{
+    size_t n = c->n_processors;
+    return parts ? &parts[(ev->op * n + ev->lane) * n + ev->processor] : NULL;
+}
+
+void spa_steps_from_events(const spa_costs *costs, const spa_event *events, size_t n_events,
+                           uint64_t request, const spa_copy_parts *parts, spa_step *steps)
+{
+    double arrive = 0, begun[SPA_MAX_PROCESSORS] = {0};
+    double copy[SPA_MAX_PROCESSORS] = {0}, read[SPA_MAX_PROCESSORS] = {0};
+    memset(steps, 0, costs->n_ops * sizeof *steps);
+    for (size_t i = 0; i < costs->n_ops; i++) steps[i].lane = -1;
+    for (size_t i = 0; i < n_events; i++) {
+        const spa_event *ev = &events[i];
+        double at = (double)ev->time_ns * 1e-3;
+        if (ev->request != request) continue;
+        if (ev->kind == SPA_EV_ARRIVE) arrive = at;
+        if (ev->kind == SPA_EV_TRANSFER_BEGIN) begun[ev->processor] = at;
+        if (ev->kind == SPA_EV_TRANSFER_END) {
+            const spa_copy_parts *p = part_of(costs, parts, ev);
+            double whole = p ? p->hand_off + p->copy + p->read : 0;
+            double took = at - begun[ev->processor], scale = whole > 0 ? took / whole : 0;
+            copy[ev->processor] += p ? p->copy * scale : took;
+            read[ev->processor] += p ? p->read * scale : 0;
+        }
+        if (ev->kind == SPA_EV_KERNEL_BEGIN) steps[ev->op].begin = at - arrive;
+        if (ev->kind != SPA_EV_KERNEL_END) continue;
+        const spa_op_cost *cost = spa_cost(costs, ev->op, ev->processor);
+        double launch = costs->dispatch_occupies_host ? 0 : cost->launch_ns * 1e-3;
+        spa_step *s = &steps[ev->op];
+        s->end = at - arrive;
+        s->lane = ev->processor;
+        s->begin += launch - read[ev->processor]; /* reading is part of a real kernel */
+        s->copy = copy[ev->processor];
+        s->contention = s->end - s->begin - read[ev->processor] - (double)cost->kernel_ns * 1e-3;
+        copy[ev->processor] = read[ev->processor] = 0;
+    }
+}

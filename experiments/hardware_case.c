@@ -1,0 +1,65 @@
+#include "experiments/hardware_case.h"
+
+#include <string.h>
+
+#include "kernels/profile.h"
+#include "traces/zoo.h"
+
+#define PROGRESS_STEPS 1000
+
+void spa_hardware_case_show(void *context, const char *what, double fraction)
+{
+    spa_hardware_case *c = context;
+    c->progress.what = what;
+    spa_progress_show(&c->progress, (size_t)(fraction * PROGRESS_STEPS));
+}
+
+static spa_status list_models(spa_options *o, const spa_names *given, spa_names *models,
+                              spa_error *err)
+{
+    size_t count;
+    const spa_model_info *zoo = spa_zoo_models(&count);
+    for (size_t i = 0; i < given->count; i++) {
+        if (strcmp(given->items[i], "all") != 0) {
+            SPA_TRY(spa_names_add(o, models, given->items[i], err));
+            continue;
+        }
+        for (size_t k = 0; k < count; k++) SPA_TRY(spa_names_add(o, models, zoo[k].name, err));
+    }
+    return SPA_OK;
+}
+
+static spa_status profile(spa_hardware_case *c, spa_cli *cli, const spa_options *o, spa_error *err)
+{
+    spa_profile_options p = spa_profile_default();
+    p.seed = (uint64_t)o->seed;
+    p.response = false; /* the schedules run at the zeros of the profile */
+    if (o->rounds > 0) p.visits = (int32_t)o->rounds;
+    if (o->reps) p.runs = (int32_t)o->reps;
+    spa_progress_begin(&c->progress, cli->err, o->quiet, "profiling", PROGRESS_STEPS);
+    spa_status status = spa_profile_run(c->models.items, c->models.count, &c->lanes, &p,
+                                        spa_hardware_case_show, c, &c->trace, NULL, err);
+    spa_progress_end(&c->progress);
+    c->fresh = status == SPA_OK;
+    return spa_cli_name_status(status, c->models.items[0], err);
+}
+
+spa_status spa_hardware_case_open(spa_hardware_case *c, spa_cli *cli, spa_options *options,
+                                  const spa_names *models, spa_error *err)
+{
+    *c = (spa_hardware_case){0};
+    if (!options->lanes)
+        return spa_fail(err, SPA_E_USAGE,
+                        "'%s' needs --lanes, e.g. --lanes cpu:0=sparse,cpu:1=onednn",
+                        options->command);
+    SPA_TRY(spa_cli_name_status(spa_lanes_parse(&c->lanes, options->lanes, err), "", err));
+    SPA_TRY(list_models(options, models ? models : &options->operands, &c->models, err));
+    if (!options->trace) return profile(c, cli, options, err);
+    return spa_trace_read(&c->trace, options->trace, NULL, err);
+}
+
+void spa_hardware_case_close(spa_hardware_case *c)
+{
+    spa_trace_fini(&c->trace);
+    *c = (spa_hardware_case){0};
+}

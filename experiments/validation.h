@@ -1,0 +1,78 @@
+/* Simulated against measured: schedules of one model on the lanes of this machine. */
+#ifndef SPA_EXPERIMENTS_VALIDATION_H
+#define SPA_EXPERIMENTS_VALIDATION_H
+
+#include "experiments/budget.h"
+#include "experiments/options.h"
+#include "kernels/campaign.h"
+#include "traces/trace.h"
+
+typedef struct spa_validation_options {
+    int32_t schedules;    /* random ones */
+    int32_t rounds, runs; /* visits of each schedule; inferences kept per visit */
+    uint32_t concurrency; /* requests in flight, 1 .. */
+    uint64_t seed;        /* of the random schedules and the order of measuring */
+    uint64_t budget;      /* evaluations of searching policies */
+    const spa_names *policies;
+    const char *schedule; /* a *.csv to be measured instead of policies and random ones, or NULL */
+    void (*progress)(void *context, const char *what, double fraction); /* or NULL */
+    void *context;
+} spa_validation_options;
+
+/* One schedule. NaN = unknown. */
+typedef struct spa_validated {
+    char id[96];      /* "all on cpu0", "heft", "random 17" */
+    const char *kind; /* "anchor", "policy", "random", "file" */
+    bool is_skipped;  /* a policy that cannot do this model */
+    char skipped[256];
+    double measured_ms;             /* median latency, without the drift that the anchors show */
+    double raw_ms;                  /* the same as measured */
+    double simulated_ms;            /* without noise */
+    double error;                   /* simulated times the scale, over measured, minus 1 */
+    double raw_error;               /* simulated over raw, minus 1 */
+    double spread_ms;               /* half the distance of the quartiles */
+    double halves_ms[2];            /* medians of the even and of the odd rounds: the noise floor */
+    size_t samples, switches;       /* inferences kept; inputs that come from another lane */
+    double throughput[2];           /* several in flight: per second; measured, simulated */
+    double p95_ms[2];               /* likewise */
+    spa_budget measured, simulated; /* one in flight */
+    spa_schedule placement;         /* as it ran; n_ops = 0 when skipped */
+} spa_validated;
+
+typedef struct spa_error_summary {
+    size_t n;
+    double median, p95, bias; /* |error|, |error|, error */
+    double median_ci[2];      /* 95 % interval of the median, from order statistics */
+    double tau;               /* Kendall, over pairs more than 3 % apart as measured */
+    size_t pairs;
+} spa_error_summary;
+
+typedef struct spa_validation {
+    const char *model;
+    uint32_t concurrency;
+    size_t n_rows;
+    spa_validated *rows;
+    double scale;                                /* anchors: measured over simulated */
+    spa_error_summary rescaled, raw;             /* over all rows but anchors */
+    double floor_median, floor_p95;              /* one half of the rounds against the other */
+    double component_ms[SPA_COMPONENT_COUNT][2]; /* mean per schedule: measured, simulated */
+    bool cancelling; /* components off in opposite directions hide each other */
+    uint64_t costs_hash;
+} spa_validation;
+
+/* Measures and simulates one model of a trace that was profiled on these lanes. `schedule` files
+ * are read with the trace's table. Errors: models that the trace lacks, what spa_hardware_new and
+ * the policies report, SPA_E_INTERRUPTED. */
+spa_status spa_validation_run(spa_validation *validation, const spa_trace *trace, const char *model,
+                              const spa_lane_set *lanes, const spa_validation_options *options,
+                              spa_error *err);
+void spa_validation_fini(spa_validation *validation);
+
+/* Errors of rows, anchors and skipped ones left out. */
+void spa_validation_summarise(const spa_validated *rows, size_t n, bool raw,
+                              spa_error_summary *out);
+/* A component is off when it is by more than 10 % of itself and 1 % of the total; errors cancel
+ * when some are off in opposite directions. */
+bool spa_component_is_off(const double component_ms[2], double total_ms);
+
+#endif

@@ -1,0 +1,344 @@
+/* Validation: what is compared, and how errors are summed up. */
+#include "experiments/validation_rows.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/stats.h"
+
+#define TAU_DISTANCE  0.03 /* pairs closer than this as measured have no order */
+#define OFF_OF_ITSELF 0.10
+#define OFF_OF_TOTAL  0.01
+
+/* ---- simulated
+ * ----------------------------------------------------------------------------------- */
+
+/* Latencies of requests [first, end) in event order, us; returns how many. */
+static size_t latencies(const validator *v, uint64_t first, uint64_t end, double *arrive,
+                        double *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < v->n_events; i++) {
+        const spa_event *ev = &v->events[i];
+        if (ev->kind == SPA_EV_ARRIVE) arrive[ev->request] = (double)ev->time_ns * 1e-3;
+        if (ev->kind == SPA_EV_FINISH && ev->request >= first && ev->request < end)
+            out[n++] = (double)ev->time_ns * 1e-3 - arrive[ev->request];
+    }
+    return n;
+}
+
+static double mean(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += x[i];
+    return n ? sum / (double)n : NAN;
+}
+
+static void take_placement(const validator *v, spa_validated *row)
+{
+    size_t n = 0;
+    if (spa_schedule_init(&row->placement, v->graph->n_ops, NULL)) return;
+    for (size_t i = 0; i < v->n_events && n < v->graph->n_ops; i++) {
+        const spa_event *ev = &v->events[i];
+        if (ev->kind != SPA_EV_PLACE || ev->request != 0) continue;
+        row->placement.processor[ev->op] = ev->processor;
+        row->placement.lane[ev->op] = (int8_t)ev->lane;
+        row->placement.order[n++] = ev->op;
+    }
+    for (size_t i = 0; i < v->n_events; i++)
+        row->switches += v->events[i].kind == SPA_EV_TRANSFER_BEGIN && v->events[i].request == 0;
+}
+
+void validation_take_simulated(validator *v, spa_validated *row, uint64_t requests)
+{
+    uint32_t k = v->options->concurrency;
+    double *arrive, *us;
+    row->throughput[1] = row->p95_ms[1] = NAN;
+    take_placement(v, row);
+    if (spa_alloc(&arrive, 2 * requests, sizeof *arrive, NULL)) {
+        row->simulated_ms = NAN;
+        return;
+    }
+    us = arrive + requests;
+    size_t n = k == 1 ? latencies(v, 0, 1, arrive, us) : latencies(v, k, requests - k, arrive, us);
+    if (k > 1) {
+        row->throughput[1] = k * 1e6 / mean(us, n); /* closed loop: Little's law */
+        spa_median(us, n);                          /* sorts */
+        row->p95_ms[1] = spa_quantile_sorted(us, n, 0.95) * 1e-3;
+    }
+    row->simulated_ms = spa_median(us, n) * 1e-3;
+    free(arrive);
+    if (k > 1) return;
+    spa_steps_from_events(&v->costs, v->events, v->n_events, 0, v->parts, v->steps);
+    spa_budget_of(v->graph, v->steps, &row->simulated);
+}
+
+/* ---- measured: budgets
+ * --------------------------------------------------------------------------- */
+
+static int lane_of_tensor(const validator *v, const spa_samples *s, size_t tensor)
+{
+    const spa_graph *g = v->graph;
+    while (tensor < g->n_ops && g->ops[tensor].kind == SPA_OP_RESHAPE)
+        tensor = spa_tensor_of(&v->costs, g->inputs[g->ops[tensor].first_input]);
+    return tensor < g->n_ops ? s->lane[tensor] : (int)v->costs.host;
+}
+
+/* As the table has it: alone on its lane, with inputs from where they are. */
+static double expected_us(const validator *v, const spa_samples *s, size_t op)
+{
+    const spa_op *o = &v->graph->ops[op];
+    uint32_t lane = (uint32_t)s->lane[op], n = v->costs.n_processors;
+    double us = (double)spa_cost(&v->costs, op, lane)->kernel_ns * 1e-3;
+    for (uint32_t i = 0; i < o->n_inputs; i++) {
+        size_t t = spa_tensor_of(&v->costs, v->graph->inputs[o->first_input + i]);
+        int from = lane_of_tensor(v, s, t);
+        if (from != (int)lane) us += v->parts[(t * n + (uint32_t)from) * n + lane].read;
+    }
+    return us;
+}
+
+/* Did a kernel of another lane run during most of it? */
+static bool is_overlapped(const validator *v, size_t op)
+{
+    const spa_step *s = &v->steps[op];
+    double shared = 0;
+    for (size_t i = 0; i < v->graph->n_ops; i++) {
+        const spa_step *other = &v->steps[i];
+        if (other->lane < 0 || other->lane == s->lane) continue;
+        double begin = fmax(s->begin, other->begin), end = fmin(s->end, other->end);
+        if (end > begin) shared += end - begin;
+    }
+    return shared > 0.5 * (s->end - s->begin);
+}
+
+static void add_measured_budget(validator *v, const spa_samples *s, size_t r, spa_budget *sum)
+{
+    spa_budget budget;
+    for (size_t i = 0; i < s->n_ops; i++) {
+        size_t at = r * s->n_ops + i;
+        spa_step *step = &v->steps[i];
+        *step = (spa_step){.begin = (double)s->begin[at],
+                           .end = (double)(s->begin[at] + s->kernel[at]),
+                           .copy = (double)s->lead[at],
+                           .lane = s->lane[i]};
+    }
+    for (size_t i = 0; i < s->n_ops; i++)
+        if (s->lane[i] >= 0 && is_overlapped(v, i))
+            v->steps[i].contention = v->steps[i].end - v->steps[i].begin - expected_us(v, s, i);
+    spa_budget_of(v->graph, v->steps, &budget);
+    for (int c = 0; c < SPA_COMPONENT_COUNT; c++) sum->us[c] += budget.us[c];
+}
+
+static void measure_budget(validator *v, const spa_samples *s, spa_validated *row)
+{
+    spa_budget sum = {{0}};
+    for (size_t r = 0; r < s->count; r++)
+        if (s->typical[r]) add_measured_budget(v, s, r, &sum);
+    for (int c = 0; c < SPA_COMPONENT_COUNT; c++)
+        row->measured.us[c] = sum.us[c] / (double)s->n_typical;
+}
+
+/* ---- measured: totals
+ * ---------------------------------------------------------------------------- */
+
+/* Kept totals, ms, divided by the drift of their round; parity < 0: of all rounds. */
+static size_t totals_ms(const spa_samples *s, const double *drift, int parity, double *out)
+{
+    size_t n = 0;
+    for (size_t r = 0; r < s->count; r++)
+        if (s->kept[r] && (parity < 0 || s->round[r] % 2 == parity))
+            out[n++] = s->total[r] * 1e-3 / (drift ? drift[s->round[r]] : 1);
+    return n;
+}
+
+static size_t round_totals(const spa_samples *s, int32_t round, double *out)
+{
+    size_t n = 0;
+    for (size_t r = 0; r < s->count; r++)
+        if (s->kept[r] && s->round[r] == round) out[n++] = s->total[r] * 1e-3;
+    return n;
+}
+
+/* How much slower than usual the machine was in each round, by the anchors. */
+static void find_drift(const validator *v, double *drift, double *scratch)
+{
+    for (int32_t round = 0; round < v->options->rounds; round++) {
+        double sum = 0;
+        size_t anchors = 0, at = 0;
+        for (size_t i = 0; i < v->out->n_rows; i++) {
+            if (v->out->rows[i].is_skipped) continue;
+            const spa_samples *s = &v->samples[at++];
+            if (strcmp(v->out->rows[i].kind, "anchor") != 0) continue;
+            size_t n = totals_ms(s, NULL, -1, scratch);
+            double usual = spa_median(scratch, n);
+            n = round_totals(s, round, scratch);
+            if (n == 0) continue;
+            sum += spa_median(scratch, n) / usual;
+            anchors++;
+        }
+        drift[round] = anchors ? sum / (double)anchors : 1;
+    }
+}
+
+static void take_measured(validator *v, const spa_samples *s, const double *drift, double *scratch,
+                          spa_validated *row)
+{
+    size_t n = totals_ms(s, NULL, -1, scratch);
+    uint32_t k = v->options->concurrency;
+    row->samples = n;
+    row->raw_ms = spa_median(scratch, n);
+    n = totals_ms(s, drift, -1, scratch);
+    row->throughput[0] = k > 1 ? k * 1e3 / mean(scratch, n) : NAN;
+    row->measured_ms = spa_median(scratch, n); /* sorts */
+    row->p95_ms[0] = spa_quantile_sorted(scratch, n, 0.95);
+    row->spread_ms =
+        0.5 * (spa_quantile_sorted(scratch, n, 0.75) - spa_quantile_sorted(scratch, n, 0.25));
+    for (int parity = 0; parity < 2; parity++) {
+        n = totals_ms(s, drift, parity, scratch);
+        row->halves_ms[parity] = n ? spa_median(scratch, n) : NAN;
+    }
+    if (k == 1) measure_budget(v, s, row);
+}
+
+/* ---- errors
+ * -------------------------------------------------------------------------------------- */
+
+static bool counts(const spa_validated *row)
+{
+    return !row->is_skipped && strcmp(row->kind, "anchor") != 0 && isfinite(row->error);
+}
+
+/* Kendall's tau over the pairs that are far enough apart. */
+static void rank(const spa_validated *rows, size_t n, spa_error_summary *out)
+{
+    int64_t agree = 0;
+    out->pairs = 0;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = i + 1; j < n && counts(&rows[i]); j++) {
+            double a = rows[i].measured_ms, b = rows[j].measured_ms;
+            if (!counts(&rows[j]) || fabs(a - b) <= TAU_DISTANCE * fmin(a, b)) continue;
+            double d = (rows[i].simulated_ms - rows[j].simulated_ms) * (a - b);
+            agree += d > 0 ? 1 : d < 0 ? -1 : 0;
+            out->pairs++;
+        }
+    }
+    out->tau = out->pairs ? (double)agree / (double)out->pairs : NAN;
+}
+
+/* Ranks of a 95 % interval of the median: the binomial's normal approximation. */
+static void median_interval(const double *sorted, size_t n, double out[2])
+{
+    double half = 0.98 * sqrt((double)n);
+    double low = floor((double)n / 2 - half), high = ceil((double)n / 2 + half);
+    out[0] = low < 0 ? NAN : sorted[(size_t)low];
+    out[1] = high > (double)n - 1 ? NAN : sorted[(size_t)high];
+}
+
+void spa_validation_summarise(const spa_validated *rows, size_t n, bool raw, spa_error_summary *out)
+{
+    double *absolute, sum = 0;
+    *out = (spa_error_summary){.median = NAN, .p95 = NAN, .bias = NAN, .median_ci = {NAN, NAN}};
+    rank(rows, n, out);
+    if (spa_alloc(&absolute, n, sizeof *absolute, NULL)) return;
+    for (size_t i = 0; i < n; i++) {
+        if (!counts(&rows[i])) continue;
+        double e = raw ? rows[i].raw_error : rows[i].error;
+        absolute[out->n++] = fabs(e);
+        sum += e;
+    }
+    if (out->n) {
+        out->median = spa_median(absolute, out->n); /* sorts */
+        out->p95 = spa_quantile_sorted(absolute, out->n, 0.95);
+        out->bias = sum / (double)out->n;
+        median_interval(absolute, out->n, out->median_ci);
+    }
+    free(absolute);
+}
+
+static void find_floor(spa_validation *v, double *scratch)
+{
+    spa_moments common = {0};
+    size_t n = 0;
+    v->floor_median = v->floor_p95 = NAN;
+    for (size_t i = 0; i < v->n_rows; i++)
+        if (counts(&v->rows[i]) && isfinite(v->rows[i].halves_ms[1]))
+            spa_moments_add(&common, v->rows[i].halves_ms[1] / v->rows[i].halves_ms[0]);
+    for (size_t i = 0; i < v->n_rows && common.count; i++) {
+        const spa_validated *r = &v->rows[i];
+        if (counts(r) && isfinite(r->halves_ms[1]))
+            scratch[n++] = fabs(r->halves_ms[1] / r->halves_ms[0] / common.mean - 1);
+    }
+    if (n == 0) return;
+    v->floor_median = spa_median(scratch, n);
+    v->floor_p95 = spa_quantile_sorted(scratch, n, 0.95);
+}
+
+bool spa_component_is_off(const double component_ms[2], double total_ms)
+{
+    double difference = fabs(component_ms[1] - component_ms[0]);
+    return difference > OFF_OF_ITSELF * fabs(component_ms[0]) &&
+           difference > OFF_OF_TOTAL * total_ms;
+}
+
+static void sum_components(spa_validation *v)
+{
+    size_t n = 0;
+    double total = 0;
+    bool above = false, below = false;
+    if (v->concurrency > 1) return;
+    for (size_t i = 0; i < v->n_rows; i++) {
+        const spa_validated *r = &v->rows[i];
+        if (!counts(r)) continue;
+        n++;
+        total += r->raw_ms;
+        for (int c = 0; c < SPA_COMPONENT_COUNT; c++) {
+            v->component_ms[c][0] += r->measured.us[c] * 1e-3;
+            v->component_ms[c][1] += r->simulated.us[c] * 1e-3 * v->scale;
+        }
+    }
+    for (int c = 0; c < SPA_COMPONENT_COUNT && n; c++) {
+        v->component_ms[c][0] /= (double)n;
+        v->component_ms[c][1] /= (double)n;
+        if (!spa_component_is_off(v->component_ms[c], total / (double)n)) continue;
+        above |= v->component_ms[c][1] > v->component_ms[c][0];
+        below |= v->component_ms[c][1] < v->component_ms[c][0];
+    }
+    v->cancelling = above && below;
+}
+
+static void find_errors(spa_validation *v)
+{
+    spa_moments scale = {0};
+    for (size_t i = 0; i < v->n_rows; i++)
+        if (strcmp(v->rows[i].kind, "anchor") == 0)
+            spa_moments_add(&scale, v->rows[i].measured_ms / v->rows[i].simulated_ms);
+    v->scale = scale.mean;
+    for (size_t i = 0; i < v->n_rows; i++) {
+        spa_validated *r = &v->rows[i];
+        r->error = r->is_skipped ? NAN : r->simulated_ms * v->scale / r->measured_ms - 1;
+        r->raw_error = r->is_skipped ? NAN : r->simulated_ms / r->raw_ms - 1;
+    }
+}
+
+spa_status validation_compare(validator *v, spa_error *err)
+{
+    double *scratch, *drift;
+    size_t most = v->out->n_rows, at = 0;
+    for (size_t i = 0; i < v->n_samples; i++)
+        if (v->samples[i].capacity > most) most = v->samples[i].capacity;
+    SPA_TRY(spa_alloc(&scratch, most + (size_t)v->options->rounds, sizeof *scratch, err));
+    drift = scratch + most;
+    find_drift(v, drift, scratch);
+    for (size_t i = 0; i < v->out->n_rows; i++)
+        if (!v->out->rows[i].is_skipped)
+            take_measured(v, &v->samples[at++], drift, scratch, &v->out->rows[i]);
+    find_errors(v->out);
+    spa_validation_summarise(v->out->rows, v->out->n_rows, false, &v->out->rescaled);
+    spa_validation_summarise(v->out->rows, v->out->n_rows, true, &v->out->raw);
+    find_floor(v->out, scratch);
+    sum_components(v->out);
+    free(scratch);
+    return SPA_OK;
+}
