@@ -228,7 +228,7 @@ static spa_status prepare_parts(validator *v, spa_error *err)
 static spa_status prepare(validator *v, const char *model, spa_error *err)
 {
     const spa_trace_model *m = spa_trace_find_model(v->trace, model);
-    spa_hardware_options hardware = spa_hardware_default();
+    spa_hardware_options hardware = spa_hardware_measuring();
     spa_costs_options costs = spa_costs_options_default();
     if (!m)
         return spa_fail(err, SPA_E_NOT_FOUND,

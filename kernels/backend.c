@@ -11,6 +11,7 @@ static const spa_backend *const backends[] = {
     &spa_backend_ref,
     &spa_backend_blas,
     &spa_backend_sparse,
+    &spa_backend_onednn,
 };
 enum { BACKEND_COUNT = sizeof backends / sizeof backends[0] };
 

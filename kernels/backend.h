@@ -22,14 +22,17 @@ extern "C" {
 /* Alignment of every tensor, packed weight and workspace, bytes: one cache line. */
 #define SPA_KERNEL_ALIGN 64
 
+/* How a tensor lies in memory. Plain: row-major. Blocked: the backend's own, of the same size. */
+typedef enum spa_layout { SPA_LAYOUT_PLAIN, SPA_LAYOUT_BLOCKED, SPA_LAYOUT_COUNT } spa_layout;
+
 /* One call of one operator. */
 typedef struct spa_kernel_args {
     const spa_graph *graph;
     const spa_op *op;
-    const float *const *inputs; /* [op->n_inputs] */
+    const float *const *inputs; /* [op->n_inputs], in the backend's layouts */
     const float *const *params; /* in the order of spa_op_params */
     const void *state;          /* what prepare() made of the parameters, or NULL */
-    float *output;              /* every element is written; never overlaps an input */
+    float *output;              /* likewise; every element is written; never overlaps an input */
     void *workspace;            /* workspace_bytes(), contents undefined before and after */
 } spa_kernel_args;
 
@@ -48,7 +51,7 @@ typedef struct spa_backend {
                           void **state, spa_error *err);
     void (*release)(void *state); /* accepts NULL */
 
-    size_t (*workspace_bytes)(const spa_graph *graph, const spa_op *op);
+    size_t (*workspace_bytes)(const spa_graph *graph, const spa_op *op, const void *state);
 
     /* Runs the operator to its end. */
     spa_status (*run)(const spa_kernel_args *args, spa_error *err);
@@ -56,6 +59,13 @@ typedef struct spa_backend {
     /* Name of what is underneath ("OpenBLAS 0.3.21 (Zen), avx2"), for fingerprints; at most
      * `size` bytes with the NUL. */
     void (*describe)(char *text, size_t size);
+
+    /* The layout in which every operator of a graph puts its output, and its readers take it:
+     * [n_ops] spa_layout. What a reshape reads, results and graph inputs are plain. NULL: all are.
+     */
+    void (*layouts)(const spa_graph *graph, uint8_t *layouts);
+    /* Copies a tensor of a blocked layout into a plain one or back. */
+    void (*convert)(const spa_shape *shape, const float *from, float *to, bool to_plain);
 } spa_backend;
 
 /* All backends of this build, `ref` first. */
@@ -71,7 +81,7 @@ SPA_API spa_status spa_backend_check(const spa_backend *backend, const spa_graph
 /* Zeroed memory aligned to SPA_KERNEL_ALIGN; free with free(). */
 SPA_API spa_status spa_alloc_aligned(void *out_pointer, size_t bytes, spa_error *err);
 
-extern const spa_backend spa_backend_ref, spa_backend_blas, spa_backend_sparse;
+extern const spa_backend spa_backend_ref, spa_backend_blas, spa_backend_sparse, spa_backend_onednn;
 
 #ifdef __cplusplus
 }

@@ -235,7 +235,7 @@ static spa_status prepare(const spa_graph *graph, const spa_op *op, const float 
     return SPA_OK;
 }
 
-static size_t workspace_bytes(const spa_graph *graph, const spa_op *op)
+static size_t workspace_bytes(const spa_graph *graph, const spa_op *op, const void *state)
 {
     if (op->kind == SPA_OP_MAX_POOL || op->kind == SPA_OP_AVG_POOL ||
         spa_op_is_depthwise(graph, op))

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/rng.h"
+#include "kernels/quiet.h"
 #include "kernels/samples.h"
 
 /* A visit whose fastest inference is this much slower than the entry's median so far met a burst.
@@ -30,6 +31,9 @@ typedef struct campaign {
     spa_samples *samples;
     spa_hardware_record record;
     double *scratch;
+    spa_quiet *quiet;
+    double *levels; /* [n_levels] of all visits */
+    size_t n_levels, level_capacity;
 } campaign;
 
 static uint32_t concurrency_of(const spa_campaign_entry *entry)
@@ -87,16 +91,22 @@ static spa_status visit(campaign *c, size_t i, int32_t round, spa_error *err)
 {
     const spa_campaign_entry *entry = &c->entries[i];
     spa_samples *s = &c->samples[i];
+    double before = spa_quiet_probe(c->quiet), after = before;
     for (int try = 0; try < BURST_TRIES; try++) {
         SPA_TRY(run_visit(c, entry, err));
+        after = spa_quiet_probe(c->quiet);
         if (!met_a_burst(c, entry, s)) break;
         struct timespec rest = {.tv_nsec = BURST_REST_NS};
         nanosleep(&rest, NULL);
+        before = spa_quiet_probe(c->quiet);
     }
+    double level = 0.5 * (before + after);
+    if (c->n_levels < c->level_capacity) c->levels[c->n_levels++] = level;
     for (uint64_t q = 0; q < requests_of(c, entry) && s->count < s->capacity; q++)
         if (is_measured(c, entry, q))
             spa_samples_add(s, c->costs->graph, &c->record, q, (uint16_t)round,
-                            (uint8_t)(q % concurrency_of(entry)));
+                            (uint8_t)(q % concurrency_of(entry)), level);
+    s->usual_level = level; /* until all are known */
     spa_samples_judge(s, c->options->burst_factor, c->scratch);
     return SPA_OK;
 }
@@ -107,6 +117,15 @@ static void shuffle(size_t *order, size_t n, spa_rng *rng)
         size_t k = spa_rng_below(rng, (uint32_t)i), other = order[k];
         order[k] = order[i - 1];
         order[i - 1] = other;
+    }
+}
+
+static void judge_all(campaign *c)
+{
+    double usual = spa_median(c->levels, c->n_levels);
+    for (size_t i = 0; i < c->n; i++) {
+        c->samples[i].usual_level = usual;
+        spa_samples_judge(&c->samples[i], c->options->burst_factor, c->scratch);
     }
 }
 
@@ -124,13 +143,15 @@ static spa_status visit_all(campaign *c, size_t *order, spa_error *err)
             SPA_TRY(visit(c, order[i], round, err));
         }
     }
-    /* What bursts took away, within the capacity of the samples. */
+    judge_all(c);
+    /* What bursts and other levels took away, within the capacity of the samples. */
     for (size_t i = 0; i < c->n; i++) {
         spa_samples *s = &c->samples[i];
         size_t wanted = s->capacity / 2;
         while (s->n_kept < wanted && s->count < s->capacity)
             SPA_TRY(visit(c, i, c->options->rounds - 1, err));
     }
+    judge_all(c);
     return SPA_OK;
 }
 
@@ -145,6 +166,12 @@ static spa_status prepare(campaign *c, spa_error *err)
         if (requests > most) most = requests;
         if (capacity > samples) samples = capacity;
     }
+    spa_worker *workers[SPA_LANES_MAX];
+    size_t n_workers = spa_hardware_workers(c->hardware, workers);
+    SPA_TRY(spa_quiet_new(&c->quiet, workers, n_workers, err));
+    for (int i = 0; i < 20; i++) spa_quiet_probe(c->quiet); /* to know what fast is */
+    c->level_capacity = 2 * c->n * (size_t)c->options->rounds;
+    SPA_TRY(spa_alloc(&c->levels, c->level_capacity, sizeof *c->levels, err));
     SPA_TRY(spa_alloc(&c->scratch, samples, sizeof *c->scratch, err));
     return spa_hardware_record_init(&c->record, c->hardware, most, false, err);
 }
@@ -181,6 +208,8 @@ spa_status spa_campaign_run(spa_hardware *hardware, const spa_costs *costs,
     if (!status) status = prepare(&c, err);
     if (!status) status = visit_all(&c, order, err);
     spa_hardware_record_fini(&c.record);
+    spa_quiet_free(c.quiet);
+    free(c.levels);
     free(c.scratch);
     free(order);
     return status;

@@ -3,7 +3,8 @@
  *
  * The machine drifts: the same schedules measured ten minutes apart differ by 1 to 14 %. So every
  * round visits all schedules once, in random order; a visit runs a few inferences and drops the
- * first one; a visit that met a burst (2-2.7x slow-downs occur) is sat out and repeated. */
+ * first one; a visit that met a burst (2-2.7x slow-downs occur) is sat out and repeated; visits in
+ * which strangers kept the cores busier or less busy than usual are not kept. */
 #ifndef SPA_KERNELS_CAMPAIGN_H
 #define SPA_KERNELS_CAMPAIGN_H
 
@@ -28,6 +29,7 @@ typedef struct spa_samples {
     double *total;   /* [capacity] arrival to finish */
     uint16_t *round; /* [capacity] */
     uint8_t *slot;   /* [capacity] */
+    float *level;    /* [capacity] of the visit: how busy strangers kept the cores (quiet.h) */
     bool *kept;      /* [capacity] not in a burst */
     bool *typical;   /* [capacity] kept, and its total in the middle half of those */
     float *begin;    /* [capacity][n_ops] of the kernel, since arrival */
@@ -39,6 +41,7 @@ typedef struct spa_samples {
     int8_t *lane;    /* [n_ops] of the last inference; -1: a view */
     uint64_t digest; /* of placements; differs when a policy changed its mind */
     size_t n_kept, n_typical;
+    double usual_level; /* of the campaign; what is far from it is not kept */
 } spa_samples;
 SPA_API void spa_samples_fini(spa_samples *samples);
 

@@ -12,6 +12,13 @@ spa_hardware_options spa_hardware_default(void)
     return (spa_hardware_options){.slots = 1, .spin_ns = 2000000, .seed = 1};
 }
 
+spa_hardware_options spa_hardware_measuring(void)
+{
+    spa_hardware_options options = spa_hardware_default();
+    options.spin_ns = INT64_MAX / 2;
+    return options;
+}
+
 /* ---- the record --------------------------------------------------------------------------------
  */
 
@@ -210,6 +217,12 @@ void spa_hardware_free(spa_hardware *hw)
 spa_session *spa_hardware_session(spa_hardware *hw, uint32_t slot)
 {
     return &hw->slots[slot].session;
+}
+
+size_t spa_hardware_workers(const spa_hardware *hw, spa_worker *workers[SPA_LANES_MAX])
+{
+    for (size_t i = 0; i < hw->lanes.count; i++) workers[i] = hw->lane[i].worker;
+    return hw->lanes.count;
 }
 
 const spa_lane_set *spa_hardware_lanes(const spa_hardware *hw)

@@ -12,6 +12,7 @@
 
 #include "kernels/lanes.h"
 #include "kernels/model.h"
+#include "kernels/worker.h"
 #include "sim/engine.h"
 
 #ifdef __cplusplus
@@ -27,6 +28,10 @@ typedef struct spa_hardware_options {
 } spa_hardware_options;
 /* One request in flight, 2 ms, seed 1. */
 SPA_API spa_hardware_options spa_hardware_default(void);
+/* For measuring: lanes never block. In a virtual machine a core that sleeps gives room to
+ * strangers, and the others then run up to 10 % faster: all placements must be measured with all
+ * lanes awake. */
+SPA_API spa_hardware_options spa_hardware_measuring(void);
 
 /* Prepares the model for the backends of all lanes, plans activations and starts the threads.
  * `model` and its graph must outlive the hardware; `lanes` is copied. */
@@ -81,6 +86,9 @@ SPA_API void spa_hardware_interrupt(spa_hardware *hardware);
 
 /* The activations of a slot, for looking at results between runs. */
 SPA_API spa_session *spa_hardware_session(spa_hardware *hardware, uint32_t slot);
+/* The lanes' workers, idle between runs; returns how many. */
+SPA_API size_t spa_hardware_workers(const spa_hardware *hardware,
+                                    spa_worker *workers[SPA_LANES_MAX]);
 SPA_API const spa_lane_set *spa_hardware_lanes(const spa_hardware *hardware);
 
 #ifdef __cplusplus

@@ -159,13 +159,14 @@ static void complete(hardware_lane *lane)
 
 bool spa_hardware_must_copy(const spa_hardware *hw, uint32_t lane, uint32_t slot, uint32_t tensor)
 {
-    (void)hw, (void)lane, (void)slot, (void)tensor; /* every backend keeps tensors row-major */
-    return false;
+    const spa_graph *graph = hw->model->graph;
+    return tensor < graph->n_ops &&
+           !spa_session_is_ready(&hw->slots[slot].session, hw->lanes.lanes[lane].backend, tensor);
 }
 
 static spa_status copy(hardware_lane *lane, hardware_slot *slot, spa_error *err)
 {
-    return spa_fail(err, SPA_E_INVALID, "lane %s: nothing is to be copied", lane->lane->processor);
+    return spa_session_convert(&slot->session, lane->lane->backend, lane->tensor, err);
 }
 
 static spa_status run_kernel(hardware_lane *lane, hardware_slot *slot, spa_error *err)

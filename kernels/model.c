@@ -61,7 +61,9 @@ static void release_states(spa_model *model, size_t backend)
     for (size_t i = 0; i < model->graph->n_ops; i++)
         model->prepared[backend]->release(model->states[backend][i]);
     free(model->states[backend]);
+    free(model->layouts[backend]);
     model->states[backend] = NULL;
+    model->layouts[backend] = NULL;
 }
 
 void spa_model_fini(spa_model *model)
@@ -96,6 +98,15 @@ spa_status spa_model_prepare(spa_model *model, const spa_backend *backend, spa_e
     size_t slot = model->n_prepared;
     SPA_TRY(spa_alloc(&model->states[slot], graph->n_ops, sizeof(void *), err));
     model->prepared[slot] = backend;
+    if (backend->layouts) {
+        spa_status status = spa_alloc(&model->layouts[slot], graph->n_ops, 1, err);
+        if (status != SPA_OK) {
+            free(model->states[slot]);
+            model->states[slot] = NULL;
+            return status;
+        }
+        backend->layouts(graph, model->layouts[slot]);
+    }
     for (size_t i = 0; i < graph->n_ops; i++) {
         spa_status status = backend->prepare(graph, &graph->ops[i], op_params(model, i),
                                              &model->states[slot][i], err);
@@ -110,11 +121,114 @@ spa_status spa_model_prepare(spa_model *model, const spa_backend *backend, spa_e
 size_t spa_model_workspace_bytes(const spa_model *model, const spa_backend *backend)
 {
     size_t largest = 0;
+    int slot = prepared_index(model, backend);
     for (size_t i = 0; i < model->graph->n_ops; i++) {
-        size_t bytes = backend->workspace_bytes(model->graph, &model->graph->ops[i]);
+        size_t bytes = backend->workspace_bytes(model->graph, &model->graph->ops[i],
+                                                slot < 0 ? NULL : model->states[slot][i]);
         if (bytes > largest) largest = bytes;
     }
     return largest;
+}
+
+/* ---- layouts -----------------------------------------------------------------------------------
+ */
+
+#define CONVERTING 0x80u /* in `holds`: somebody is at it */
+
+/* Outputs of views are plain: what a view reads is. */
+static uint8_t layout_for(const spa_model *model, int slot, int32_t op)
+{
+    return op < 0 || !model->layouts[slot] ? SPA_LAYOUT_PLAIN : model->layouts[slot][op];
+}
+
+static float *blocked_of(const spa_session *session, size_t op)
+{
+    return session->blocked_memory + (session->outputs[op] - session->memory);
+}
+
+static float *value_in(const spa_session *session, size_t op, uint8_t layout)
+{
+    return layout == SPA_LAYOUT_BLOCKED ? blocked_of(session, op) : session->outputs[op];
+}
+
+static bool holds(const spa_session *session, size_t op, uint8_t layout)
+{
+    return atomic_load_explicit(&session->holds[op], memory_order_acquire) >> layout & 1u;
+}
+
+/* The backend whose blocks these are: one of those that are prepared. */
+static const spa_backend *blocking_backend(const spa_model *model)
+{
+    for (size_t b = 0; b < model->n_prepared; b++)
+        if (model->layouts[b]) return model->prepared[b];
+    return NULL;
+}
+
+static void convert_to(spa_session *session, size_t op, uint8_t layout)
+{
+    const spa_model *model = session->model;
+    for (;;) {
+        unsigned char held = atomic_load_explicit(&session->holds[op], memory_order_acquire);
+        if (held >> layout & 1u) return;
+        if (held & CONVERTING) continue; /* another lane makes this very copy */
+        if (atomic_compare_exchange_weak_explicit(&session->holds[op], &held, held | CONVERTING,
+                                                  memory_order_acquire, memory_order_relaxed))
+            break;
+    }
+    uint8_t other = layout == SPA_LAYOUT_PLAIN ? SPA_LAYOUT_BLOCKED : SPA_LAYOUT_PLAIN;
+    blocking_backend(model)->convert(&model->graph->ops[op].out, value_in(session, op, other),
+                                     value_in(session, op, layout), layout == SPA_LAYOUT_PLAIN);
+    atomic_store_explicit(&session->holds[op], 1u << SPA_LAYOUT_PLAIN | 1u << SPA_LAYOUT_BLOCKED,
+                          memory_order_release);
+}
+
+bool spa_session_is_ready(const spa_session *session, const spa_backend *backend, size_t op)
+{
+    int slot = prepared_index(session->model, backend);
+    if (!session->holds || slot < 0 || session->model->graph->ops[op].kind == SPA_OP_RESHAPE)
+        return true;
+    return holds(session, op, layout_for(session->model, slot, (int32_t)op));
+}
+
+static spa_status fail_unprepared(const spa_model *model, const spa_backend *backend,
+                                  spa_error *err)
+{
+    return spa_fail(err, SPA_E_INVALID, "model '%s' is not prepared for backend '%s'",
+                    model->graph->name, backend->name);
+}
+
+spa_status spa_session_convert(spa_session *session, const spa_backend *backend, size_t op,
+                               spa_error *err)
+{
+    int slot = prepared_index(session->model, backend);
+    if (slot < 0) return fail_unprepared(session->model, backend, err);
+    if (session->holds && session->model->graph->ops[op].kind != SPA_OP_RESHAPE)
+        convert_to(session, op, layout_for(session->model, slot, (int32_t)op));
+    return SPA_OK;
+}
+
+const float *spa_session_plain(spa_session *session, size_t op)
+{
+    if (session->holds && session->model->graph->ops[op].kind != SPA_OP_RESHAPE)
+        convert_to(session, op, SPA_LAYOUT_PLAIN);
+    return session->outputs[op];
+}
+
+/* ---- running
+ * ------------------------------------------------------------------------------------- */
+
+/* Addresses of an operator's inputs in the layouts of a backend, converted where they must be. */
+static void gather(spa_session *session, int slot, const spa_op *op, const float **inputs)
+{
+    const spa_model *model = session->model;
+    for (uint32_t i = 0; i < op->n_inputs; i++) {
+        int32_t from = model->graph->inputs[op->first_input + i];
+        inputs[i] = session->inputs[op->first_input + i];
+        if (from < 0 || model->graph->ops[from].kind == SPA_OP_RESHAPE) continue;
+        uint8_t layout = layout_for(model, slot, from);
+        if (!holds(session, (size_t)from, layout)) convert_to(session, (size_t)from, layout);
+        inputs[i] = value_in(session, (size_t)from, layout);
+    }
 }
 
 spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, size_t index,
@@ -123,10 +237,14 @@ spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, 
     const spa_model *model = session->model;
     const spa_op *op = &model->graph->ops[index];
     int slot = prepared_index(model, backend);
-    if (slot < 0)
-        return spa_fail(err, SPA_E_INVALID, "model '%s' is not prepared for backend '%s'",
-                        model->graph->name, backend->name);
+    if (slot < 0) return fail_unprepared(model, backend, err);
     if (op->kind == SPA_OP_RESHAPE) return SPA_OK;
+    if (model->layouts[slot] && !session->holds)
+        return spa_fail(err, SPA_E_INVALID,
+                        "the session of model '%s' was planned before backend '%s' was prepared",
+                        model->graph->name, backend->name);
+    const float *inputs[SPA_MAX_OP_INPUTS];
+    uint8_t layout = layout_for(model, slot, (int32_t)index);
     spa_kernel_args args = {
         .graph = model->graph,
         .op = op,
@@ -136,6 +254,12 @@ spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, 
         .output = session->outputs[index],
         .workspace = workspace,
     };
+    if (session->holds) {
+        gather(session, slot, op, inputs);
+        args.inputs = inputs;
+        args.output = value_in(session, index, layout);
+        atomic_store_explicit(&session->holds[index], 1u << layout, memory_order_release);
+    }
     return backend->run(&args, err);
 }
 
@@ -153,7 +277,11 @@ spa_status spa_session_run(spa_session *session, const spa_backend *const *backe
 double spa_session_output_zeros(const spa_session *session, size_t op)
 {
     size_t n = spa_shape_count(&session->model->graph->ops[op].out);
-    return (double)spa_vector_best()->count_zeros(session->outputs[op], n) / (double)n;
+    const float *values = session->outputs[op];
+    bool view = session->model->graph->ops[op].kind == SPA_OP_RESHAPE;
+    if (session->holds && !view && !holds(session, op, SPA_LAYOUT_PLAIN))
+        values = blocked_of(session, op); /* the same values in another order */
+    return (double)spa_vector_best()->count_zeros(values, n) / (double)n;
 }
 
 double spa_nmse(const float *x, const float *reference, size_t n)

@@ -10,6 +10,8 @@
 #ifndef SPA_KERNELS_MODEL_H
 #define SPA_KERNELS_MODEL_H
 
+#include <stdatomic.h>
+
 #include "kernels/backend.h"
 
 #ifdef __cplusplus
@@ -26,7 +28,8 @@ typedef struct spa_model {
     float **params; /* [n_ops * SPA_MAX_PARAMS] into it */
     size_t n_prepared;
     const spa_backend *prepared[SPA_MODEL_BACKENDS];
-    void **states[SPA_MODEL_BACKENDS]; /* [n_ops] per prepared backend */
+    void **states[SPA_MODEL_BACKENDS];    /* [n_ops] per prepared backend */
+    uint8_t *layouts[SPA_MODEL_BACKENDS]; /* [n_ops] spa_layout, or NULL: all plain */
 } spa_model;
 
 /* Draws the weights (streams named by `seed` and operator) and sets the statistics of each batch
@@ -52,8 +55,11 @@ typedef struct spa_session {
     const spa_model *model;
     size_t memory_bytes;
     float *memory;
-    float **outputs;      /* [n_ops]; a reshape's is its input's */
-    const float **inputs; /* [n_edges], as graph->inputs */
+    float **outputs;       /* [n_ops] plain; a reshape's is its input's */
+    float *blocked_memory; /* a second one of that size, where a prepared backend has blocked
+                              layouts; a tensor lies at the same place in both */
+    atomic_uchar *holds;   /* [n_ops] bit l: the value is there in layout l; with blocked_memory */
+    const float **inputs;  /* [n_edges], as graph->inputs */
     float *graph_inputs[4];
 } spa_session;
 
@@ -67,8 +73,19 @@ SPA_API void spa_session_fini(spa_session *session);
 /* Seeded values of mean 0 and variance 1 in all graph inputs, a fraction `zeros` of them 0. */
 SPA_API void spa_session_fill_inputs(spa_session *session, uint64_t seed, double zeros);
 
-/* Runs one operator by a prepared backend. workspace: spa_model_workspace_bytes, aligned to
- * SPA_KERNEL_ALIGN. A reshape costs nothing: its output is its input. */
+/* Is an operator's output there in the layout in which `backend` reads it? */
+SPA_API bool spa_session_is_ready(const spa_session *session, const spa_backend *backend,
+                                  size_t op);
+/* Makes it so: a copy, unless it is. Lanes may call it at the same time. */
+SPA_API spa_status spa_session_convert(spa_session *session, const spa_backend *backend, size_t op,
+                                       spa_error *err);
+/* An operator's output, row-major: converted where it is only there in another layout. */
+SPA_API const float *spa_session_plain(spa_session *session, size_t op);
+
+/* Runs one operator by a prepared backend; inputs that are not there in its layout are converted.
+ * The session must have been planned after the backend was prepared. workspace:
+ * spa_model_workspace_bytes, aligned to SPA_KERNEL_ALIGN. A reshape costs nothing: its output is
+ * its input. */
 SPA_API spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, size_t op,
                                       void *workspace, spa_error *err);
 

@@ -343,7 +343,7 @@ static void note_hand_offs(const model_profile *m, const spa_samples *s, spa_pro
 
 static spa_status prepare(model_profile *m, spa_error *err)
 {
-    spa_hardware_options options = spa_hardware_default();
+    spa_hardware_options options = spa_hardware_measuring();
     options.slots = m->options->corun && m->n_lanes > 1 ? 2 : 1;
     options.seed = m->options->seed;
     SPA_TRY(spa_model_init(&m->model, m->graph, m->options->seed, err));

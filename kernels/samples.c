@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 
+#define LEVEL_TOLERANCE 1.1
+
 spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lanes, size_t capacity,
                             spa_error *err)
 {
@@ -17,6 +19,7 @@ spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lan
     SPA_TRY(spa_alloc(&s->total, capacity, sizeof *s->total, err));
     SPA_TRY(spa_alloc(&s->round, capacity, sizeof *s->round, err));
     SPA_TRY(spa_alloc(&s->slot, capacity, sizeof *s->slot, err));
+    SPA_TRY(spa_alloc(&s->level, capacity, sizeof *s->level, err));
     SPA_TRY(spa_alloc(&s->kept, capacity, sizeof *s->kept, err));
     SPA_TRY(spa_alloc(&s->typical, capacity, sizeof *s->typical, err));
     SPA_TRY(spa_alloc(&s->begin, capacity, s->n_ops * sizeof *s->begin, err));
@@ -32,6 +35,7 @@ void spa_samples_fini(spa_samples *s)
     free(s->total);
     free(s->round);
     free(s->slot);
+    free(s->level);
     free(s->kept);
     free(s->typical);
     free(s->begin);
@@ -80,13 +84,14 @@ static float gap_us(const spa_graph *graph, const spa_hardware_op *ops, size_t o
 }
 
 void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_record *record,
-                     uint64_t q, uint16_t round, uint8_t slot)
+                     uint64_t q, uint16_t round, uint8_t slot, double level)
 {
     const spa_hardware_op *ops = spa_hardware_ops(record, q);
     size_t row = s->count++, n_copies = s->n_tensors * s->n_lanes;
     s->total[row] = (double)(record->finish_ns[q] - record->arrive_ns[q]) * 1e-3;
     s->round[row] = round;
     s->slot[row] = slot;
+    s->level[row] = (float)level;
     s->kept[row] = s->typical[row] = true;
     s->digest = SPA_HASH_SEED;
     for (size_t i = 0; i < s->n_ops; i++) {
@@ -132,12 +137,24 @@ double spa_samples_median(const spa_samples *s, double *scratch)
     return spa_samples_quantile(s, 0.5, scratch);
 }
 
+/* Leaves out what ran at another level than usual, unless that is most of it. */
+static void judge_levels(spa_samples *s)
+{
+    size_t usual = 0;
+    for (size_t r = 0; r < s->count; r++) {
+        double ratio = (double)s->level[r] / s->usual_level;
+        s->kept[r] = !(ratio > LEVEL_TOLERANCE || ratio < 1 / LEVEL_TOLERANCE);
+        usual += s->kept[r];
+    }
+    for (size_t r = 0; r < s->count && usual < s->count / 3; r++) s->kept[r] = true;
+}
+
 /* Requests of different slots may be different work (each on a lane of its own). */
 static void judge_slot(spa_samples *s, int slot, double burst_factor, double *scratch)
 {
     double limit = burst_factor * quantile(s, slot, 0.5, scratch);
     for (size_t r = 0; r < s->count; r++)
-        if (s->slot[r] == slot) s->kept[r] = s->total[r] <= limit;
+        if (s->slot[r] == slot && s->total[r] > limit) s->kept[r] = false;
     double low = quantile(s, slot, 0.25, scratch), high = quantile(s, slot, 0.75, scratch);
     for (size_t r = 0; r < s->count; r++)
         if (s->slot[r] == slot)
@@ -147,10 +164,9 @@ static void judge_slot(spa_samples *s, int slot, double burst_factor, double *sc
 void spa_samples_judge(spa_samples *s, double burst_factor, double *scratch)
 {
     int last_slot = 0;
-    for (size_t r = 0; r < s->count; r++) {
-        s->kept[r] = true;
+    judge_levels(s);
+    for (size_t r = 0; r < s->count; r++)
         if (s->slot[r] > last_slot) last_slot = s->slot[r];
-    }
     for (int slot = 0; slot <= last_slot; slot++) judge_slot(s, slot, burst_factor, scratch);
     s->n_kept = s->n_typical = 0;
     for (size_t r = 0; r < s->count; r++) {

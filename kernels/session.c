@@ -109,6 +109,11 @@ static spa_status place(spa_session *session, planner *p, spa_error *err)
         floats += (spa_shape_count(&g->graph_inputs[k]) + unit - 1) / unit * unit;
     session->memory_bytes = floats * sizeof(float);
     SPA_TRY(spa_alloc_aligned(&session->memory, session->memory_bytes, err));
+    for (size_t b = 0; b < session->model->n_prepared && !session->holds; b++) {
+        if (!session->model->layouts[b]) continue;
+        SPA_TRY(spa_alloc_aligned(&session->blocked_memory, session->memory_bytes, err));
+        SPA_TRY(spa_alloc(&session->holds, g->n_ops, sizeof *session->holds, err));
+    }
     for (size_t k = 0; k < g->n_graph_inputs; k++) {
         session->graph_inputs[k] = session->memory + offset;
         offset += (spa_shape_count(&g->graph_inputs[k]) + unit - 1) / unit * unit;
@@ -157,6 +162,8 @@ spa_status spa_session_init(spa_session *session, const spa_model *model, spa_bu
 void spa_session_fini(spa_session *session)
 {
     free(session->memory);
+    free(session->blocked_memory);
+    free(session->holds);
     free(session->outputs);
     free(session->inputs);
     *session = (spa_session){0};

@@ -413,10 +413,10 @@ static spa_status prepare(const spa_graph *graph, const spa_op *op, const float 
     return SPA_OK;
 }
 
-static size_t workspace_bytes(const spa_graph *graph, const spa_op *op)
+static size_t workspace_bytes(const spa_graph *graph, const spa_op *op, const void *state)
 {
     product p;
-    size_t dense = spa_backend_blas.workspace_bytes(graph, op);
+    size_t dense = spa_backend_blas.workspace_bytes(graph, op, NULL);
     if (!is_candidate(graph, op, &p)) return dense;
     size_t bytes = scratch_cut(&p, op->kind == SPA_OP_MATMUL, NULL, NULL);
     return bytes > dense ? bytes : dense;

@@ -68,16 +68,51 @@ static void check(const loose_op *l, const char *how, double zeros)
               spa_op_kind_name(l->args.op->kind), how, zeros, nmse);
 }
 
+/* Runs with inputs and output in the backend's layouts; the output comes back row-major. */
+static spa_status run_in_layouts(const loose_op *l, const spa_backend *backend)
+{
+    const spa_graph *g = l->args.graph;
+    const spa_op *op = l->args.op;
+    uint8_t *layouts = calloc(g->n_ops, 1);
+    const float *inputs[SPA_MAX_OP_INPUTS];
+    float *owned[SPA_MAX_OP_INPUTS] = {NULL}, *blocked = NULL;
+    spa_kernel_args args = l->args;
+    spa_error err = {0};
+    if (backend->layouts) backend->layouts(g, layouts);
+    for (uint32_t i = 0; i < op->n_inputs; i++) {
+        int32_t from = g->inputs[op->first_input + i];
+        inputs[i] = l->args.inputs[i];
+        if (from < 0 || layouts[from] == SPA_LAYOUT_PLAIN) continue;
+        owned[i] = aligned((size_t)spa_shape_elements(&g->ops[from].out) * sizeof(float));
+        backend->convert(&g->ops[from].out, inputs[i], owned[i], false);
+        inputs[i] = owned[i];
+    }
+    args.inputs = inputs;
+    if (layouts[op - g->ops] == SPA_LAYOUT_BLOCKED) {
+        args.output = blocked = aligned(l->count * sizeof(float));
+        memset(blocked, 0xff, l->count * sizeof(float)); /* NaN */
+    }
+    spa_status status = backend->run(&args, &err);
+    if (blocked) backend->convert(&op->out, blocked, l->args.output, true);
+    for (uint32_t i = 0; i < op->n_inputs; i++) free(owned[i]);
+    free(blocked);
+    free(layouts);
+    cr_assert_eq(status, SPA_OK, "%s", err.message);
+    return status;
+}
+
 static void check_backend(loose_op *l, const spa_backend *backend, double zeros)
 {
     void *state;
     const spa_vector *tables[4];
-    size_t bytes = backend->workspace_bytes(l->args.graph, l->args.op);
-    cr_assert_eq(backend->prepare(l->args.graph, l->args.op, l->args.params, &state, NULL), SPA_OK);
+    spa_error err = {0};
+    cr_assert_eq(backend->prepare(l->args.graph, l->args.op, l->args.params, &state, &err), SPA_OK,
+                 "%s: %s", l->args.op->name, err.message);
+    size_t bytes = backend->workspace_bytes(l->args.graph, l->args.op, state);
     l->args.state = state;
     l->args.workspace = aligned(bytes);
     poison(l, bytes);
-    cr_assert_eq(backend->run(&l->args, NULL), SPA_OK);
+    run_in_layouts(l, backend);
     check(l, backend->name, zeros);
     if (backend == &spa_backend_sparse) {
         size_t n = spa_vector_all(tables);
@@ -98,13 +133,17 @@ void expect_agreement(const spa_graph *graph)
     size_t n_backends;
     const spa_backend *const *backends = spa_backends(&n_backends);
     cr_assert_eq(spa_model_init(&model, graph, 9, &err), SPA_OK, "%s", err.message);
-    for (size_t b = 0; b < n_backends; b++)
-        cr_assert_eq(backends[b]->probe(&err), SPA_OK, "%s", err.message);
+    bool here[16] = {false};
+    for (size_t b = 0; b < n_backends; b++) {
+        here[b] = backends[b]->probe(&err) == SPA_OK;
+        if (!here[b]) cr_log_warn("%s is not compared: %s", backends[b]->name, err.message);
+    }
     for (size_t op = 0; op < graph->n_ops; op++) {
         for (size_t z = 0; z < sizeof zeros / sizeof zeros[0]; z++) {
             loose_op loose;
             loosen(&loose, &model, op, zeros[z]);
-            for (size_t b = 0; b < n_backends; b++) check_backend(&loose, backends[b], zeros[z]);
+            for (size_t b = 0; b < n_backends; b++)
+                if (here[b]) check_backend(&loose, backends[b], zeros[z]);
             tighten(&loose);
         }
     }

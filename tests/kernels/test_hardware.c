@@ -7,6 +7,7 @@
 #include "kernels/hardware.h"
 #include "sim/audit.h"
 #include "tests/kernels/agree.h"
+#include "tests/oom.h"
 #include "tests/random_graph.h"
 
 /* A graph on two lanes: table, model, hardware, and the answer of one lane alone. */
@@ -141,4 +142,156 @@ Test(hardware, every_placement_of_mobilenet_v2_gives_the_same_answer)
     bench b = {0};
     must(spa_zoo_build(&b.graph, "mobilenet_v2", 1, SPA_FP32, "relu50", &err), &err);
     expect_any_placement_agrees(&b, "cpu:0=sparse,cpu:1=blas", 6);
+}
+
+Test(hardware, lanes_with_kernels_of_different_layouts_give_the_same_answer)
+{
+    spa_error err = {0};
+    bench b = {0};
+    if (spa_backend_onednn.probe(&err) != SPA_OK) cr_skip_test("%s", err.message);
+    must(spa_zoo_build(&b.graph, "resnet18", 1, SPA_FP32, "relu50", &err), &err);
+    expect_any_placement_agrees(&b, "cpu:0=sparse,cpu:1=onednn", 4);
+}
+
+Test(hardware, transformers_and_squeeze_excitation_too)
+{
+    static const char *const models[] = {"mobilenet_v3_small", "swin_t"};
+    spa_error err = {0};
+    if (spa_backend_onednn.probe(&err) != SPA_OK) cr_skip_test("%s", err.message);
+    for (int i = 0; i < 2; i++) {
+        bench b = {0};
+        must(spa_zoo_build(&b.graph, models[i], 1, SPA_FP32, "relu50", &err), &err);
+        expect_any_placement_agrees(&b, "cpu:0=onednn,cpu:1=blas", 3);
+    }
+}
+
+Test(hardware, random_graphs_in_every_placement)
+{
+    spa_error err = {0};
+    const char *lanes = spa_backend_onednn.probe(&err) == SPA_OK ? "cpu:0=onednn,cpu:1=sparse"
+                                                                 : "cpu:0=blas,cpu:1=sparse";
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        bench b = {0};
+        must(random_graph(&b.graph, seed, 24, &err), &err);
+        expect_any_placement_agrees(&b, lanes, 4);
+    }
+}
+
+Test(hardware, several_requests_in_flight_each_get_their_own_answer)
+{
+    spa_error err = {0};
+    bench b = {0};
+    spa_hardware_record record;
+    spa_run_result result;
+    must(tiny_branch(&b.graph, &err), &err);
+    begin(&b, "cpu:0=blas,cpu:1=sparse", 4);
+    for (size_t i = 0; i < b.graph.n_ops; i++) b.schedule.processor[i] = i % 2;
+    must(spa_hardware_record_init(&record, b.hardware, 12, true, &err), &err);
+    run(&b, &record, &result);
+    audit_events(&b, &record, &result);
+    cr_assert_eq(result.requests, 12);
+    size_t last = b.graph.n_ops - 1, n = (size_t)spa_shape_elements(&b.graph.ops[last].out);
+    const float *first = spa_hardware_session(b.hardware, 0)->outputs[last];
+    for (uint32_t slot = 1; slot < 4; slot++) /* inputs differ from slot to slot */
+        cr_assert(spa_nmse(spa_hardware_session(b.hardware, slot)->outputs[last], first, n) > 0.1);
+    spa_hardware_record_fini(&record);
+    end(&b);
+}
+
+Test(hardware, what_does_not_fit_is_refused)
+{
+    spa_error err = {0};
+    bench b = {0};
+    must(tiny_branch(&b.graph, &err), &err);
+    begin(&b, "cpu:0=blas,cpu:1=blas", 1);
+    spa_run_config config = b.config;
+    config.scenario = spa_scenario_closed(2, 4);
+    cr_assert_eq(spa_hardware_config(b.hardware, &config, &err), SPA_E_RANGE);
+    cr_assert_not_null(strstr(err.message, "2 requests in flight"), "%s", err.message);
+    b.costs.links[0][1].on_lane = false;
+    config = b.config;
+    cr_assert_eq(spa_hardware_config(b.hardware, &config, &err), SPA_E_INVALID);
+    b.costs.links[0][1].on_lane = true;
+    spa_lane_set wide = b.lanes;
+    spa_hardware *hardware;
+    spa_hardware_options options = spa_hardware_default();
+    options.slots = 0;
+    cr_assert_eq(spa_hardware_new(&hardware, &b.lanes, &b.model, &options, &err), SPA_E_RANGE);
+    wide.count = 0;
+    options.slots = 1;
+    cr_assert_eq(spa_hardware_new(&hardware, &wide, &b.model, &options, &err), SPA_E_RANGE);
+    cr_assert_null(hardware);
+    end(&b);
+}
+
+/* A policy that asks for the impossible in the middle of a run. */
+static void place_wrongly(const void *self, void *memory, const spa_view *view, uint32_t op,
+                          spa_action *action)
+{
+    action->processor = op < 2 ? 0 : 7;
+}
+
+static const spa_policy wrong = {.abi = SPA_POLICY_ABI,
+                                 .struct_size = sizeof(spa_policy),
+                                 .name = "wrong",
+                                 .capabilities = SPA_CAP_PLACE,
+                                 .objectives = SPA_OBJECTIVE_LATENCY,
+                                 .place = place_wrongly};
+
+Test(hardware, a_policy_that_acts_illegally_ends_the_run_and_the_next_one_works)
+{
+    spa_error err = {0};
+    bench b = {0};
+    spa_engine *engine;
+    spa_run_result result;
+    must(tiny_branch(&b.graph, &err), &err);
+    begin(&b, "cpu:0=blas,cpu:1=blas", 1);
+    spa_run_config config = b.config;
+    config.schedule = NULL;
+    config.policy = &wrong;
+    must(spa_engine_new(&engine, &config, &err), &err);
+    cr_assert_eq(spa_hardware_run(b.hardware, engine, NULL, NULL, &result, &err), SPA_E_ILLEGAL);
+    cr_assert_not_null(strstr(err.message, "wrong"), "%s", err.message);
+    spa_engine_free(engine);
+    run(&b, NULL, &result);
+    cr_assert_eq(result.requests, 3);
+    end(&b);
+}
+
+Test(hardware, an_interrupt_ends_the_run_and_the_next_one_works)
+{
+    spa_error err = {0};
+    bench b = {0};
+    spa_engine *engine;
+    spa_run_result result;
+    must(tiny_branch(&b.graph, &err), &err);
+    begin(&b, "cpu:0=blas,cpu:1=blas", 1);
+    must(spa_engine_new(&engine, &b.config, &err), &err);
+    spa_hardware_interrupt(b.hardware);
+    cr_assert_eq(spa_hardware_run(b.hardware, engine, NULL, NULL, &result, &err),
+                 SPA_E_INTERRUPTED);
+    spa_engine_free(engine);
+    run(&b, NULL, &result);
+    cr_assert_eq(result.requests, 3);
+    end(&b);
+}
+
+Test(hardware, nothing_is_allocated_between_the_first_operator_and_the_last)
+{
+    spa_error err = {0};
+    bench b = {0};
+    spa_engine *engine;
+    spa_run_result result;
+    const char *lanes = spa_backend_onednn.probe(&err) == SPA_OK ? "cpu:0=onednn,cpu:1=sparse"
+                                                                 : "cpu:0=blas,cpu:1=sparse";
+    must(tiny_branch(&b.graph, &err), &err);
+    begin(&b, lanes, 1);
+    for (size_t i = 0; i < b.graph.n_ops; i++) b.schedule.processor[i] = i % 2;
+    run(&b, NULL, &result); /* warm */
+    must(spa_engine_new(&engine, &b.config, &err), &err);
+    oom_fail_at(-1); /* only count */
+    must(spa_hardware_run(b.hardware, engine, NULL, NULL, &result, &err), &err);
+    cr_assert_eq(oom_count(), 0);
+    spa_engine_free(engine);
+    end(&b);
 }
