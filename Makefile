@@ -1,5 +1,6 @@
 # SparOA testbed. One non-recursive Makefile; variants build side by side in build/$(VARIANT).
 #   VARIANT=release|debug|asan|tsan|cov|fuzz     V=1: print whole commands
+#   CUDA=auto|0|1: kernels for NVIDIA GPUs (cuda.mk)
 # `make help` lists the targets.
 
 VARIANT ?= release
@@ -45,14 +46,15 @@ PKG_LIBS   = $(filter-out -lgslcblas,$(shell pkg-config --libs $(PKGS) 2>/dev/nu
 BLAS_LIBS  = $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
 CFLAGS_ALL  = $(COMMON) $(FLAGS_$(VARIANT)) $(PKG_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = $(FLAGS_$(VARIANT)) -pthread $(LDFLAGS)
-LIBS        = $(PKG_LIBS) $(BLAS_LIBS) -ldl -lm
+LIBS        = $(PKG_LIBS) $(BLAS_LIBS) $(CUDA_LIBS) -ldl -lm
 
 # Version: the last commit, or "unversioned" outside git.
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
 # ---------------------------------------------------------------- sources
 SRC_LIB   := $(foreach r,base traces devices sim policies,$(wildcard $(r)/*.c))
-SRC_KERN  := $(wildcard kernels/*.c kernels/*/*.c)
+include cuda.mk
+.DEFAULT_GOAL := all
 SRC_EXP   := $(wildcard experiments/*.c)
 # Programs of experiments/ with a main() of their own.
 MAINS     := sparoa fit_orin fidelity bench
@@ -63,7 +65,7 @@ SRC_CLI   := $(filter-out $(SRC_MAIN) $(SRC_FIT) $(SRC_BENCH),$(SRC_EXP))
 SRC_TEST  := $(filter-out tests/program/% tests/fuzz/% tests/data/%,$(wildcard tests/*.c tests/*/*.c))
 obj        = $(patsubst %.c,$(B)/%.o,$(1))
 OBJ_LIB   := $(call obj,$(SRC_LIB))
-OBJ_KERN  := $(call obj,$(SRC_KERN))
+OBJ_KERN  := $(call obj,$(SRC_KERN)) $(OBJ_CU)
 OBJ_CLI   := $(call obj,$(SRC_CLI))
 OBJ_FIT   := $(call obj,$(SRC_FIT))
 OBJ_BENCH := $(call obj,$(SRC_BENCH))
@@ -76,6 +78,7 @@ BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
         clean help
 
 all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions
+	@echo '$(CUDA_SAYS)'
 
 include build.mk
 -include demo.mk fidelity.mk fuzz.mk

@@ -33,8 +33,8 @@ $(B)/%.o: %.c $(B)/.flags
 # The simulator alone, without BLAS kernels, CUDA or threads of its own.
 $(B)/libsparoa.a: $(OBJ_LIB)
 	@rm -f $@; ar rcs $@ $^
-$(B)/libkernels.a: $(OBJ_KERN)
-	@rm -f $@; ar rcs $@ $^
+$(B)/libkernels.a: $(OBJ_KERN) $(B)/.cuda
+	@rm -f $@; ar rcs $@ $(filter %.o,$^)
 
 # Programs: what is linked beside the rooms. Only the fitting programs read compressed data and
 # compute SHA-256 sums.
