@@ -7,6 +7,7 @@
 #include "kernels/model.h"
 #include "kernels/sparse.h"
 #include "kernels/vector.h"
+#include "tests/kernels/plan_backend.h"
 
 /* Inputs and outputs of one operator, cut loose from the graph around it. */
 typedef struct loose_op {
@@ -61,10 +62,10 @@ static void poison(loose_op *l, size_t workspace_bytes)
     memset(l->args.workspace, 0xff, workspace_bytes);
 }
 
-static void check(const loose_op *l, const char *how, double zeros)
+static void check(const loose_op *l, const char *how, double limit, double zeros)
 {
     double nmse = spa_nmse(l->args.output, l->expected, l->count);
-    cr_expect(nmse <= AGREE_NMSE, "%s (%s) by %s, %g zeros: NMSE %g", l->args.op->name,
+    cr_expect(nmse <= limit, "%s (%s) by %s, %g zeros: NMSE %g", l->args.op->name,
               spa_op_kind_name(l->args.op->kind), how, zeros, nmse);
 }
 
@@ -101,7 +102,7 @@ static spa_status run_in_layouts(const loose_op *l, const spa_backend *backend)
     return status;
 }
 
-static void check_backend(loose_op *l, const spa_backend *backend, double zeros)
+static void check_backend(loose_op *l, const spa_backend *backend, double limit, double zeros)
 {
     void *state;
     const spa_vector *tables[4];
@@ -113,12 +114,12 @@ static void check_backend(loose_op *l, const spa_backend *backend, double zeros)
     l->args.workspace = aligned(bytes);
     poison(l, bytes);
     run_in_layouts(l, backend);
-    check(l, backend->name, zeros);
+    check(l, backend->name, limit, zeros);
     if (backend == &spa_backend_sparse) {
         size_t n = spa_vector_all(tables);
         for (size_t i = 0; i < n; i++) {
             poison(l, bytes);
-            if (spa_sparse_multiply(&l->args, tables[i])) check(l, tables[i]->isa, zeros);
+            if (spa_sparse_multiply(&l->args, tables[i])) check(l, tables[i]->isa, limit, zeros);
         }
     }
     free(l->args.workspace);
@@ -143,7 +144,10 @@ void expect_agreement(const spa_graph *graph)
             loose_op loose;
             loosen(&loose, &model, op, zeros[z]);
             for (size_t b = 0; b < n_backends; b++)
-                if (here[b]) check_backend(&loose, backends[b], zeros[z]);
+                if (here[b]) check_backend(&loose, backends[b], AGREE_NMSE, zeros[z]);
+            check_backend(&loose, &plan_backend, AGREE_NMSE, zeros[z]);
+            check_backend(&loose, &plan_backend_direct, AGREE_NMSE, zeros[z]);
+            check_backend(&loose, &plan_backend_half, AGREE_HALF_NMSE, zeros[z]);
             tighten(&loose);
         }
     }
