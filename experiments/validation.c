@@ -92,6 +92,9 @@ static spa_status add_policy(validator *v, const char *name, spa_error *err)
 static spa_status add_file(validator *v, const char *path, spa_error *err)
 {
     validated_entry *e = add_row(v, "file", "%.90s", path);
+    spa_validated *row = &v->out->rows[v->out->n_rows - 1];
+    for (int side = 0; side < 2; side++)
+        SPA_TRY(spa_alloc(&row->steps[side], v->graph->n_ops, sizeof(spa_step), err));
     return spa_schedule_read_csv(&e->schedule, &v->costs, path, err);
 }
 
@@ -290,7 +293,11 @@ spa_status spa_validation_run(spa_validation *out, const spa_trace *trace, const
 
 void spa_validation_fini(spa_validation *v)
 {
-    for (size_t i = 0; i < v->n_rows; i++) spa_schedule_fini(&v->rows[i].placement);
+    for (size_t i = 0; i < v->n_rows; i++) {
+        spa_schedule_fini(&v->rows[i].placement);
+        free(v->rows[i].steps[0]);
+        free(v->rows[i].steps[1]);
+    }
     free(v->rows);
     *v = (spa_validation){0};
 }

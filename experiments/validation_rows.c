@@ -71,6 +71,7 @@ void validation_take_simulated(validator *v, spa_validated *row, uint64_t reques
     free(arrive);
     if (k > 1) return;
     spa_steps_from_events(&v->costs, v->events, v->n_events, 0, v->parts, v->steps);
+    if (row->steps[1]) memcpy(row->steps[1], v->steps, v->graph->n_ops * sizeof *v->steps);
     spa_budget_of(v->graph, v->steps, &row->simulated);
 }
 
@@ -131,6 +132,20 @@ static void add_measured_budget(validator *v, const spa_samples *s, size_t r, sp
     for (int c = 0; c < SPA_COMPONENT_COUNT; c++) sum->us[c] += budget.us[c];
 }
 
+/* Means of the typical inferences. */
+static void measure_steps(const spa_samples *s, spa_step *steps)
+{
+    for (size_t i = 0; i < s->n_ops; i++) {
+        double begin = spa_samples_typical(s, -1, s->begin + i, s->n_ops);
+        steps[i] = (spa_step){
+            .begin = begin,
+            .end = begin + spa_samples_typical(s, -1, s->kernel + i, s->n_ops),
+            .copy = spa_samples_typical(s, -1, s->lead + i, s->n_ops),
+            .lane = s->lane[i],
+        };
+    }
+}
+
 static void measure_budget(validator *v, const spa_samples *s, spa_validated *row)
 {
     spa_budget sum = {{0}};
@@ -138,6 +153,7 @@ static void measure_budget(validator *v, const spa_samples *s, spa_validated *ro
         if (s->typical[r]) add_measured_budget(v, s, r, &sum);
     for (int c = 0; c < SPA_COMPONENT_COUNT; c++)
         row->measured.us[c] = sum.us[c] / (double)s->n_typical;
+    if (row->steps[0]) measure_steps(s, row->steps[0]);
 }
 
 /* ---- measured: totals
@@ -263,11 +279,11 @@ static void find_floor(spa_validation *v, double *scratch)
     size_t n = 0;
     v->floor_median = v->floor_p95 = NAN;
     for (size_t i = 0; i < v->n_rows; i++)
-        if (counts(&v->rows[i]) && isfinite(v->rows[i].halves_ms[1]))
+        if (counts(&v->rows[i]) && isfinite(v->rows[i].halves_ms[0] + v->rows[i].halves_ms[1]))
             spa_moments_add(&common, v->rows[i].halves_ms[1] / v->rows[i].halves_ms[0]);
     for (size_t i = 0; i < v->n_rows && common.count; i++) {
         const spa_validated *r = &v->rows[i];
-        if (counts(r) && isfinite(r->halves_ms[1]))
+        if (counts(r) && isfinite(r->halves_ms[0] + r->halves_ms[1]))
             scratch[n++] = fabs(r->halves_ms[1] / r->halves_ms[0] / common.mean - 1);
     }
     if (n == 0) return;
