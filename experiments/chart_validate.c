@@ -8,8 +8,7 @@
 
 #define PERCENT 100
 
-/* ---- scatter
- * ------------------------------------------------------------------------------------- */
+/* ---- scatter --------------------------------------------------------------------------------- */
 
 enum { PANEL = 330, SCATTER_HEIGHT = 420, PANELS_MAX = 6 };
 
@@ -31,7 +30,7 @@ static void put_points(spa_figure *f, const spa_validation *v, size_t panel)
         for (size_t i = 0; i < v->n_rows; i++) {
             const spa_validated *r = &v->rows[i];
             if (r->is_skipped || strcmp(r->kind, kinds[k].kind) != 0) continue;
-            spa_string_append(&f->data, "%.6f %.6f %.6f\n", r->simulated_ms * v->scale,
+            spa_string_append(&f->data, "%.6f %.6f %.6f\n", r->simulated_ms * r->scale,
                               r->measured_ms, r->spread_ms);
         }
         spa_string_append(&f->data, "NaN NaN NaN\nEOD\n"); /* never empty */
@@ -45,8 +44,8 @@ static void put_panel(spa_figure *f, const spa_validation *v, size_t panel, size
     for (size_t i = 0; i < v->n_rows; i++) {
         const spa_validated *r = &v->rows[i];
         if (r->is_skipped) continue;
-        low = fmin(low, fmin(r->measured_ms - r->spread_ms, r->simulated_ms * v->scale));
-        high = fmax(high, fmax(r->measured_ms + r->spread_ms, r->simulated_ms * v->scale));
+        low = fmin(low, fmin(r->measured_ms - r->spread_ms, r->simulated_ms * r->scale));
+        high = fmax(high, fmax(r->measured_ms + r->spread_ms, r->simulated_ms * r->scale));
     }
     double room = (high - low) * 0.05;
     spa_string_append(&f->commands, "set lmargin at screen %.4f\nset rmargin at screen %.4f\n",
@@ -113,8 +112,7 @@ spa_status spa_chart_scatter(const char *path, const spa_validation *runs, size_
     return status;
 }
 
-/* ---- a run beside its simulation
- * ----------------------------------------------------------------- */
+/* ---- a run beside its simulation ------------------------------------------------------------- */
 
 enum { PAIR_WIDTH = 1000, ROW_HEIGHT = 44, HEAD = 70, FOOT = 90, LEFT = 150, RIGHT = 20 };
 #define LETTER 6.0 /* pixels that a letter of a label takes */
@@ -166,10 +164,10 @@ spa_status spa_chart_pair(const char *path, const spa_validation *v, const spa_v
         spa_string_append(&f.data, "%zu \"%s %s\"\n", k, c->lanes.lanes[k / 2].processor,
                           sides[k % 2]);
     spa_string_append(&f.data, "EOD\n");
-    put_bars(&f, g, r, v->scale, &end_ms);
+    put_bars(&f, g, r, r->scale, &end_ms);
     snprintf(line, sizeof line,
              "%.60s, %.80s: measured %.3f ms, simulated %.3f ms (x %.3f: %+.1f %%)", v->model,
-             r->id, r->measured_ms, r->simulated_ms, v->scale, r->error * PERCENT);
+             r->id, r->measured_ms, r->simulated_ms, r->scale, r->error * PERCENT);
     spa_string_append(
         &f.commands,
         "set lmargin at screen %.4f\nset rmargin at screen %.4f\nset tmargin at "

@@ -1,6 +1,7 @@
 /* results.db: what validate and replay found. A campaign is a run of experiment "validate" whose
  * metrics are measured, hence never repeatable. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "experiments/lanes_device.h"
 #include "experiments/results_db.h"
@@ -76,12 +77,16 @@ static spa_status add_metrics(spa_results *r, int64_t run, const spa_validation 
         {"kendall_tau", v->rescaled.tau},
         {"raw_median_error", v->raw.median},
         {"raw_p95_error", v->raw.p95},
-        {"scale", v->scale},
         {"noise_floor_median", v->floor_median},
         {"noise_floor_p95", v->floor_p95},
     };
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
         SPA_TRY(results_add_metric(r, run, metrics[i].name, metrics[i].value, 0, err));
+    for (size_t p = 0; p < v->n_lanes; p++) {
+        char name[32];
+        snprintf(name, sizeof name, "scale_lane%zu", p);
+        SPA_TRY(results_add_metric(r, run, name, v->lane_scale[p], 0, err));
+    }
     return SPA_OK;
 }
 
@@ -100,7 +105,7 @@ static spa_status store_one(spa_results *r, const spa_validation *v, const spa_h
         const spa_validated *row = &v->rows[i];
         if (row->is_skipped) continue;
         SPA_TRY(add_component(r, run, row->id, "total", row->measured_ms,
-                              row->simulated_ms * v->scale, err));
+                              row->simulated_ms * row->scale, err));
     }
     for (int k = 0; k < SPA_COMPONENT_COUNT && v->concurrency == 1; k++)
         SPA_TRY(add_component(r, run, "", spa_component_name((spa_component)k),

@@ -13,8 +13,7 @@
 #include "experiments/lanes_device.h"
 #include "experiments/validation_rows.h"
 
-/* ---- what is validated
- * --------------------------------------------------------------------------- */
+/* ---- what is validated ----------------------------------------------------------------------- */
 
 static validated_entry *add_row(validator *v, const char *kind, const char *format, ...)
     SPA_PRINTF(3, 4);
@@ -113,8 +112,7 @@ static spa_status add_rows(validator *v, spa_error *err)
     return SPA_OK;
 }
 
-/* ---- measuring
- * ----------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 /* One run at a time is interruptible: the handler needs a place to find it. */
 static spa_hardware *volatile interruptible;
@@ -166,8 +164,7 @@ static spa_status measure(validator *v, spa_error *err)
     return status;
 }
 
-/* ---- simulating
- * ---------------------------------------------------------------------------------- */
+/* ---- simulating ------------------------------------------------------------------------------ */
 
 static void keep_event(void *user, const spa_event *event)
 {
@@ -202,8 +199,7 @@ static spa_status simulate(validator *v, size_t i, spa_error *err)
     return status;
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static spa_status prepare_parts(validator *v, spa_error *err)
 {

@@ -7,8 +7,7 @@
 
 #define PERCENT 100
 
-/* ---- tables
- * -------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void put_row(spa_table *t, const spa_validated *r)
 {
@@ -61,12 +60,14 @@ static spa_status put_components(const spa_validation *v, spa_string *out, spa_e
 static void put_summary(const spa_validation *v, spa_string *out)
 {
     const spa_error_summary *s = &v->rescaled, *r = &v->raw;
+    spa_string_append(out, "  rescaled by the anchors (");
+    for (size_t p = 0; p < v->n_lanes; p++)
+        spa_string_append(out, "%sx %.3f", p ? ", " : "", v->lane_scale[p]);
     spa_string_append(out,
-                      "  rescaled by the anchors (x %.4f): median %.2f %% (%.2f to %.2f), p95 %.2f "
+                      "): median %.2f %% (%.2f to %.2f), p95 %.2f "
                       "%%, bias %+.2f %%, tau %.3f over %zu pairs\n",
-                      v->scale, s->median * PERCENT, s->median_ci[0] * PERCENT,
-                      s->median_ci[1] * PERCENT, s->p95 * PERCENT, s->bias * PERCENT, s->tau,
-                      s->pairs);
+                      s->median * PERCENT, s->median_ci[0] * PERCENT, s->median_ci[1] * PERCENT,
+                      s->p95 * PERCENT, s->bias * PERCENT, s->tau, s->pairs);
     spa_string_append(out, "  as profiled: median %.2f %%, p95 %.2f %%, bias %+.2f %%\n",
                       r->median * PERCENT, r->p95 * PERCENT, r->bias * PERCENT);
     spa_string_append(out,
@@ -88,8 +89,7 @@ static spa_status put_tables(const spa_validation *v, const spa_hardware_case *c
     return spa_string_ok(out, err);
 }
 
-/* ---- JSON
- * ---------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_json_schedule(spa_json *j, json_t *rows, const spa_validated *r)
 {
@@ -147,7 +147,9 @@ static void put_json_run(spa_json *j, json_t *runs, const spa_validation *v, con
     put_json_summary(j, latency, &v->rescaled);
     spa_json_set(j, latency, "noise_floor", spa_json_number(v->floor_median));
     spa_json_set(j, latency, "noise_floor_p95", spa_json_number(v->floor_p95));
-    spa_json_set(j, latency, "scale", spa_json_number(v->scale));
+    json_t *scales = spa_json_array(j, latency, "lane_scale");
+    for (size_t p = 0; p < v->n_lanes; p++)
+        spa_json_add(j, scales, spa_json_number(v->lane_scale[p]));
     put_json_summary(j, spa_json_member(j, run, "raw"), &v->raw);
     json_t *components = spa_json_array(j, run, "components");
     for (int c = 0; c < SPA_COMPONENT_COUNT && v->concurrency == 1; c++) {

@@ -49,8 +49,7 @@ void spa_samples_fini(spa_samples *s)
     *s = (spa_samples){0};
 }
 
-/* ---- adding
- * -------------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 /* The end of what an operator waited for: its producers (through views) and whoever had its lane
  * before. */
@@ -110,8 +109,7 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
         s->copy[row * n_copies + k] = (float)record->copies[q * n_copies + k] * 1e-3f;
 }
 
-/* ---- judging
- * ------------------------------------------------------------------------------------- */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 /* slot < 0: of any. */
 static size_t kept_totals(const spa_samples *s, int slot, double *out)
