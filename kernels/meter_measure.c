@@ -30,11 +30,12 @@ static spa_status check_options(const spa_meter_set *set, const spa_meter_option
 typedef struct measurement {
     const spa_meter_set *set;
     const spa_meter_options *options;
-    const spa_meter_window *idle, *work; /* idle NULL: not measured */
+    spa_meter_window *idle, *work; /* idle NULL: not measured */
     uint64_t repetitions;
     int64_t busy_ns; /* in jobs */
 } measurement;
 
+/* Leaves idle power and resolution as they are. */
 static void unavailable(spa_energy *e, const char *reason)
 {
     e->kind = SPA_ENERGY_UNAVAILABLE;
@@ -100,6 +101,7 @@ static void fill(spa_energy *e, const sum *s, const measurement *m)
     char reason[256];
     e->idle_w = s->idle_fault[0] == '\0' ? s->idle_w : NAN;
     e->resolution = NAN;
+    e->reason[0] = e->dynamic_reason[0] = '\0';
     if (s->fault[0] != '\0') {
         unavailable(e, s->fault);
         return;
@@ -215,7 +217,9 @@ static spa_status repeat(spa_meter_window *window, measurement *m, spa_meter_job
         if (m->repetitions < o->min_repetitions && !late) continue;
         if (m->busy_ns < next_ns && !late) continue;
         spa_meter_poll(window, true);
+        pthread_mutex_lock(&window->mutex); /* ticks go on */
         double resolution = resolution_now(m);
+        pthread_mutex_unlock(&window->mutex);
         if (late || resolution <= o->resolution) return SPA_OK;
         /* Errors hardly grow with time: the relative one falls with it. Look again when it should
          * do, but after a tenth more and before ten times as long. */
@@ -239,6 +243,7 @@ spa_status spa_meter_measure(spa_meter_set *set, const spa_meter_options *option
 {
     spa_meter_window *windows = NULL; /* idle, work */
     memset(result, 0, sizeof *result);
+    result->total.resolution = result->total.idle_w = NAN;
     unavailable(&result->total, "not measured");
     SPA_TRY(check_options(set, options, err));
     SPA_TRY(spa_alloc(&windows, 2, sizeof *windows, err));

@@ -100,9 +100,11 @@ static spa_status add_zone(spa_meter_set *set, const char *powercap, const char 
     if (status == SPA_OK) status = spa_sysfs_open(z->folder, "energy_uj", &z->fd, &fault);
     if (status == SPA_OK) status = read_zone(z, &first, &fault);
     if (status == SPA_OK && (rail.range < LEAST_RANGE_UJ || first.count > rail.range))
-        status = spa_fail_at(&fault, SPA_E_RANGE, z->folder, 0,
-                             "a count of %llu uJ with a range of %llu uJ makes no sense",
-                             (unsigned long long)first.count, (unsigned long long)rail.range);
+        status =
+            spa_fail(&fault, SPA_E_RANGE,
+                     "%s: an energy_uj of %llu with a max_energy_range_uj of %llu makes no "
+                     "sense",
+                     z->folder, (unsigned long long)first.count, (unsigned long long)rail.range);
     if (status != SPA_OK) {
         if (z->fd >= 0) close(z->fd);
         free(z);

@@ -76,15 +76,15 @@ static void read_rail(spa_meter_window *window, const spa_meter_rail *rail, spa_
         track->energy_j += energy_j;
         if (now - track->last_ns > track->gap_ns) track->gap_ns = now - track->last_ns;
     }
+    if (rail->kind == SPA_METER_SAMPLER) spa_moments_add(&track->power, reading.power_w);
     track->last = reading;
     track->last_ns = now;
     track->readings++;
 }
 
-void spa_meter_poll(spa_meter_window *window, bool all)
+static void poll_locked(spa_meter_window *window, bool all)
 {
     const spa_meter_set *set = window->set;
-    pthread_mutex_lock(&window->mutex);
     for (size_t i = 0; i < set->count; i++) {
         const spa_meter_rail *rail = &set->rails[i];
         spa_meter_track *track = &window->tracks[i];
@@ -93,12 +93,21 @@ void spa_meter_poll(spa_meter_window *window, bool all)
         if (all || now - track->last_ns + window->tick_ns / 2 >= rail->poll_ns)
             read_rail(window, rail, track);
     }
+}
+
+void spa_meter_poll(spa_meter_window *window, bool all)
+{
+    pthread_mutex_lock(&window->mutex);
+    poll_locked(window, all);
     pthread_mutex_unlock(&window->mutex);
 }
 
 static void tick(void *argument)
 {
-    spa_meter_poll(argument, false);
+    spa_meter_window *window = argument;
+    pthread_mutex_lock(&window->mutex);
+    if (!window->ended) poll_locked(window, false);
+    pthread_mutex_unlock(&window->mutex);
 }
 
 spa_status spa_meter_begin(spa_meter_window *window, spa_meter_set *set, bool poll, spa_error *err)
@@ -120,16 +129,36 @@ spa_status spa_meter_begin(spa_meter_window *window, spa_meter_set *set, bool po
 void spa_meter_end(spa_meter_window *window)
 {
     const spa_meter_time *time = &window->set->time;
-    spa_meter_poll(window, true);
+    pthread_mutex_lock(&window->mutex);
+    poll_locked(window, true);
+    window->ended = true; /* a tick that waits for the lock comes too late */
+    pthread_mutex_unlock(&window->mutex);
     if (window->ticker != NULL) time->stop(time->context, window->ticker);
     window->ticker = NULL;
     pthread_mutex_destroy(&window->mutex);
 }
 
+/* A sampler's readings are independent as far as they show new values. */
+static double sampler_error(const spa_meter_rail *rail, const spa_meter_track *track, double t,
+                            double p)
+{
+    double n = (double)track->readings, update = seconds(rail->update_ns);
+    if (track->readings < SPA_METER_LEAST_SAMPLES) return INFINITY;
+    if (update > 0 && t / update < n) n = fmax(1, t / update);
+    double error_j = rail->step * t / sqrt(12 * n);
+    error_j += 2 * spa_moments_sd(&track->power) * t / sqrt(n);
+    if (track->gap_ns > 2 * rail->poll_ns)
+        error_j += fabs(p) * seconds(track->gap_ns - 2 * rail->poll_ns);
+    return error_j;
+}
+
 /* The error of energy_j:
  * - at both ends what is read may be one update old: 2 * P * update;
- * - a counter's step at both ends; a sampler's step as the rounding error of a mean of independent
- *   readings, step * T / sqrt(12 N): loads move by more than one step between readings;
+ * - a counter's step at both ends;
+ * - a sampler's step as the rounding error of a mean, step * T / sqrt(12 N): loads move by more
+ *   than one step between readings;
+ * - a sampler sees a load that goes up and down at some moments only: two standard errors of the
+ *   mean of what it read;
  * - a sampler that was not read for longer than two polls has missed what happened there. */
 void spa_meter_mean_of(const spa_meter_rail *rail, const spa_meter_track *track,
                        spa_meter_mean *mean)
@@ -137,17 +166,9 @@ void spa_meter_mean_of(const spa_meter_rail *rail, const spa_meter_track *track,
     *mean = (spa_meter_mean){.seconds = NAN, .energy_j = NAN, .power_w = NAN, .error_j = NAN};
     if (track->fault[0] != '\0' || track->readings < 2 || track->last_ns <= track->first_ns) return;
     double t = seconds(track->last_ns - track->first_ns);
-    double p = track->energy_j / t, update = seconds(rail->update_ns);
-    double error_j = 2 * fabs(p) * update;
-    if (rail->kind == SPA_METER_COUNTER) {
-        error_j += 2 * rail->step;
-    } else {
-        double n = (double)track->readings; /* independent ones: a new value per update */
-        if (update > 0 && t / update < n) n = fmax(1, t / update);
-        error_j += rail->step * t / sqrt(12 * n);
-        if (track->gap_ns > 2 * rail->poll_ns)
-            error_j += fabs(p) * seconds(track->gap_ns - 2 * rail->poll_ns);
-    }
+    double p = track->energy_j / t;
+    double error_j = 2 * fabs(p) * seconds(rail->update_ns);
+    error_j += rail->kind == SPA_METER_COUNTER ? 2 * rail->step : sampler_error(rail, track, t, p);
     *mean = (spa_meter_mean){
         .valid = true, .seconds = t, .energy_j = track->energy_j, .power_w = p, .error_j = error_j};
 }

@@ -3,11 +3,13 @@
 #define SPA_KERNELS_METER_WINDOW_H
 
 #include <pthread.h>
+#include "base/stats.h"
 #include "kernels/meter.h"
 
 typedef struct spa_meter_track {
     int64_t first_ns, last_ns; /* time stamps of the first and the last reading */
     uint64_t readings;
+    spa_moments power; /* SAMPLER: of the readings */
     spa_meter_reading last;
     double energy_j; /* between them */
     int64_t gap_ns;  /* the longest time between two readings */
@@ -18,6 +20,7 @@ typedef struct spa_meter_window {
     spa_meter_set *set;
     void *ticker;
     int64_t tick_ns;
+    bool ended;
     pthread_mutex_t mutex; /* of the tracks: ticks come from another thread */
     spa_meter_track tracks[SPA_METER_RAILS_MAX];
 } spa_meter_window;
@@ -30,7 +33,9 @@ void spa_meter_poll(spa_meter_window *window, bool all);
 /* Reads every rail a last time and joins the thread; the tracks stay. */
 void spa_meter_end(spa_meter_window *window);
 
-/* What a rail's track means: mean power over its readings and how far it may be off. */
+/* What a rail's track means: mean power over its readings and how far it may be off. Samplers need
+ * SPA_METER_LEAST_SAMPLES readings before anything is said about their error (it is infinite). */
+#define SPA_METER_LEAST_SAMPLES 10
 typedef struct spa_meter_mean {
     bool valid;
     double seconds, energy_j, power_w;

@@ -1,0 +1,612 @@
+/* What is found on machines of all kinds: RAPL, INA3221, NVML, nothing. */
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+#include "kernels/meter_window.h"
+#include "tests/base/check.h"
+#include "tests/kernels/sysfs_tree.h"
+#include "tests/oom.h"
+
+static tree t;
+static spa_meter_set set;
+static spa_meter_window window;
+
+static void begin_tree(void)
+{
+    tree_make(&t);
+}
+
+static void end_tree(void)
+{
+    spa_meter_set_fini(&set);
+    tree_remove(&t);
+}
+
+TestSuite(kernels_meter_probe, .init = begin_tree, .fini = end_tree);
+
+static void probe(void)
+{
+    spa_meter_config config = tree_config(&t);
+    expect_ok(spa_meter_set_probe(&set, &config, err));
+}
+
+static void expect_none(spa_meter_config config, const char *message)
+{
+    expect_error(spa_meter_set_probe(&set, &config, err), SPA_E_UNSUPPORTED, message);
+    cr_assert_eq(set.count, 0);
+}
+
+static const spa_meter_rail *rail(const char *name)
+{
+    for (size_t i = 0; i < set.count; i++)
+        if (strcmp(set.rails[i].name, name) == 0) return &set.rails[i];
+    cr_assert_fail("no rail '%s'; notes: %s", name, set.notes);
+    return NULL;
+}
+
+static double watts(const char *name)
+{
+    const spa_meter_rail *r = rail(name);
+    spa_meter_reading reading = {0};
+    expect_ok(r->read(r->context, &reading, err));
+    return reading.power_w;
+}
+
+static void expect_note(const char *part)
+{
+    char wanted[512];
+    snprintf(wanted, sizeof wanted, part, t.root);
+    cr_assert_not_null(strstr(set.notes, wanted), "no '%s' in: %s", wanted, set.notes);
+}
+
+/* ---- nothing -----------------------------------------------------------------------------------
+ */
+Test(kernels_meter_probe, a_machine_without_meters_says_so_in_these_words)
+{
+    spa_meter_config config = tree_config(&t);
+    expect_none(config, "energy: not measurable here (no RAPL, NVML or INA3221)");
+    config.nvml = "libthere-is-no-such-library.so.1";
+    expect_none(config, "energy: not measurable here (no RAPL, NVML or INA3221)");
+    config.sysfs = "/nowhere";
+    expect_none(config, "energy: not measurable here (no RAPL, NVML or INA3221)");
+    tree_folder(&t, "class/powercap/dtpm"); /* other things in these folders are no meters */
+    tree_folder(&t, "class/powercap/intel-rapl");
+    tree_folder(&t, "class/powercap/intel-rapl:x");
+    tree_folder(&t, "class/powercap/intel-rapl:0x");
+    tree_chip(&t, "hwmon0", "nvme");
+    tree_folder(&t, "class/hwmon/hwmon1");
+    expect_none(tree_config(&t), SPA_METER_NONE);
+}
+
+Test(kernels_meter_probe, configurations_out_of_bounds_are_refused)
+{
+    char path[300];
+    spa_meter_config config = tree_config(&t);
+    memset(path, '/', 299);
+    path[299] = '\0';
+    config.sysfs = path;
+    cr_assert_eq(spa_meter_set_probe(&set, &config, NULL), SPA_E_INVALID);
+    config = tree_config(&t);
+    config.poll_ns = 999999;
+    cr_assert_eq(spa_meter_set_probe(&set, &config, NULL), SPA_E_INVALID);
+}
+
+/* ---- RAPL --------------------------------------------------------------------------------------
+ */
+static void two_packages(void)
+{
+    tree_rapl(&t, "intel-rapl:0", "package-0", 1000000);
+    tree_rapl(&t, "intel-rapl:0:0", "core", 400000);
+    tree_rapl(&t, "intel-rapl:0:1", "dram", 100000);
+    tree_rapl(&t, "intel-rapl:1", "package-1", 262143000000);
+    tree_rapl(&t, "intel-rapl:1:0", "core", 500000);
+    tree_rapl(&t, "intel-rapl:1:1", "dram", 200000);
+    tree_rapl(&t, "intel-rapl-mmio:0", "package-0", 1000000); /* the first package once more */
+    tree_folder(&t, "class/powercap/intel-rapl");
+}
+
+Test(kernels_meter_probe, packages_and_their_dram_make_the_total_and_cores_do_not)
+{
+    two_packages();
+    probe();
+    cr_assert_eq(set.count, 6);
+    cr_assert(rail("rapl package-0")->in_total && rail("rapl package-1")->in_total);
+    cr_assert(rail("rapl 0/dram")->in_total && rail("rapl 1/dram")->in_total);
+    cr_assert(!rail("rapl 0/core")->in_total && !rail("rapl 1/core")->in_total);
+    cr_assert_str_empty(set.notes);
+    cr_assert_str_empty(set.total_fault);
+    const spa_meter_rail *r = rail("rapl package-0");
+    cr_assert_eq(r->kind, SPA_METER_COUNTER);
+    cr_assert_eq(r->unit_j, 1e-6);
+    cr_assert_eq(r->range, 262143328850);
+    cr_assert_eq(r->poll_ns, 1000000000);
+}
+
+/* package-0 from 1.0 to 1.3 J; package-1 turns: 262143.328850 - 262143 + 0.171150 = 0.5 J. */
+Test(kernels_meter_probe, zones_are_read_anew_each_time_and_turn_at_their_range)
+{
+    two_packages();
+    probe();
+    expect_ok(spa_meter_begin(&window, &set, false, err));
+    tree_write(&t, "class/powercap/intel-rapl:0/energy_uj", "1300000\n");
+    tree_write(&t, "class/powercap/intel-rapl:1/energy_uj", "171150\n");
+    spa_meter_end(&window);
+    for (size_t i = 0; i < set.count; i++) {
+        double wanted = strcmp(set.rails[i].name, "rapl package-0") == 0   ? 0.3
+                        : strcmp(set.rails[i].name, "rapl package-1") == 0 ? 0.5
+                                                                           : 0;
+        cr_assert_str_empty(window.tracks[i].fault);
+        cr_assert(fabs(window.tracks[i].energy_j - wanted) < 1e-9, "%s: %g", set.rails[i].name,
+                  window.tracks[i].energy_j);
+    }
+}
+
+Test(kernels_meter_probe, psys_stands_beside_the_packages)
+{
+    tree_rapl(&t, "intel-rapl:0", "package-0", 1);
+    tree_rapl(&t, "intel-rapl:0:0", "uncore", 1);
+    tree_rapl(&t, "intel-rapl:1", "psys", 1);
+    probe();
+    cr_assert(rail("rapl package-0")->in_total);
+    cr_assert(!rail("rapl psys")->in_total && !rail("rapl 0/uncore")->in_total);
+}
+
+Test(kernels_meter_probe, psys_alone_is_the_total)
+{
+    tree_rapl(&t, "intel-rapl:0", "psys", 1);
+    probe();
+    cr_assert(rail("rapl psys")->in_total);
+}
+
+Test(kernels_meter_probe, a_package_that_cannot_be_read_leaves_no_total)
+{
+    two_packages();
+    tree_delete(&t, "class/powercap/intel-rapl:1/energy_uj");
+    tree_folder(&t, "class/powercap/intel-rapl:1/energy_uj"); /* EISDIR, also for root */
+    tree_rapl(&t, "intel-rapl:2", "psys", 1);
+    probe();
+    cr_assert_eq(set.count, 6);
+    cr_assert(rail("rapl package-0")->in_total && !rail("rapl psys")->in_total);
+    expect_note("%s/class/powercap/intel-rapl:1/energy_uj: cannot be read: Is a directory");
+    cr_assert_not_null(strstr(set.total_fault, "intel-rapl:1/energy_uj"));
+}
+
+Test(kernels_meter_probe, a_part_that_cannot_be_read_is_noted_and_the_total_stays)
+{
+    two_packages();
+    tree_write(&t, "class/powercap/intel-rapl:0:0/energy_uj", "a lot\n");
+    probe();
+    cr_assert_eq(set.count, 5);
+    expect_note("%s/class/powercap/intel-rapl:0:0/energy_uj:1: 'a lot' is not a count");
+    cr_assert_str_empty(set.total_fault);
+}
+
+static void expect_rapl_fault(const char *attribute, const char *content, const char *part)
+{
+    char path[128];
+    tree_rapl(&t, "intel-rapl:0", "package-0", 1000000);
+    snprintf(path, sizeof path, "class/powercap/intel-rapl:0/%s", attribute);
+    tree_write(&t, path, "%s", content);
+    spa_error err = {0};
+    spa_meter_config config = tree_config(&t);
+    cr_assert_eq(spa_meter_set_probe(&set, &config, &err), SPA_E_UNSUPPORTED, "'%s'", content);
+    cr_assert_eq(strncmp(err.message, "energy: not measurable here: /tmp/", 34), 0, "%s",
+                 err.message);
+    cr_assert_not_null(strstr(err.message, attribute));
+    cr_assert_not_null(strstr(err.message, part), "%s", err.message);
+    cr_assert_eq(set.count, 0);
+}
+
+Test(kernels_meter_probe, attributes_that_are_no_counts_are_refused)
+{
+    char line[300];
+    memset(line, '1', 299);
+    line[299] = '\0';
+    expect_rapl_fault("energy_uj", "", "is empty");
+    expect_rapl_fault("energy_uj", "\n", "is empty");
+    expect_rapl_fault("energy_uj", "-5\n", "is not a count");
+    expect_rapl_fault("energy_uj", "0x10\n", "is not a count");
+    expect_rapl_fault("energy_uj", "1 2\n", "is not a count");
+    expect_rapl_fault("energy_uj", "1e9\n", "is not a count");
+    expect_rapl_fault("energy_uj", "18446744073709551616\n", "is too large"); /* 2^64 */
+    expect_rapl_fault("energy_uj", line, "longer than 127 bytes");
+    expect_rapl_fault("energy_uj", "\x01\x02\n", "byte 1 is 0x01");
+    expect_rapl_fault("energy_uj", "262143328851\n", "makes no sense"); /* beyond its range */
+    expect_rapl_fault("max_energy_range_uj", "0\n", "makes no sense");
+    expect_rapl_fault("max_energy_range_uj", "nan\n", "is not a count");
+    expect_rapl_fault("name", "", "is empty");
+    expect_rapl_fault("name", "\xff\xfe\n", "no sysfs text");
+}
+
+Test(kernels_meter_probe, a_missing_attribute_is_named)
+{
+    tree_rapl(&t, "intel-rapl:0", "package-0", 1000000);
+    tree_delete(&t, "class/powercap/intel-rapl:0/max_energy_range_uj");
+    spa_error err = {0};
+    spa_meter_config config = tree_config(&t);
+    cr_assert_eq(spa_meter_set_probe(&set, &config, &err), SPA_E_UNSUPPORTED);
+    cr_assert_not_null(strstr(err.message, "max_energy_range_uj: cannot be opened: No such file"),
+                       "%s", err.message);
+}
+
+/* Linux gives energy_uj to root only (CVE-2020-8694). Root reads everything: be somebody else. */
+Test(kernels_meter_probe, without_permission_the_file_and_the_cure_are_named)
+{
+    char file[128];
+    const uid_t nobody = 65534;
+    uid_t me = geteuid();
+    tree_rapl(&t, "intel-rapl:0", "package-0", 1000000);
+    snprintf(file, sizeof file, "%s/class/powercap/intel-rapl:0/energy_uj", t.root);
+    cr_assert_eq(chmod(file, me == 0 ? 0400 : 0), 0);
+    if (me == 0) cr_assert_eq(seteuid(nobody), 0);
+    spa_error err = {0};
+    spa_meter_config config = tree_config(&t);
+    spa_status status = spa_meter_set_probe(&set, &config, &err);
+    if (me == 0) cr_assert_eq(seteuid(0), 0);
+    cr_assert_eq(status, SPA_E_UNSUPPORTED);
+    char wanted[512];
+    snprintf(wanted, sizeof wanted,
+             "energy: not measurable here: %s: cannot be opened: Permission denied; run as root, "
+             "or once: sudo chmod a+r %s",
+             file, file);
+    cr_assert_str_eq(err.message, wanted);
+}
+
+Test(kernels_meter_probe, a_zone_that_fails_later_is_a_fault_of_the_window)
+{
+    tree_rapl(&t, "intel-rapl:0", "package-0", 1000000);
+    probe();
+    expect_ok(spa_meter_begin(&window, &set, false, err));
+    tree_write(&t, "class/powercap/intel-rapl:0/energy_uj", "gone\n");
+    spa_meter_end(&window);
+    cr_assert_not_null(strstr(window.tracks[0].fault, "energy_uj:1: 'gone' is not a count"));
+}
+
+/* ---- INA3221 -----------------------------------------------------------------------------------
+ */
+static void orin_nano(void)
+{
+    tree_chip(&t, "hwmon0", "nvme");
+    tree_chip(&t, "hwmon1", "ina3221");
+    tree_channel(&t, "hwmon1", 1, "VDD_IN", 5016, 1240);
+    tree_channel(&t, "hwmon1", 2, "VDD_CPU_GPU_CV", 5008, 160);
+    tree_channel(&t, "hwmon1", 3, "VDD_SOC", 5008, 320);
+    tree_write(&t, "class/hwmon/hwmon1/in4_input", "0\n"); /* shunt voltages, and their sum */
+    tree_write(&t, "class/hwmon/hwmon1/in7_label", "sum of shunt voltages\n");
+    tree_write(&t, "class/hwmon/hwmon1/in7_input", "0\n");
+    tree_write(&t, "class/hwmon/hwmon1/shunt1_resistor", "5000\n");
+    tree_write(&t, "class/hwmon/hwmon1/update_interval", "7\n");
+}
+
+/* 5016 mV * 1240 mA = 6.21984 W; its step is 40 uV / 5 mOhm * 5.016 V = 40.128 mW. */
+Test(kernels_meter_probe, the_input_rail_of_an_orin_nano_is_its_total)
+{
+    orin_nano();
+    probe();
+    cr_assert_eq(set.count, 3);
+    cr_assert(rail("ina3221 VDD_IN")->in_total);
+    cr_assert(!rail("ina3221 VDD_CPU_GPU_CV")->in_total && !rail("ina3221 VDD_SOC")->in_total);
+    cr_assert(fabs(watts("ina3221 VDD_IN") - 6.21984) < 1e-12);
+    cr_assert(fabs(watts("ina3221 VDD_SOC") - 1.60256) < 1e-12);
+    const spa_meter_rail *r = rail("ina3221 VDD_IN");
+    cr_assert_eq(r->kind, SPA_METER_SAMPLER);
+    cr_assert(fabs(r->step - 0.040128) < 1e-12);
+    cr_assert_eq(r->update_ns, 7000000);
+    cr_assert_eq(r->poll_ns, 20000000);
+    cr_assert_eq(rail("ina3221 VDD_SOC")->update_ns, 7000000);
+    tree_write(&t, "class/hwmon/hwmon1/curr1_input", "2000\n");
+    cr_assert(fabs(watts("ina3221 VDD_IN") - 10.032) < 1e-12);
+}
+
+Test(kernels_meter_probe, an_agx_orin_adds_its_rails_up_and_its_ddr_only_once)
+{
+    tree_chip(&t, "hwmon3", "ina3221");
+    tree_channel(&t, "hwmon3", 1, "VDD_GPU_SOC", 19000, 200);
+    tree_channel(&t, "hwmon3", 2, "VDD_CPU_CV", 19000, 100);
+    tree_channel(&t, "hwmon3", 3, "VIN_SYS_5V0", 4968, 953);
+    tree_chip(&t, "hwmon4", "ina3221");
+    tree_channel(&t, "hwmon4", 1, "NC", 0, 0);
+    tree_channel(&t, "hwmon4", 2, "VDDQ_VDD2_1V8AO", 4968, 220);
+    tree_chip(&t, "hwmon5", "ina3221");
+    tree_channel(&t, "hwmon5", 1, "CVB_ATX_12V", 12000, 900);
+    probe();
+    cr_assert_eq(set.count, 5);
+    cr_assert(rail("ina3221 VDD_GPU_SOC")->in_total && rail("ina3221 VDD_CPU_CV")->in_total);
+    cr_assert(rail("ina3221 VIN_SYS_5V0")->in_total);
+    cr_assert(!rail("ina3221 VDDQ_VDD2_1V8AO")->in_total);
+    cr_assert(!rail("ina3221 CVB_ATX_12V")->in_total); /* the carrier board's */
+    cr_assert_str_empty(set.total_fault);
+    /* 2 mOhm assumed: 20 mA steps; 100 ms assumed. */
+    cr_assert(fabs(rail("ina3221 VDD_GPU_SOC")->step - 0.38) < 1e-12);
+    cr_assert_eq(rail("ina3221 VDD_GPU_SOC")->update_ns, 100000000);
+}
+
+Test(kernels_meter_probe, ddr_counts_where_the_rail_that_feeds_it_is_not_read)
+{
+    tree_chip(&t, "hwmon3", "ina3221");
+    tree_channel(&t, "hwmon3", 1, "VDD_GPU_SOC", 19000, 200);
+    tree_channel(&t, "hwmon3", 2, "VDDQ_VDD2_1V8AO", 4968, 220);
+    probe();
+    cr_assert(rail("ina3221 VDDQ_VDD2_1V8AO")->in_total);
+}
+
+Test(kernels_meter_probe, a_missing_part_leaves_no_sum)
+{
+    tree_chip(&t, "hwmon3", "ina3221");
+    tree_channel(&t, "hwmon3", 1, "VDD_GPU_SOC", 19000, 200);
+    tree_channel(&t, "hwmon3", 2, "VDD_CPU_CV", 19000, 100);
+    tree_delete(&t, "class/hwmon/hwmon3/curr2_input");
+    probe();
+    cr_assert_eq(set.count, 1);
+    expect_note("rail VDD_CPU_CV: %s/class/hwmon/hwmon3/curr2_input: cannot be opened");
+    cr_assert_str_not_empty(set.total_fault);
+}
+
+Test(kernels_meter_probe, a_missing_part_does_no_harm_where_the_input_is_measured)
+{
+    orin_nano();
+    tree_write(&t, "class/hwmon/hwmon1/curr3_input", "garbage\n");
+    probe();
+    cr_assert_eq(set.count, 2);
+    cr_assert(rail("ina3221 VDD_IN")->in_total);
+    expect_note("rail VDD_SOC: %s/class/hwmon/hwmon1/curr3_input:1: 'garbage' is not a whole");
+    cr_assert_str_empty(set.total_fault);
+}
+
+Test(kernels_meter_probe, channels_that_are_off_or_not_there_are_no_rails)
+{
+    orin_nano();
+    tree_write(&t, "class/hwmon/hwmon1/in2_enable", "0\n");
+    tree_write(&t, "class/hwmon/hwmon1/in1_enable", "1\n");
+    tree_delete(&t, "class/hwmon/hwmon1/in3_label");
+    tree_delete(&t, "class/hwmon/hwmon1/in3_input");
+    probe();
+    cr_assert_eq(set.count, 1);
+    cr_assert_str_empty(set.notes);
+}
+
+Test(kernels_meter_probe, a_channel_without_a_label_cannot_be_placed)
+{
+    tree_chip(&t, "hwmon3", "ina3221");
+    tree_channel(&t, "hwmon3", 1, "VDD_GPU_SOC", 19000, 200);
+    tree_channel(&t, "hwmon3", 2, "x", 19000, 100);
+    tree_delete(&t, "class/hwmon/hwmon3/in2_label");
+    probe();
+    cr_assert_eq(set.count, 1);
+    expect_note("%s/class/hwmon/hwmon3/in2_label: cannot be opened: No such file");
+    cr_assert_str_not_empty(set.total_fault);
+}
+
+Test(kernels_meter_probe, impossible_volts_and_amperes_are_refused)
+{
+    static const char *const bad[] = {
+        "",      "\n",    "4.2\n", "100001\n", "-1\n",
+        "1e3\n", "abc\n", "--5\n", "5 V\n",    "99999999999999999999\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        orin_nano();
+        tree_write(&t, "class/hwmon/hwmon1/in1_input", "%s", bad[i]);
+        probe();
+        cr_assert_eq(set.count, 2, "'%s'", bad[i]);
+        expect_note("rail VDD_IN: %s/class/hwmon/hwmon1/in1_input");
+        /* Without the input the others are not the module's total. */
+        cr_assert_str_not_empty(set.total_fault);
+        spa_meter_set_fini(&set);
+    }
+}
+
+/* ---- NVML --------------------------------------------------------------------------------------
+ * The fakes stand beside the test program.
+ */
+static const char *fake(const char *kind)
+{
+    static char path[1024];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 64);
+    cr_assert_gt(n, 0);
+    path[n] = '\0';
+    sprintf(strrchr(path, '/') + 1, "fake_nvml_%s.so", kind);
+    cr_assert_eq(access(path, R_OK), 0, "%s is not built", path);
+    return path;
+}
+
+static spa_meter_config nvml_config(const char *kind)
+{
+    spa_meter_config config = tree_config(&t);
+    config.nvml = fake(kind);
+    return config;
+}
+
+/* The fake itself, to tell it what to say. */
+static void *function(const char *kind, const char *name)
+{
+    void *handle = dlopen(fake(kind), RTLD_NOW | RTLD_LOCAL);
+    cr_assert_not_null(handle);
+    return dlsym(handle, name);
+}
+
+static void say(const char *kind, unsigned long long mj, unsigned mw)
+{
+    void (*set_values)(unsigned long long, unsigned);
+    void *address = function(kind, "fake_nvml_set");
+    memcpy(&set_values, &address, sizeof address);
+    set_values(mj, mw);
+}
+
+static int started(const char *kind)
+{
+    int (*count)(void);
+    void *address = function(kind, "fake_nvml_started");
+    memcpy(&count, &address, sizeof address);
+    return count();
+}
+
+Test(kernels_meter_probe, a_gpu_counts_its_energy_in_millijoules)
+{
+    spa_meter_config config = nvml_config("energy");
+    expect_ok(spa_meter_set_probe(&set, &config, err));
+    cr_assert_eq(set.count, 1);
+    cr_assert_str_eq(set.rails[0].name, "nvml 0 Fake?GPU"); /* names are not trusted */
+    cr_assert_eq(set.rails[0].kind, SPA_METER_COUNTER);
+    cr_assert(set.rails[0].in_total);
+    say("energy", 5000000, 0);
+    expect_ok(spa_meter_begin(&window, &set, false, err));
+    say("energy", 5012345, 0);
+    spa_meter_end(&window);
+    cr_assert(fabs(window.tracks[0].energy_j - 12.345) < 1e-9);
+    cr_assert_eq(started("energy"), 1);
+    spa_meter_set_fini(&set);
+    cr_assert_eq(started("energy"), 0, "NVML was not shut down");
+}
+
+Test(kernels_meter_probe, an_older_gpu_is_polled_for_its_power)
+{
+    spa_meter_config config = nvml_config("power");
+    expect_ok(spa_meter_set_probe(&set, &config, err));
+    cr_assert_eq(set.count, 1);
+    cr_assert_eq(set.rails[0].kind, SPA_METER_SAMPLER);
+    cr_assert_eq(set.rails[0].poll_ns, config.poll_ns);
+    say("power", 0, 123456);
+    cr_assert(fabs(watts("nvml 0 Fake?GPU") - 123.456) < 1e-12);
+}
+
+Test(kernels_meter_probe, an_nvml_that_starts_but_supports_nothing_is_no_meter)
+{
+    expect_none(nvml_config("jetson"), SPA_METER_NONE);
+    cr_assert_eq(started("jetson"), 0, "NVML was not shut down");
+}
+
+Test(kernels_meter_probe, a_jetson_has_its_rails_and_no_nvml)
+{
+    orin_nano();
+    spa_meter_config config = nvml_config("jetson");
+    expect_ok(spa_meter_set_probe(&set, &config, err));
+    cr_assert_eq(set.count, 3);
+    cr_assert_str_empty(set.notes);
+}
+
+Test(kernels_meter_probe, a_library_without_a_driver_is_no_meter)
+{
+    expect_none(nvml_config("nodriver"), SPA_METER_NONE);
+}
+
+Test(kernels_meter_probe, an_nvml_that_fails_says_why)
+{
+    char message[1200];
+    expect_none(nvml_config("broken"),
+                "energy: not measurable here: NVML does not start: Unknown Error (code 999)");
+    expect_none(nvml_config("denied"),
+                "energy: not measurable here: NVML, GPU 0: energy: Insufficient Permissions (code "
+                "4); run as root or as a user who may use the GPU");
+    snprintf(message, sizeof message,
+             "energy: not measurable here: %.200s is no NVML: functions are missing", fake("stub"));
+    expect_none(nvml_config("stub"), message);
+}
+
+Test(kernels_meter_probe, a_gpu_that_fails_leaves_the_other_one_but_no_total)
+{
+    spa_meter_config config = nvml_config("two");
+    expect_ok(spa_meter_set_probe(&set, &config, err));
+    cr_assert_eq(set.count, 1);
+    expect_note("NVML, GPU 1: energy: Unknown Error (code 999)");
+    cr_assert_str_not_empty(set.total_fault);
+    spa_meter_set_fini(&set);
+    config.nvml_device = 0; /* asked for that one only */
+    expect_ok(spa_meter_set_probe(&set, &config, err));
+    cr_assert_str_empty(set.total_fault);
+    spa_meter_set_fini(&set);
+    config.nvml_device = 2;
+    expect_none(config, "energy: not measurable here: NVML: there is no GPU 2, only 2");
+}
+
+Test(kernels_meter_probe, a_server_adds_processors_and_gpus)
+{
+    two_packages();
+    spa_meter_config config = nvml_config("energy");
+    expect_ok(spa_meter_set_probe(&set, &config, err));
+    size_t total = 0;
+    for (size_t i = 0; i < set.count; i++) total += set.rails[i].in_total;
+    cr_assert_eq(set.count, 7);
+    cr_assert_eq(total, 5);
+}
+
+/* ---- memory and noise --------------------------------------------------------------------------
+ */
+Test(kernels_meter_probe, an_allocation_that_fails_is_reported_and_nothing_leaks)
+{
+    long n = 0;
+    two_packages();
+    orin_nano();
+    spa_meter_config config = nvml_config("energy");
+    for (;; n++) {
+        spa_error err = {0};
+        oom_fail_at(n);
+        spa_status status = spa_meter_set_probe(&set, &config, &err);
+        bool failed = oom_failed();
+        oom_off();
+        if (!failed) {
+            cr_assert_eq(status, SPA_OK, "%s", err.message);
+            break;
+        }
+        cr_assert_eq(status, SPA_E_NOMEM, "allocation %ld", n);
+        cr_assert_eq(set.count, 0);
+    }
+    cr_assert_eq(n, 11); /* 6 zones, 3 channels, the library and its GPU */
+}
+
+/* Attributes full of anything: no crash, and what is accepted is finite. */
+Test(kernels_meter_probe, no_content_of_any_attribute_does_harm, .timeout = 60)
+{
+    static const char *const files[] = {"class/powercap/intel-rapl:0/name",
+                                        "class/powercap/intel-rapl:0/energy_uj",
+                                        "class/powercap/intel-rapl:0:1/name",
+                                        "class/powercap/intel-rapl:0/max_energy_range_uj",
+                                        "class/hwmon/hwmon1/name",
+                                        "class/hwmon/hwmon1/in1_label",
+                                        "class/hwmon/hwmon1/in1_input",
+                                        "class/hwmon/hwmon1/curr1_input",
+                                        "class/hwmon/hwmon1/in2_enable",
+                                        "class/hwmon/hwmon1/shunt1_resistor",
+                                        "class/hwmon/hwmon1/update_interval",
+                                        "class/hwmon/hwmon1/curr3_input"};
+    static const char *const words[] = {"-",    "9",    "0",      "%s%n",    "nan",
+                                        "1e99", "\n",   "\r",     "\t",      "package",
+                                        "dram", "psys", "VDD_IN", "ina3221", "\xff"};
+    spa_rng rng;
+    spa_rng_init(&rng, 1, "sysfs noise");
+    size_t accepted = 0;
+    for (int round = 0; round < 400; round++) {
+        uint8_t bytes[400];
+        size_t n = 0;
+        two_packages();
+        orin_nano();
+        const char *file = files[spa_rng_below(&rng, sizeof files / sizeof *files)];
+        size_t length = spa_rng_below(&rng, spa_rng_below(&rng, 4) ? 24 : 300);
+        while (n < length) {
+            const char *word = words[spa_rng_below(&rng, sizeof words / sizeof *words)];
+            if (spa_rng_below(&rng, 3) == 0)
+                bytes[n++] = (uint8_t)spa_rng_u32(&rng);
+            else
+                for (; *word != '\0'; word++) bytes[n++] = (uint8_t)*word;
+        }
+        bool later = spa_rng_below(&rng, 2) == 0; /* when the meters are already open */
+        if (!later) tree_write_bytes(&t, file, bytes, n);
+        probe();
+        expect_ok(spa_meter_begin(&window, &set, false, err));
+        if (later) tree_write_bytes(&t, file, bytes, n);
+        spa_meter_end(&window);
+        for (size_t i = 0; i < set.count; i++) {
+            spa_meter_mean mean;
+            spa_meter_mean_of(&set.rails[i], &window.tracks[i], &mean);
+            cr_assert(mean.valid ? isfinite(mean.energy_j) : isnan(mean.energy_j));
+            cr_assert(mean.valid || window.tracks[i].fault[0] != '\0');
+            accepted += mean.valid;
+        }
+        for (const char *p = set.notes; *p != '\0'; p++) cr_assert(*p >= ' ' && *p <= '~');
+        spa_meter_set_fini(&set);
+    }
+    cr_assert_gt(accepted, 400);
+}
