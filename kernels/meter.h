@@ -53,7 +53,7 @@ typedef struct spa_meter_rail {
 } spa_meter_rail;
 
 /* No single rail draws more: a counter that claims more was reset or has turned unseen. */
-#define SPA_METER_MAX_W 2000.0
+#define SPA_METER_MAX_W 10000.0
 
 /* ---- time --------------------------------------------------------------------------------------
  * Real time is spa_meter_time_real: the monotonic clock and a thread. Tests bring their own. */

@@ -48,6 +48,7 @@ static void unavailable(spa_energy *e, const char *reason)
 typedef struct sum {
     double energy_j, error_j;         /* of all jobs */
     double idle_w, idle_error_w;      /* NaN = not measured */
+    const char *silent;               /* a counter that has not moved yet, or NULL */
     char fault[256], idle_fault[160]; /* "" = none */
 } sum;
 
@@ -60,6 +61,8 @@ static void add_rail(sum *s, const measurement *m, size_t i)
         snprintf(s->fault, sizeof s->fault, "%.255s",
                  m->work->tracks[i].fault[0] != '\0' ? m->work->tracks[i].fault
                                                      : "the meter was not read twice");
+    if (m->set->rails[i].kind == SPA_METER_COUNTER && work.energy_j == 0)
+        s->silent = m->set->rails[i].name;
     /* Power over all readings, times the time in jobs: what the ends do not share is an error. */
     s->energy_j += work.power_w * busy;
     s->error_j += work.error_j + fabs(work.power_w) * fabs(work.seconds - busy);
@@ -106,15 +109,20 @@ static void fill(spa_energy *e, const sum *s, const measurement *m)
         unavailable(e, s->fault);
         return;
     }
-    if (!(s->energy_j > 0) || !(busy > 0)) {
-        snprintf(
-            reason, sizeof reason,
-            "the meter counted no energy in %.3g s; it does not work, or the jobs are too short",
-            busy);
+    if (s->silent != NULL || !(s->energy_j > 0)) {
+        snprintf(reason, sizeof reason,
+                 "%.64s counted no energy in %.3g s; it does not work, or the jobs are too short",
+                 s->silent != NULL ? s->silent : e->rail, busy);
         unavailable(e, reason);
         return;
     }
     e->resolution = s->error_j / s->energy_j;
+    if (isinf(e->resolution)) {
+        snprintf(reason, sizeof reason, "polled less than %d times in %.3g s; give it more time",
+                 SPA_METER_LEAST_SAMPLES, busy);
+        unavailable(e, reason);
+        return;
+    }
     if (!(e->resolution <= asked)) {
         snprintf(reason, sizeof reason,
                  "known to +-%.2g %% after %llu jobs in %.3g s, asked for were %.2g %%; give it "
@@ -149,7 +157,7 @@ static bool sum_total(const measurement *m, sum *s)
 
 static double resolution_of(const sum *s)
 {
-    return s->fault[0] == '\0' && s->energy_j > 0 ? s->error_j / s->energy_j : INFINITY;
+    return s->silent == NULL && s->energy_j > 0 ? s->error_j / s->energy_j : INFINITY;
 }
 
 /* How well the jobs so far are known: the total, else the worst rail that still works; 0 when no

@@ -22,7 +22,7 @@ void spa_meter_note_missing(spa_meter_set *set, const char *fmt, ...) SPA_PRINTF
 #define SPA_SYSFS_TEXT 128 /* attributes that are longer are refused */
 
 /* Opens folder/name for reading; -1 and an error that names the file, with a cure when permission
- * is what is missing. SPA_E_NOT_FOUND: no such file. */
+ * is what is missing (SPA_E_UNSUPPORTED). SPA_E_NOT_FOUND: no such file. */
 spa_status spa_sysfs_open(const char *folder, const char *name, int *fd, spa_error *err);
 /* The first line of an open attribute, read anew from its start, without blanks at its end. Errors:
  * unreadable, empty, too long, bytes that are no printable ASCII. */

@@ -74,8 +74,28 @@ static int64_t poll_interval(double range_j)
     return seconds > 1 ? 1000000000 : (int64_t)(seconds * 1e9);
 }
 
+/* Linux gives energy_uj to root only (CVE-2020-8694), of all zones alike: said once. A zone whose
+ * name cannot be read may be DRAM. */
+static void note_fault(spa_meter_set *set, const char *powercap, bool in_total, spa_status status,
+                       const spa_error *fault, bool *denied)
+{
+    char message[SPA_SYSFS_PATH + 256];
+    snprintf(message, sizeof message, "%.*s", (int)sizeof message - 1, fault->message);
+    if (status == SPA_E_UNSUPPORTED)
+        snprintf(message, sizeof message,
+                 "RAPL is here, but %.400s/intel-rapl:*/energy_uj may be read by root only; run as "
+                 "root, or once: sudo chmod a+r %.100s/intel-rapl:*/energy_uj",
+                 powercap, powercap);
+    if (status == SPA_E_UNSUPPORTED && *denied) return;
+    *denied |= status == SPA_E_UNSUPPORTED;
+    if (in_total)
+        spa_meter_note_missing(set, "%s", message);
+    else
+        spa_meter_note(set, "%s", message);
+}
+
 static spa_status add_zone(spa_meter_set *set, const char *powercap, const char *folder_name,
-                           spa_error *err)
+                           bool *denied, spa_error *err)
 {
     zone *z;
     char name[SPA_SYSFS_TEXT];
@@ -92,7 +112,7 @@ static spa_status add_zone(spa_meter_set *set, const char *powercap, const char 
     snprintf(z->folder, sizeof z->folder, "%.400s/%.63s", powercap, folder_name);
     bool child = depth(folder_name) > 1;
     spa_status status = spa_sysfs_read_text(z->folder, "name", name, &fault);
-    rail.in_total = status != SPA_OK ? !child
+    rail.in_total = status != SPA_OK ? true
                     : child          ? strcmp(name, "dram") == 0
                                      : strncmp(name, "package", 7) == 0;
     if (status == SPA_OK)
@@ -108,10 +128,7 @@ static spa_status add_zone(spa_meter_set *set, const char *powercap, const char 
     if (status != SPA_OK) {
         if (z->fd >= 0) close(z->fd);
         free(z);
-        if (rail.in_total)
-            spa_meter_note_missing(set, "%s", fault.message);
-        else
-            spa_meter_note(set, "%s", fault.message);
+        note_fault(set, powercap, rail.in_total, status, &fault, denied);
         return SPA_OK;
     }
     rail_name(folder_name, name, rail.name, sizeof rail.name);
@@ -124,11 +141,11 @@ spa_status spa_meter_rapl_probe(spa_meter_set *set, const spa_meter_config *conf
 {
     char powercap[SPA_SYSFS_PATH], names[MOST][SPA_SYSFS_NAME];
     size_t before = set->count, psys = SIZE_MAX;
-    bool packages = false;
+    bool packages = false, denied = false;
     snprintf(powercap, sizeof powercap, "%.300s/class/powercap", config->sysfs);
     size_t n = spa_sysfs_list(powercap, "intel-rapl:", names, MOST);
     for (size_t i = 0; i < n; i++)
-        if (depth(names[i]) > 0) SPA_TRY(add_zone(set, powercap, names[i], err));
+        if (depth(names[i]) > 0) SPA_TRY(add_zone(set, powercap, names[i], &denied, err));
     for (size_t i = before; i < set->count; i++) {
         packages |= set->rails[i].in_total;
         if (strcmp(set->rails[i].name, "rapl psys") == 0) psys = i;

@@ -17,7 +17,7 @@ static spa_status fail_errno(spa_error *err, const char *folder, const char *nam
     if (strerror_r(number, reason, sizeof reason) != 0)
         snprintf(reason, sizeof reason, "error %d", number);
     if (number == EACCES || number == EPERM)
-        return spa_fail_at(err, SPA_E_IO, path, 0,
+        return spa_fail_at(err, SPA_E_UNSUPPORTED, path, 0,
                            "%s: %s; run as root, or once: sudo chmod a+r %s", what, reason, path);
     return spa_fail_at(err, number == ENOENT ? SPA_E_NOT_FOUND : SPA_E_IO, path, 0, "%s: %s", what,
                        reason);

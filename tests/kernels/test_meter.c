@@ -68,21 +68,21 @@ Test(kernels_meter, a_counter_that_turns_goes_on_counting)
     cr_assert_lt(window.tracks[0].last.count, gauges[0].start);
 }
 
-/* 1000 W turn the smallest range that 1 s polls allow (8 kJ) every 8 s; 100 s are 12 turns. */
+/* 5000 W turn the smallest range that 1 s polls allow (40 kJ) every 8 s; 100 s are 12 turns. */
 Test(kernels_meter, a_long_measurement_sees_every_turn_because_it_polls)
 {
     spa_meter_rail rail;
     begin_world();
-    w.idle_w = 1000;
+    w.idle_w = 5000;
     rail = world_counter(&gauges[0], &w, "c");
-    rail.range = gauges[0].range = 8000000000;
+    rail.range = gauges[0].range = 40000000000;
     add(rail);
     expect_ok(spa_meter_begin(&window, &set, true, err));
     world_advance(&w, 100);
     spa_meter_end(&window);
     cr_assert_str_empty(window.tracks[0].fault);
     cr_assert_eq(w.ticks, 100);
-    expect_near(window.tracks[0].energy_j, 1e5, 1e-3);
+    expect_near(window.tracks[0].energy_j, 5e5, 1e-3);
 }
 
 Test(kernels_meter, a_counter_that_was_not_read_for_a_turn_gives_no_figure)
@@ -91,10 +91,10 @@ Test(kernels_meter, a_counter_that_was_not_read_for_a_turn_gives_no_figure)
     spa_meter_rail rail;
     begin_world();
     rail = world_counter(&gauges[0], &w, "c");
-    rail.range = gauges[0].range = 8000000000;
+    rail.range = gauges[0].range = 40000000000;
     add(rail);
     expect_ok(spa_meter_begin(&window, &set, false, err)); /* as if the thread had starved */
-    world_advance(&w, 4.1);                                /* 2000 W * 4.1 s > 8000 J */
+    world_advance(&w, 4.1);                                /* 10 kW * 4.1 s > 40 kJ */
     spa_meter_end(&window);
     cr_assert_not_null(strstr(window.tracks[0].fault, "may have turned unseen"), "%s",
                        window.tracks[0].fault);
@@ -116,7 +116,7 @@ Test(kernels_meter, a_counter_that_is_reset_gives_no_figure)
     world_advance(&w, 0.1);
     spa_meter_end(&window);
     cr_assert_not_null(strstr(window.tracks[0].fault, "ran backwards"));
-    cr_assert_not_null(strstr(window.tracks[1].fault, "more than 2000 W"), "%s",
+    cr_assert_not_null(strstr(window.tracks[1].fault, "more than 10000 W"), "%s",
                        window.tracks[1].fault);
 }
 
@@ -124,11 +124,11 @@ Test(kernels_meter, a_count_beyond_the_range_is_a_fault)
 {
     begin_world();
     spa_meter_rail rail = world_counter(&gauges[0], &w, "c");
-    rail.range = 8000000000;
+    rail.range = 40000000000;
     add(rail);
-    gauges[0].start = 7999999999;
+    gauges[0].start = 39999999999;
     expect_ok(spa_meter_begin(&window, &set, true, err));
-    gauges[0].start = 8000000001;
+    gauges[0].start = 40000000001;
     spa_meter_end(&window);
     cr_assert_not_null(strstr(window.tracks[0].fault, "beyond the counter's range"));
 }
@@ -259,9 +259,9 @@ Test(kernels_meter, rails_that_make_no_sense_are_refused_and_released)
     expect_error(spa_meter_set_add(&set, &rail, err), SPA_E_INVALID,
                  "c: unit, step and intervals must be positive");
     rail.unit_j = 1e-6;
-    rail.range = 7999999999; /* 1 s at 2000 W is more than a quarter of it */
+    rail.range = 39999999999; /* 1 s at 10 kW is more than a quarter of it */
     expect_error(spa_meter_set_add(&set, &rail, err), SPA_E_RANGE,
-                 "c: a range of 8000 J could turn unseen between readings 1 s apart");
+                 "c: a range of 40000 J could turn unseen between readings 1 s apart");
     rail.name[0] = '\0';
     expect_error(spa_meter_set_add(&set, &rail, err), SPA_E_INVALID,
                  "a rail needs a name and a way to read it");
@@ -414,6 +414,45 @@ Test(kernels_meter, a_counter_that_stands_still_is_unknown_and_not_zero)
     gauges[0].dead = true;
     spa_energy_result r = measure(options);
     expect_unavailable(&r.total, "counted no energy");
+}
+
+/* A DRAM counter that a machine shows but does not serve must not make the total too small. */
+Test(kernels_meter, a_rail_that_stands_still_leaves_no_total)
+{
+    spa_meter_options options = spa_meter_options_default();
+    begin_world();
+    options.time_limit_s = 1;
+    add(world_counter(&gauges[0], &w, "package"));
+    add(world_counter(&gauges[1], &w, "dram"));
+    gauges[1].dead = true;
+    spa_energy_result r = measure(options);
+    expect_unavailable(&r.total, "dram counted no energy in 1 s");
+    expect_near(r.rails[0].energy_j, 0.2, 1e-6);
+}
+
+/* Jobs of 10 us at 20 W into a counter that shows every 10 mJ: the first 50 see nothing move. */
+Test(kernels_meter, jobs_shorter_than_a_step_are_repeated_too)
+{
+    begin_world();
+    w.job_ns = 10000;
+    spa_meter_rail rail = world_counter(&gauges[0], &w, "coarse");
+    rail.unit_j = rail.step = gauges[0].unit_j = 0.01;
+    add(rail);
+    spa_energy_result r = measure(spa_meter_options_default());
+    cr_assert_eq(r.total.kind, SPA_ENERGY_MEASURED, "%s", r.total.reason);
+    expect_near(r.total.energy_j, 20 * 10e-6, 0.01 * 20 * 10e-6);
+    cr_assert_geq(r.duration_s, 2 * (0.01 + 0.02) / (20 * 0.01)); /* 0.3 s, 30000 jobs */
+}
+
+Test(kernels_meter, a_sampler_without_enough_readings_says_so)
+{
+    spa_meter_options options = spa_meter_options_default();
+    begin_world();
+    options.time_limit_s = 0.05;
+    options.resolution = 1;
+    add(world_sampler(&gauges[0], &w, "s"));
+    spa_energy_result r = measure(options);
+    expect_unavailable(&r.total, "polled less than 10 times in 0.05 s");
 }
 
 Test(kernels_meter, a_meter_that_fails_on_the_way_takes_the_total_with_it)

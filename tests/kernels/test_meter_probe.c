@@ -235,26 +235,63 @@ Test(kernels_meter_probe, a_missing_attribute_is_named)
 }
 
 /* Linux gives energy_uj to root only (CVE-2020-8694). Root reads everything: be somebody else. */
-Test(kernels_meter_probe, without_permission_the_file_and_the_cure_are_named)
+static spa_status probe_as_nobody(spa_error *err)
 {
-    char file[128];
-    const uid_t nobody = 65534;
     uid_t me = geteuid();
-    tree_rapl(&t, "intel-rapl:0", "package-0", 1000000);
-    snprintf(file, sizeof file, "%s/class/powercap/intel-rapl:0/energy_uj", t.root);
-    cr_assert_eq(chmod(file, me == 0 ? 0400 : 0), 0);
-    if (me == 0) cr_assert_eq(seteuid(nobody), 0);
-    spa_error err = {0};
     spa_meter_config config = tree_config(&t);
-    spa_status status = spa_meter_set_probe(&set, &config, &err);
+    if (me == 0) cr_assert_eq(seteuid(65534), 0);
+    spa_status status = spa_meter_set_probe(&set, &config, err);
     if (me == 0) cr_assert_eq(seteuid(0), 0);
-    cr_assert_eq(status, SPA_E_UNSUPPORTED);
+    return status;
+}
+
+static void deny(const char *path)
+{
+    char file[256];
+    snprintf(file, sizeof file, "%s/%s", t.root, path);
+    cr_assert_eq(chmod(file, geteuid() == 0 ? 0400 : 0), 0);
+}
+
+Test(kernels_meter_probe, without_permission_the_files_and_the_cure_are_named_once)
+{
     char wanted[512];
+    spa_error err = {0};
+    two_packages();
+    deny("class/powercap/intel-rapl:0/energy_uj");
+    deny("class/powercap/intel-rapl:0:0/energy_uj");
+    deny("class/powercap/intel-rapl:0:1/energy_uj");
+    deny("class/powercap/intel-rapl:1/energy_uj");
+    deny("class/powercap/intel-rapl:1:0/energy_uj");
+    deny("class/powercap/intel-rapl:1:1/energy_uj");
+    cr_assert_eq(probe_as_nobody(&err), SPA_E_UNSUPPORTED);
     snprintf(wanted, sizeof wanted,
-             "energy: not measurable here: %s: cannot be opened: Permission denied; run as root, "
-             "or once: sudo chmod a+r %s",
-             file, file);
+             "energy: not measurable here: RAPL is here, but "
+             "%s/class/powercap/intel-rapl:*/energy_uj may be read by root only; run as root, or "
+             "once: sudo chmod a+r %s/class/powercap/intel-rapl:*/energy_uj",
+             t.root, t.root);
     cr_assert_str_eq(err.message, wanted);
+}
+
+Test(kernels_meter_probe, a_rail_without_permission_is_named_with_its_cure)
+{
+    spa_error err = {0};
+    tree_chip(&t, "hwmon1", "ina3221");
+    tree_channel(&t, "hwmon1", 1, "VDD_IN", 5016, 1240);
+    tree_channel(&t, "hwmon1", 2, "VDD_SOC", 5016, 240);
+    deny("class/hwmon/hwmon1/curr2_input");
+    cr_assert_eq(probe_as_nobody(&err), SPA_OK, "%s", err.message);
+    cr_assert_eq(set.count, 1);
+    expect_note("curr2_input: cannot be opened: Permission denied; run as root, or once: sudo "
+                "chmod a+r %s/class/hwmon/hwmon1/curr2_input");
+}
+
+Test(kernels_meter_probe, a_zone_without_a_name_may_be_dram_and_leaves_no_total)
+{
+    two_packages();
+    tree_write(&t, "class/powercap/intel-rapl:1:1/name", "\n");
+    probe();
+    cr_assert_eq(set.count, 5);
+    cr_assert_str_not_empty(set.total_fault);
 }
 
 Test(kernels_meter_probe, a_zone_that_fails_later_is_a_fault_of_the_window)
