@@ -26,8 +26,7 @@ extern "C" {
 #define SPA_METER_RAILS_MAX 64
 #define SPA_METER_NONE      "energy: not measurable here (no RAPL, NVML or INA3221)"
 
-/* ---- rails -------------------------------------------------------------------------------------
- */
+/* ---- rails ---------------------------------------------------------------------------------- */
 typedef enum spa_meter_kind {
     SPA_METER_COUNTER, /* energy, counted by the hardware: read at both ends */
     SPA_METER_SAMPLER  /* power: polled, integrated by the trapezoid rule over real time stamps */
@@ -55,7 +54,7 @@ typedef struct spa_meter_rail {
 /* No single rail draws more: a counter that claims more was reset or has turned unseen. */
 #define SPA_METER_MAX_W 10000.0
 
-/* ---- time --------------------------------------------------------------------------------------
+/* ---- time -----------------------------------------------------------------------------------
  * Real time is spa_meter_time_real: the monotonic clock and a thread. Tests bring their own. */
 typedef void spa_meter_tick(void *argument);
 typedef struct spa_meter_time {
@@ -70,8 +69,7 @@ typedef struct spa_meter_time {
 } spa_meter_time;
 extern SPA_API const spa_meter_time spa_meter_time_real;
 
-/* ---- sets --------------------------------------------------------------------------------------
- */
+/* ---- sets ----------------------------------------------------------------------------------- */
 typedef struct spa_meter_config {
     const char *sysfs;   /* "/sys" */
     const char *nvml;    /* "libnvidia-ml.so.1"; NULL: do not look for NVML */
@@ -103,8 +101,7 @@ SPA_API spa_status spa_meter_set_add(spa_meter_set *set, const spa_meter_rail *r
                                      spa_error *err);
 SPA_API void spa_meter_set_fini(spa_meter_set *set);
 
-/* ---- measuring ---------------------------------------------------------------------------------
- */
+/* ---- measuring ------------------------------------------------------------------------------ */
 typedef enum spa_energy_kind {
     SPA_ENERGY_UNAVAILABLE = 0, /* no figure: energies are NaN, `reason` says why */
     SPA_ENERGY_MEASURED,        /* by a meter, in this run */

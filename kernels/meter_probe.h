@@ -16,8 +16,7 @@ void spa_meter_note(spa_meter_set *set, const char *fmt, ...) SPA_PRINTF(2, 3);
 /* The same, and there is no total: a rail that belongs into it is missing. */
 void spa_meter_note_missing(spa_meter_set *set, const char *fmt, ...) SPA_PRINTF(2, 3);
 
-/* ---- sysfs: untrusted text ---------------------------------------------------------------------
- */
+/* ---- sysfs: untrusted text ------------------------------------------------------------------ */
 #define SPA_SYSFS_PATH 512
 #define SPA_SYSFS_TEXT 128 /* attributes that are longer are refused */
 
