@@ -1,5 +1,4 @@
 /* sparoa replay: one schedule on real kernels, beside its simulation. */
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,33 +7,46 @@
 #include "experiments/results_validation.h"
 #include "experiments/table.h"
 #include "experiments/validation_print.h"
+#include "traces/zoo.h"
 
 #define DEFAULT_ROUNDS 10
 #define DEFAULT_RUNS   5
 #define PERCENT        100
+#define MAX_BYTES      ((size_t)1 << 28)
 
-/* "# schedule for MODEL batch ...": the model that a schedule is for. */
-static spa_status read_model_name(const char *path, spa_options *o, spa_names *models,
-                                  spa_error *err)
+/* "# schedule for MODEL batch N dtype T hash H": the model, and is it this one? A schedule for
+ * another graph is refused before anything is measured. */
+static spa_status read_model(const char *path, spa_options *o, spa_names *models, spa_error *err)
 {
     static const char head[] = "# schedule for ";
-    char *text = NULL;
+    char *text = NULL, *name = NULL;
     size_t size, n = sizeof head - 1;
-    SPA_TRY(spa_read_file(path, 1u << 28, false, &text, &size, err));
+    SPA_TRY(spa_read_file(path, MAX_BYTES, false, &text, &size, err));
+    text[strcspn(text, "\r\n")] = '\0';
     const char *end = strncmp(text, head, n) == 0 ? strstr(text + n, " batch ") : NULL;
-    spa_status status;
-    if (!end || memchr(text, '\n', (size_t)(end - text))) {
+    const char *hash = end ? strstr(end, " hash ") : NULL;
+    spa_status status = SPA_OK;
+    if (!hash)
         status =
             spa_fail_at(err, SPA_E_PARSE, path, 1,
                         "the first line must be '# schedule for MODEL batch N dtype T hash H'; "
                         "'sparoa simulate --schedule' writes such files");
-    } else {
-        char *name;
-        size_t length = (size_t)(end - text) - n;
-        status = spa_arena_alloc(&o->arena, &name, length + 1, 1, err);
+    if (!status) status = spa_arena_alloc(&o->arena, &name, (size_t)(end - text) - n + 1, 1, err);
+    if (!status) {
+        memcpy(name, text + n, (size_t)(end - text) - n);
+        const char *model = o->operands.count > 1 ? o->operands.items[1] : name;
+        spa_graph graph;
+        status = spa_names_add(o, models, model, err);
+        if (!status) status = spa_model_load(&graph, model, 1, SPA_FP32, err);
         if (!status) {
-            memcpy(name, text + n, length);
-            status = spa_names_add(o, models, name, err);
+            uint64_t own = graph.hash;
+            spa_graph_fini(&graph);
+            if (own != strtoull(hash + 6, NULL, 16))
+                status =
+                    spa_fail_at(err, SPA_E_INVALID, path, 1,
+                                "the schedule is for another graph than '%.200s' at batch 1 in "
+                                "fp32 (hash %016llx)",
+                                model, (unsigned long long)own);
         }
     }
     free(text);
@@ -84,9 +96,10 @@ spa_status spa_cmd_replay(spa_cli *cli, spa_options *options, spa_error *err)
     spa_hardware_case c;
     spa_names models = {0};
     spa_validation v = {0};
-    SPA_TRY(spa_cli_operands(options, 1, 1, "one SCHEDULE.csv", err));
+    SPA_TRY(
+        spa_cli_operands(options, 1, 2, "one SCHEDULE.csv, and its graph file if it has one", err));
     SPA_TRY(spa_figure_check_names(&options->gantt, err));
-    SPA_TRY(read_model_name(options->operands.items[0], options, &models, err));
+    SPA_TRY(read_model(options->operands.items[0], options, &models, err));
     spa_status status = spa_hardware_case_open(&c, cli, options, &models, err);
     spa_validation_options o = {
         .rounds = options->rounds ? (int32_t)options->rounds : DEFAULT_ROUNDS,

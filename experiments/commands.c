@@ -107,7 +107,7 @@ static const spa_command commands[] = {
     {"profile", SPA_CMD_PROFILE, "MODEL... --lanes L -o DIR", "measure a trace on this machine",
      help_profile, spa_cmd_profile},
     {"calibrate", 0, "DIR... -o FILE.device", "fit a device model to traces", NULL, NULL},
-    {"replay", SPA_CMD_REPLAY, "SCHEDULE.csv --lanes L",
+    {"replay", SPA_CMD_REPLAY, "SCHEDULE.csv [GRAPH] --lanes L",
      "run a schedule on real kernels, beside its simulation", help_replay, spa_cmd_replay},
     {"validate", SPA_CMD_VALIDATE, "MODEL... --lanes L", "simulated against measured",
      help_validate, spa_cmd_validate},

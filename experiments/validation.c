@@ -282,6 +282,7 @@ spa_status spa_validation_run(spa_validation *out, const spa_trace *trace, const
         if (!out->rows[i].is_skipped) status = simulate(&v, i, err);
     if (!status) status = measure(&v, err);
     if (!status) status = validation_compare(&v, err);
+    if (!status && options->schedule) status = validation_measure_energy(&v, out->n_rows - 1, err);
     fini(&v);
     if (status) spa_validation_fini(out);
     return status;
@@ -295,5 +296,6 @@ void spa_validation_fini(spa_validation *v)
         free(v->rows[i].steps[1]);
     }
     free(v->rows);
+    free(v->energy);
     *v = (spa_validation){0};
 }

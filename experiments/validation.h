@@ -5,6 +5,7 @@
 #include "experiments/budget.h"
 #include "experiments/options.h"
 #include "kernels/campaign.h"
+#include "kernels/meter.h"
 #include "traces/trace.h"
 
 typedef struct spa_validation_options {
@@ -50,6 +51,13 @@ typedef struct spa_error_summary {
     size_t pairs;
 } spa_error_summary;
 
+/* Measured energy; a job of the meter is several inferences. */
+typedef struct spa_validated_energy {
+    char reason[512]; /* why there is none; "" = see the result */
+    double inferences_per_job;
+    spa_energy_result result;
+} spa_validated_energy;
+
 typedef struct spa_validation {
     const char *model;
     uint32_t concurrency;
@@ -62,6 +70,7 @@ typedef struct spa_validation {
     double component_ms[SPA_COMPONENT_COUNT][2]; /* mean per schedule: measured, simulated */
     bool cancelling; /* components off in opposite directions hide each other */
     uint64_t costs_hash;
+    spa_validated_energy *energy; /* of a file's schedule; NULL = not asked for */
 } spa_validation;
 
 /* Measures and simulates one model of a trace that was profiled on these lanes. `schedule` files

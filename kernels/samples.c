@@ -168,9 +168,10 @@ static void judge_slot(spa_samples *s, int slot, double burst_factor, double *sc
     for (size_t r = 0; r < s->count; r++)
         if (s->slot[r] == slot && s->total[r] > limit) s->kept[r] = false;
     double low = quantile(s, slot, 0.25, scratch), high = quantile(s, slot, 0.75, scratch);
+    bool few = kept_totals(s, slot, scratch) < 4; /* no middle half to speak of */
     for (size_t r = 0; r < s->count; r++)
         if (s->slot[r] == slot)
-            s->typical[r] = s->kept[r] && s->total[r] >= low && s->total[r] <= high;
+            s->typical[r] = s->kept[r] && (few || (s->total[r] >= low && s->total[r] <= high));
 }
 
 void spa_samples_judge(spa_samples *s, double burst_factor, double *scratch)
