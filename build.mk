@@ -55,6 +55,14 @@ $(B)/tests/run: $(OBJ_TEST) $(OBJ_CLI) $(OBJ_FIT) $(OBJ_BENCH) $(B)/libkernels.a
 	@$(SHOW) "  link $@"
 	$(LINK) -o $@
 
+# Libraries that look like NVML, one per kind of machine; never linked, loaded by a test.
+FAKE_NVML := energy power jetson denied nodriver broken two stub
+$(B)/tests/run: | $(FAKE_NVML:%=$(B)/tests/fake_nvml_%.so)
+$(FAKE_NVML:%=$(B)/tests/fake_nvml_%.so): $(B)/tests/fake_nvml_%.so: tests/program/fake_nvml.c
+	@mkdir -p $(@D); $(SHOW) "  link $@"
+	$(Q)$(CC) -std=c17 -fPIC -shared -fvisibility=hidden -g $(WARN) -Wno-unused-function \
+	    -DFAKE_NVML='"$*"' $(if $(filter stub,$*),-DFAKE_NVML_STUB) $< -o $@
+
 -include $(patsubst %.o,%.d,$(OBJ_LIB) $(OBJ_KERN) $(OBJ_CLI) $(OBJ_FIT) $(OBJ_BENCH) $(OBJ_TEST)) \
          $(patsubst %.c,$(B)/%.d,$(SRC_MAIN))
 

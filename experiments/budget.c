@@ -71,8 +71,7 @@ void spa_budget_of(const spa_graph *graph, const spa_step *steps, spa_budget *bu
     }
 }
 
-/* ---- simulated
- * ----------------------------------------------------------------------------------- */
+/* ---- simulated ------------------------------------------------------------------------------- */
 
 static const spa_copy_parts *part_of(const spa_costs *c, const spa_copy_parts *parts,
                                      const spa_event *ev)

@@ -1,6 +1,9 @@
 /* sparoa validate: simulated against measured, over many schedules. */
 #include <stdlib.h>
+#include "experiments/charts_hardware.h"
+#include "experiments/gnuplot.h"
 #include "experiments/hardware_case.h"
+#include "experiments/results_validation.h"
 #include "experiments/study.h"
 #include "experiments/validation.h"
 #include "experiments/validation_print.h"
@@ -53,12 +56,19 @@ spa_status spa_cmd_validate(spa_cli *cli, spa_options *options, spa_error *err)
     spa_validation *runs;
     size_t n = 0;
     SPA_TRY(spa_cli_operands(options, 1, SIZE_MAX, "a model (or several, or 'all')", err));
+    SPA_TRY(spa_figure_check_names(&options->chart, err));
     SPA_TRY(spa_study_policies(options, &policies, err));
     spa_status status = spa_hardware_case_open(&c, cli, options, NULL, err);
     if (!status) status = spa_alloc(&runs, c.models.count + 1, sizeof *runs, err);
     if (!status) {
         status = run_cases(&c, options, &policies, runs, &n, cli, err);
         if (!status) status = spa_validation_print(runs, n, &c, options, &cli->out, err);
+        for (size_t i = 0; i < options->chart.count && !status; i++) {
+            status = spa_chart_scatter(options->chart.items[i], runs, n, &c, err);
+            if (!status) spa_cli_note(cli, options, "scatter: %s", options->chart.items[i]);
+        }
+        if (!status && options->db)
+            status = spa_results_store_validations(options->db, runs, n, &c, options, err);
         for (size_t i = 0; i < n; i++) spa_validation_fini(&runs[i]);
         free(runs);
     }

@@ -65,6 +65,24 @@ static const char help_profile[] =
     "  sparoa profile resnet18 --lanes cpu:0=sparse,cpu:1=blas -o traces/data/mine\n"
     "  sparoa profile all --lanes cpu:0=sparse,cpu:1=blas --runs 40 -o traces/data/mine\n";
 
+static const char help_calibrate[] =
+    "Makes a device file of the lanes that traces were measured on: driven by the first trace, "
+    "with\n"
+    "rates fitted to all of them for what they lack (--missing=model), residuals per class. With\n"
+    "--schedules N it also runs N random schedules of every model on this machine and says what\n"
+    "they show beyond the profile: fitted on one half, judged on the other.\n\n"
+    "Examples:\n"
+    "  sparoa calibrate traces/data/mine -o mine.device\n"
+    "  sparoa calibrate traces/data/mine -o mine.device --schedules 40\n";
+
+static const char help_replay[] =
+    "Runs a schedule on the kernels of this machine and simulates it from a profile of the same\n"
+    "lanes (measured now, or --trace): operator by operator, in all, and where the time goes.\n"
+    "Its processors are those of the lanes: cpu0, cpu1, ...\n\n"
+    "Examples:\n"
+    "  sparoa simulate resnet18 --device x86-2core --policy heft --schedule heft.csv\n"
+    "  sparoa replay heft.csv --lanes cpu:0=sparse,cpu:1=onednn --gantt pair.svg\n";
+
 static const char help_validate[] =
     "Profiles the models on these lanes (or takes --trace), then runs the schedules of the\n"
     "policies and random ones on real kernels, interleaved in random order with anchors (all on\n"
@@ -98,8 +116,10 @@ static const spa_command commands[] = {
      help_log, spa_cmd_log},
     {"profile", SPA_CMD_PROFILE, "MODEL... --lanes L -o DIR", "measure a trace on this machine",
      help_profile, spa_cmd_profile},
-    {"calibrate", 0, "DIR... -o FILE.device", "fit a device model to traces", NULL, NULL},
-    {"replay", 0, "SCHEDULE.csv --lanes L", "run a schedule on real kernels", NULL, NULL},
+    {"calibrate", SPA_CMD_CALIBRATE, "DIR... -o FILE.device", "fit a device model to traces",
+     help_calibrate, spa_cmd_calibrate},
+    {"replay", SPA_CMD_REPLAY, "SCHEDULE.csv [GRAPH] --lanes L",
+     "run a schedule on real kernels, beside its simulation", help_replay, spa_cmd_replay},
     {"validate", SPA_CMD_VALIDATE, "MODEL... --lanes L", "simulated against measured",
      help_validate, spa_cmd_validate},
     {"train", 0, "POLICY MODEL... --device D -o FILE", "learn a policy", NULL, NULL},

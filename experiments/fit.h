@@ -10,7 +10,8 @@
 #include "base/text.h"
 #include "traces/graph.h"
 
-/* ---- solvers (fit_solve.c) ------------------------------------------------------------------- */
+/* ---- solvers (least_squares.c) ----------------------------------------------------------------
+ */
 
 /* Relative errors |predicted/measured - 1|. */
 typedef struct fit_quality {

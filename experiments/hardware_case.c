@@ -44,6 +44,23 @@ static spa_status profile(spa_hardware_case *c, spa_cli *cli, const spa_options 
     return spa_cli_name_status(status, c->models.items[0], err);
 }
 
+/* Graph files become the names that the trace has for them. */
+static spa_status name_models(spa_hardware_case *c, spa_options *o, spa_error *err)
+{
+    for (size_t i = 0; i < c->models.count; i++) {
+        spa_graph graph;
+        char *name;
+        if (!strstr(c->models.items[i], ".csv")) continue;
+        SPA_TRY(spa_graph_read_csv(&graph, c->models.items[i], err));
+        spa_status status = spa_arena_alloc(&o->arena, &name, strlen(graph.name) + 1, 1, err);
+        if (!status) strcpy(name, graph.name);
+        spa_graph_fini(&graph);
+        SPA_TRY(status);
+        c->models.items[i] = name;
+    }
+    return SPA_OK;
+}
+
 spa_status spa_hardware_case_open(spa_hardware_case *c, spa_cli *cli, spa_options *options,
                                   const spa_names *models, spa_error *err)
 {
@@ -54,8 +71,11 @@ spa_status spa_hardware_case_open(spa_hardware_case *c, spa_cli *cli, spa_option
                         options->command);
     SPA_TRY(spa_cli_name_status(spa_lanes_parse(&c->lanes, options->lanes, err), "", err));
     SPA_TRY(list_models(options, models ? models : &options->operands, &c->models, err));
-    if (!options->trace) return profile(c, cli, options, err);
-    return spa_trace_read(&c->trace, options->trace, NULL, err);
+    if (options->trace)
+        SPA_TRY(spa_trace_read(&c->trace, options->trace, NULL, err));
+    else
+        SPA_TRY(profile(c, cli, options, err));
+    return name_models(c, options, err);
 }
 
 void spa_hardware_case_close(spa_hardware_case *c)

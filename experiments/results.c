@@ -1,4 +1,4 @@
-#include "experiments/results.h"
+#include "experiments/results_db.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -61,16 +61,6 @@ static const char schema[] =
     "  PRIMARY KEY(run_id, schedule, component)\n"
     ") STRICT, WITHOUT ROWID;\n";
 
-enum {
-    ADD_EXPERIMENT,
-    ADD_RUN,
-    CLEAR_METRICS,
-    CLEAR_SCHEDULE,
-    ADD_METRIC,
-    ADD_SCHEDULE,
-    N_STATEMENTS
-};
-
 static const char *const statements[N_STATEMENTS] = {
     [ADD_EXPERIMENT] = "INSERT INTO experiment(name) VALUES(?1) "
                        "ON CONFLICT(name) DO UPDATE SET name = name RETURNING id",
@@ -84,14 +74,11 @@ static const char *const statements[N_STATEMENTS] = {
     [CLEAR_METRICS] = "DELETE FROM metric WHERE run_id = ?1",
     [CLEAR_SCHEDULE] = "DELETE FROM schedule WHERE run_id = ?1",
     [ADD_METRIC] = "INSERT INTO metric(run_id, name, value, repeatable) VALUES(?1, ?2, ?3, ?4)",
+    [CLEAR_VALIDATION] = "DELETE FROM validation WHERE run_id = ?1",
+    [ADD_VALIDATION] = "INSERT INTO validation(run_id, schedule, component, measured_ms, "
+                       "simulated_ms) VALUES(?1, ?2, ?3, ?4, ?5)",
     [ADD_SCHEDULE] = "INSERT INTO schedule(run_id, graph_hash, placement, lanes, ordering) "
                      "VALUES(?1, ?2, ?3, ?4, ?5)",
-};
-
-struct spa_results {
-    sqlite3 *db;
-    const char *path;
-    sqlite3_stmt *statements[N_STATEMENTS];
 };
 
 static spa_status fail_db(const spa_results *r, spa_error *err)
@@ -100,7 +87,7 @@ static spa_status fail_db(const spa_results *r, spa_error *err)
                        r->db ? sqlite3_errmsg(r->db) : "out of memory");
 }
 
-static spa_status execute(spa_results *r, const char *sql, spa_error *err)
+spa_status results_execute(spa_results *r, const char *sql, spa_error *err)
 {
     return sqlite3_exec(r->db, sql, NULL, NULL, NULL) == SQLITE_OK ? SPA_OK : fail_db(r, err);
 }
@@ -125,7 +112,7 @@ static spa_status read_pragma(spa_results *r, const char *sql, int64_t *value, s
 static spa_status check_schema(spa_results *r, spa_error *err)
 {
     int64_t version, application, tables;
-    SPA_TRY(execute(r, "BEGIN IMMEDIATE", err));
+    SPA_TRY(results_execute(r, "BEGIN IMMEDIATE", err));
     SPA_TRY(read_pragma(r, "PRAGMA user_version", &version, err));
     SPA_TRY(read_pragma(r, "PRAGMA application_id", &application, err));
     SPA_TRY(read_pragma(r, "SELECT count(*) FROM sqlite_schema", &tables, err));
@@ -133,8 +120,8 @@ static spa_status check_schema(spa_results *r, spa_error *err)
         char sql[128];
         snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
                  APPLICATION_ID, SPA_RESULTS_VERSION);
-        SPA_TRY(execute(r, schema, err));
-        SPA_TRY(execute(r, sql, err));
+        SPA_TRY(results_execute(r, schema, err));
+        SPA_TRY(results_execute(r, sql, err));
     } else if (application != APPLICATION_ID) {
         return spa_fail_at(err, SPA_E_INVALID, r->path, 0,
                            "is a database, but not one of sparoa's; name another file");
@@ -143,7 +130,7 @@ static spa_status check_schema(spa_results *r, spa_error *err)
                            "has schema version %" PRId64 "; this program uses %d", version,
                            SPA_RESULTS_VERSION);
     }
-    return execute(r, "COMMIT", err);
+    return results_execute(r, "COMMIT", err);
 }
 
 static spa_status set_up(spa_results *r, spa_error *err)
@@ -151,9 +138,9 @@ static spa_status set_up(spa_results *r, spa_error *err)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     if (sqlite3_open_v2(r->path, &r->db, flags, NULL) != SQLITE_OK) return fail_db(r, err);
     sqlite3_busy_timeout(r->db, 30000);
-    SPA_TRY(execute(r, "PRAGMA foreign_keys = ON", err));
+    SPA_TRY(results_execute(r, "PRAGMA foreign_keys = ON", err));
     SPA_TRY(check_schema(r, err));
-    SPA_TRY(execute(r, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err));
+    SPA_TRY(results_execute(r, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err));
     for (int i = 0; i < N_STATEMENTS; i++) {
         if (sqlite3_prepare_v3(r->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &r->statements[i], NULL) != SQLITE_OK) {
@@ -215,7 +202,7 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
 }
 
 /* ---------------------------------------------------------------- storing */
-static void bind_text(sqlite3_stmt *s, int at, const char *text)
+void results_bind_text(sqlite3_stmt *s, int at, const char *text)
 {
     if (text) {
         sqlite3_bind_text(s, at, text, -1, SQLITE_TRANSIENT);
@@ -224,15 +211,15 @@ static void bind_text(sqlite3_stmt *s, int at, const char *text)
     }
 }
 
-static void bind_hash(sqlite3_stmt *s, int at, uint64_t hash)
+void results_bind_hash(sqlite3_stmt *s, int at, uint64_t hash)
 {
     char text[20];
     snprintf(text, sizeof text, "%016" PRIx64, hash);
-    bind_text(s, at, text);
+    results_bind_text(s, at, text);
 }
 
 /* Runs a bound statement to its end; the first column of its row, if any, goes to *id. */
-static spa_status step(spa_results *r, int which, int64_t *id, spa_error *err)
+spa_status results_step(spa_results *r, int which, int64_t *id, spa_error *err)
 {
     sqlite3_stmt *s = r->statements[which];
     int code = sqlite3_step(s);
@@ -253,30 +240,41 @@ static void bind_run(sqlite3_stmt *s, int64_t experiment, const spa_run_key *key
     const spa_options *o = key->options;
     char origin[64];
     sqlite3_bind_int64(s, 1, experiment);
-    bind_hash(s, 2, spa_run_key_hash(key));
-    bind_text(s, 3, spa_version());
-    bind_text(s, 4, c->graph.name);
-    bind_hash(s, 5, c->graph.hash);
-    bind_text(s, 6, c->costs.device);
-    bind_text(s, 7, c->costs.mode);
-    bind_text(s, 8, c->costs.stack);
-    bind_text(s, 9, c->costs.lanes);
-    bind_hash(s, 10, c->costs.hash);
-    bind_text(s, 11, spa_case_origin(c, origin));
-    bind_text(s, 12, key->policy);
-    bind_text(s, 13, spa_objective_name((spa_objective)o->objective));
-    bind_text(s, 14, key->scenario->name);
+    results_bind_hash(s, 2, spa_run_key_hash(key));
+    results_bind_text(s, 3, spa_version());
+    results_bind_text(s, 4, c->graph.name);
+    results_bind_hash(s, 5, c->graph.hash);
+    results_bind_text(s, 6, c->costs.device);
+    results_bind_text(s, 7, c->costs.mode);
+    results_bind_text(s, 8, c->costs.stack);
+    results_bind_text(s, 9, c->costs.lanes);
+    results_bind_hash(s, 10, c->costs.hash);
+    results_bind_text(s, 11, spa_case_origin(c, origin));
+    results_bind_text(s, 12, key->policy);
+    results_bind_text(s, 13, spa_objective_name((spa_objective)o->objective));
+    results_bind_text(s, 14, key->scenario->name);
     sqlite3_bind_int64(s, 15, key->scenario->concurrency);
     sqlite3_bind_int64(s, 16, (int64_t)key->scenario->requests);
     sqlite3_bind_int64(s, 17, c->graph.batch);
-    bind_text(s, 18, spa_dtype_name(c->graph.dtype));
+    results_bind_text(s, 18, spa_dtype_name(c->graph.dtype));
     sqlite3_bind_int64(s, 19, o->noise);
     sqlite3_bind_int64(s, 20, o->policy_cost);
     sqlite3_bind_int64(s, 21, o->seed);
     sqlite3_bind_int64(s, 22, (int64_t)spa_study_reps(o));
     sqlite3_bind_int64(s, 23, o->budget);
-    if (!outcome->is_skipped) bind_hash(s, 24, outcome->digest);
-    bind_text(s, 25, outcome->is_skipped ? outcome->skipped : NULL);
+    if (!outcome->is_skipped) results_bind_hash(s, 24, outcome->digest);
+    results_bind_text(s, 25, outcome->is_skipped ? outcome->skipped : NULL);
+}
+
+spa_status results_add_metric(spa_results *r, int64_t run, const char *name, double value,
+                              int repeatable, spa_error *err)
+{
+    sqlite3_stmt *s = r->statements[ADD_METRIC];
+    sqlite3_bind_int64(s, 1, run);
+    results_bind_text(s, 2, name);
+    if (isfinite(value)) sqlite3_bind_double(s, 3, value);
+    sqlite3_bind_int(s, 4, repeatable);
+    return results_step(r, ADD_METRIC, NULL, err);
 }
 
 static spa_status store_metrics(spa_results *r, int64_t run, const spa_outcome *o, spa_error *err)
@@ -304,14 +302,9 @@ static spa_status store_metrics(spa_results *r, int64_t run, const spa_outcome *
         {"dispatch_ms", o->dispatch_ms, 1},
         {"plan_host_ms", o->plan_host_ms, 0},
     };
-    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
-        sqlite3_stmt *s = r->statements[ADD_METRIC];
-        sqlite3_bind_int64(s, 1, run);
-        bind_text(s, 2, metrics[i].name);
-        if (isfinite(metrics[i].value)) sqlite3_bind_double(s, 3, metrics[i].value);
-        sqlite3_bind_int(s, 4, metrics[i].repeatable);
-        SPA_TRY(step(r, ADD_METRIC, NULL, err));
-    }
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+        SPA_TRY(results_add_metric(r, run, metrics[i].name, metrics[i].value, metrics[i].repeatable,
+                                   err));
     return SPA_OK;
 }
 
@@ -327,29 +320,29 @@ static spa_status store_schedule(spa_results *r, int64_t run, const spa_case *c,
     }
     sqlite3_stmt *s = r->statements[ADD_SCHEDULE];
     sqlite3_bind_int64(s, 1, run);
-    bind_hash(s, 2, c->graph.hash);
+    results_bind_hash(s, 2, c->graph.hash);
     spa_status status = SPA_OK;
     for (int k = 0; k < 3; k++) {
         spa_string_append(&texts[k], "]");
         if (!status) status = spa_string_ok(&texts[k], err);
-        if (!status) bind_text(s, 3 + k, texts[k].text);
+        if (!status) results_bind_text(s, 3 + k, texts[k].text);
         spa_string_fini(&texts[k]);
     }
-    return status ? status : step(r, ADD_SCHEDULE, NULL, err);
+    return status ? status : results_step(r, ADD_SCHEDULE, NULL, err);
 }
 
 static spa_status store_all(spa_results *r, const spa_run_key *key, const spa_outcome *outcome,
                             spa_error *err)
 {
     int64_t experiment = 0, run = 0;
-    bind_text(r->statements[ADD_EXPERIMENT], 1, key->experiment);
-    SPA_TRY(step(r, ADD_EXPERIMENT, &experiment, err));
+    results_bind_text(r->statements[ADD_EXPERIMENT], 1, key->experiment);
+    SPA_TRY(results_step(r, ADD_EXPERIMENT, &experiment, err));
     bind_run(r->statements[ADD_RUN], experiment, key, outcome);
-    SPA_TRY(step(r, ADD_RUN, &run, err));
+    SPA_TRY(results_step(r, ADD_RUN, &run, err));
     sqlite3_bind_int64(r->statements[CLEAR_METRICS], 1, run);
-    SPA_TRY(step(r, CLEAR_METRICS, NULL, err));
+    SPA_TRY(results_step(r, CLEAR_METRICS, NULL, err));
     sqlite3_bind_int64(r->statements[CLEAR_SCHEDULE], 1, run);
-    SPA_TRY(step(r, CLEAR_SCHEDULE, NULL, err));
+    SPA_TRY(results_step(r, CLEAR_SCHEDULE, NULL, err));
     if (outcome->is_skipped) return SPA_OK;
     SPA_TRY(store_metrics(r, run, outcome, err));
     if (outcome->plan.n_ops == 0) return SPA_OK;
@@ -359,9 +352,9 @@ static spa_status store_all(spa_results *r, const spa_run_key *key, const spa_ou
 spa_status spa_results_store(spa_results *results, const spa_run_key *key,
                              const spa_outcome *outcome, spa_error *err)
 {
-    SPA_TRY(execute(results, "BEGIN IMMEDIATE", err));
+    SPA_TRY(results_execute(results, "BEGIN IMMEDIATE", err));
     spa_status status = store_all(results, key, outcome, err);
-    if (!status) status = execute(results, "COMMIT", err);
+    if (!status) status = results_execute(results, "COMMIT", err);
     if (status) sqlite3_exec(results->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
 }

@@ -13,8 +13,7 @@
 #include "experiments/lanes_device.h"
 #include "experiments/validation_rows.h"
 
-/* ---- what is validated
- * --------------------------------------------------------------------------- */
+/* ---- what is validated ----------------------------------------------------------------------- */
 
 static validated_entry *add_row(validator *v, const char *kind, const char *format, ...)
     SPA_PRINTF(3, 4);
@@ -92,6 +91,9 @@ static spa_status add_policy(validator *v, const char *name, spa_error *err)
 static spa_status add_file(validator *v, const char *path, spa_error *err)
 {
     validated_entry *e = add_row(v, "file", "%.90s", path);
+    spa_validated *row = &v->out->rows[v->out->n_rows - 1];
+    for (int side = 0; side < 2; side++)
+        SPA_TRY(spa_alloc(&row->steps[side], v->graph->n_ops, sizeof(spa_step), err));
     return spa_schedule_read_csv(&e->schedule, &v->costs, path, err);
 }
 
@@ -110,8 +112,7 @@ static spa_status add_rows(validator *v, spa_error *err)
     return SPA_OK;
 }
 
-/* ---- measuring
- * ----------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 /* One run at a time is interruptible: the handler needs a place to find it. */
 static spa_hardware *volatile interruptible;
@@ -163,8 +164,7 @@ static spa_status measure(validator *v, spa_error *err)
     return status;
 }
 
-/* ---- simulating
- * ---------------------------------------------------------------------------------- */
+/* ---- simulating ------------------------------------------------------------------------------ */
 
 static void keep_event(void *user, const spa_event *event)
 {
@@ -199,8 +199,7 @@ static spa_status simulate(validator *v, size_t i, spa_error *err)
     return status;
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static spa_status prepare_parts(validator *v, spa_error *err)
 {
@@ -283,6 +282,7 @@ spa_status spa_validation_run(spa_validation *out, const spa_trace *trace, const
         if (!out->rows[i].is_skipped) status = simulate(&v, i, err);
     if (!status) status = measure(&v, err);
     if (!status) status = validation_compare(&v, err);
+    if (!status && options->schedule) status = validation_measure_energy(&v, out->n_rows - 1, err);
     fini(&v);
     if (status) spa_validation_fini(out);
     return status;
@@ -290,7 +290,12 @@ spa_status spa_validation_run(spa_validation *out, const spa_trace *trace, const
 
 void spa_validation_fini(spa_validation *v)
 {
-    for (size_t i = 0; i < v->n_rows; i++) spa_schedule_fini(&v->rows[i].placement);
+    for (size_t i = 0; i < v->n_rows; i++) {
+        spa_schedule_fini(&v->rows[i].placement);
+        free(v->rows[i].steps[0]);
+        free(v->rows[i].steps[1]);
+    }
     free(v->rows);
+    free(v->energy);
     *v = (spa_validation){0};
 }

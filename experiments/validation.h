@@ -5,6 +5,7 @@
 #include "experiments/budget.h"
 #include "experiments/options.h"
 #include "kernels/campaign.h"
+#include "kernels/meter.h"
 #include "traces/trace.h"
 
 typedef struct spa_validation_options {
@@ -25,18 +26,21 @@ typedef struct spa_validated {
     const char *kind; /* "anchor", "policy", "random", "file" */
     bool is_skipped;  /* a policy that cannot do this model */
     char skipped[256];
-    double measured_ms;             /* median latency, without the drift that the anchors show */
-    double raw_ms;                  /* the same as measured */
-    double simulated_ms;            /* without noise */
-    double error;                   /* simulated times the scale, over measured, minus 1 */
-    double raw_error;               /* simulated over raw, minus 1 */
-    double spread_ms;               /* half the distance of the quartiles */
+    double measured_ms;               /* median latency, without the drift that the anchors show */
+    double raw_ms;                    /* the same as measured */
+    double simulated_ms;              /* without noise */
+    double share[SPA_MAX_PROCESSORS]; /* of the simulated kernel time, by lane */
+    double scale;                     /* the lanes' scales, weighted by these shares */
+    double error;                     /* simulated times scale, over measured, minus 1 */
+    double raw_error;                 /* simulated over raw, minus 1 */
+    double spread_ms;                 /* half the distance of the quartiles */
     double halves_ms[2];            /* medians of the even and of the odd rounds: the noise floor */
     size_t samples, switches;       /* inferences kept; inputs that come from another lane */
     double throughput[2];           /* several in flight: per second; measured, simulated */
     double p95_ms[2];               /* likewise */
     spa_budget measured, simulated; /* one in flight */
     spa_schedule placement;         /* as it ran; n_ops = 0 when skipped */
+    spa_step *steps[2];             /* of a file's schedule: [n_ops] measured, simulated */
 } spa_validated;
 
 typedef struct spa_error_summary {
@@ -47,17 +51,26 @@ typedef struct spa_error_summary {
     size_t pairs;
 } spa_error_summary;
 
+/* Measured energy; a job of the meter is several inferences. */
+typedef struct spa_validated_energy {
+    char reason[512]; /* why there is none; "" = see the result */
+    double inferences_per_job;
+    spa_energy_result result;
+} spa_validated_energy;
+
 typedef struct spa_validation {
     const char *model;
     uint32_t concurrency;
     size_t n_rows;
     spa_validated *rows;
-    double scale;                                /* anchors: measured over simulated */
-    spa_error_summary rescaled, raw;             /* over all rows but anchors */
-    double floor_median, floor_p95;              /* one half of the rounds against the other */
+    size_t n_lanes;
+    double lane_scale[SPA_MAX_PROCESSORS]; /* anchors: measured over simulated, lane by lane */
+    spa_error_summary rescaled, raw;       /* over all rows but anchors */
+    double floor_median, floor_p95;        /* one half of the rounds against the other */
     double component_ms[SPA_COMPONENT_COUNT][2]; /* mean per schedule: measured, simulated */
     bool cancelling; /* components off in opposite directions hide each other */
     uint64_t costs_hash;
+    spa_validated_energy *energy; /* of a file's schedule; NULL = not asked for */
 } spa_validation;
 
 /* Measures and simulates one model of a trace that was profiled on these lanes. `schedule` files

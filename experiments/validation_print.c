@@ -7,8 +7,7 @@
 
 #define PERCENT 100
 
-/* ---- tables
- * -------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void put_row(spa_table *t, const spa_validated *r)
 {
@@ -61,18 +60,36 @@ static spa_status put_components(const spa_validation *v, spa_string *out, spa_e
 static void put_summary(const spa_validation *v, spa_string *out)
 {
     const spa_error_summary *s = &v->rescaled, *r = &v->raw;
+    spa_string_append(out, "  rescaled by the anchors (");
+    for (size_t p = 0; p < v->n_lanes; p++)
+        spa_string_append(out, "%sx %.3f", p ? ", " : "", v->lane_scale[p]);
     spa_string_append(out,
-                      "  rescaled by the anchors (x %.4f): median %.2f %% (%.2f to %.2f), p95 %.2f "
+                      "): median %.2f %% (%.2f to %.2f), p95 %.2f "
                       "%%, bias %+.2f %%, tau %.3f over %zu pairs\n",
-                      v->scale, s->median * PERCENT, s->median_ci[0] * PERCENT,
-                      s->median_ci[1] * PERCENT, s->p95 * PERCENT, s->bias * PERCENT, s->tau,
-                      s->pairs);
+                      s->median * PERCENT, s->median_ci[0] * PERCENT, s->median_ci[1] * PERCENT,
+                      s->p95 * PERCENT, s->bias * PERCENT, s->tau, s->pairs);
     spa_string_append(out, "  as profiled: median %.2f %%, p95 %.2f %%, bias %+.2f %%\n",
                       r->median * PERCENT, r->p95 * PERCENT, r->bias * PERCENT);
     spa_string_append(out,
                       "  noise floor (half of the rounds against the other half): median %.2f "
                       "%%, p95 %.2f %%\n",
                       v->floor_median * PERCENT, v->floor_p95 * PERCENT);
+}
+
+static void put_energy(const spa_validation *v, spa_string *out)
+{
+    const spa_validated_energy *e = v->energy;
+    if (!e) return;
+    if (e->reason[0]) {
+        spa_string_append(out, "  %s\n", e->reason);
+        return;
+    }
+    const spa_energy *total = &e->result.total;
+    if (total->kind == SPA_ENERGY_MEASURED)
+        spa_string_append(out, "  energy per inference: %.3f mJ measured (%s)\n",
+                          total->energy_j * 1e3 / e->inferences_per_job, e->result.covers);
+    spa_string_append(out, "  job of %.0f inferences: ", e->inferences_per_job);
+    spa_energy_print(&e->result, out);
 }
 
 static spa_status put_tables(const spa_validation *v, const spa_hardware_case *c, spa_string *out,
@@ -84,12 +101,12 @@ static spa_status put_tables(const spa_validation *v, const spa_hardware_case *c
     SPA_TRY(put_rows(v, out, err));
     put_summary(v, out);
     SPA_TRY(put_components(v, out, err));
+    put_energy(v, out);
     spa_string_append(out, "\n");
     return spa_string_ok(out, err);
 }
 
-/* ---- JSON
- * ---------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_json_schedule(spa_json *j, json_t *rows, const spa_validated *r)
 {
@@ -135,6 +152,30 @@ static void put_json_stream(spa_json *j, json_t *run, const spa_validation *v)
     }
 }
 
+/* null: no meter here, or not asked for. */
+static void put_json_energy(spa_json *j, json_t *run, const spa_validated_energy *e)
+{
+    if (!e || e->reason[0] || e->result.total.kind != SPA_ENERGY_MEASURED) {
+        spa_json_set(j, run, "energy", json_null());
+        if (e)
+            spa_json_set(j, run, "energy_reason",
+                         spa_json_text(j, e->reason[0] ? e->reason : e->result.total.reason));
+        return;
+    }
+    const spa_energy *total = &e->result.total;
+    json_t *o = spa_json_member(j, run, "energy");
+    spa_json_set(j, o, "kind", spa_json_text(j, spa_energy_kind_name(total->kind)));
+    spa_json_set(j, o, "covers", spa_json_text(j, e->result.covers));
+    spa_json_set(j, o, "measured_mj",
+                 spa_json_number(total->energy_j * 1e3 / e->inferences_per_job));
+    spa_json_set(j, o, "measured_dynamic_mj",
+                 spa_json_number(total->dynamic_j * 1e3 / e->inferences_per_job));
+    spa_json_set(j, o, "simulated_mj", json_null()); /* the lanes' device knows no power */
+    spa_json_set(j, o, "power_w", spa_json_number(total->power_w));
+    spa_json_set(j, o, "idle_w", spa_json_number(total->idle_w));
+    spa_json_set(j, o, "resolution", spa_json_number(total->resolution));
+}
+
 static void put_json_run(spa_json *j, json_t *runs, const spa_validation *v, const char *lanes)
 {
     json_t *run = spa_json_row(j, runs);
@@ -147,7 +188,9 @@ static void put_json_run(spa_json *j, json_t *runs, const spa_validation *v, con
     put_json_summary(j, latency, &v->rescaled);
     spa_json_set(j, latency, "noise_floor", spa_json_number(v->floor_median));
     spa_json_set(j, latency, "noise_floor_p95", spa_json_number(v->floor_p95));
-    spa_json_set(j, latency, "scale", spa_json_number(v->scale));
+    json_t *scales = spa_json_array(j, latency, "lane_scale");
+    for (size_t p = 0; p < v->n_lanes; p++)
+        spa_json_add(j, scales, spa_json_number(v->lane_scale[p]));
     put_json_summary(j, spa_json_member(j, run, "raw"), &v->raw);
     json_t *components = spa_json_array(j, run, "components");
     for (int c = 0; c < SPA_COMPONENT_COUNT && v->concurrency == 1; c++) {
@@ -157,7 +200,7 @@ static void put_json_run(spa_json *j, json_t *runs, const spa_validation *v, con
         spa_json_set(j, row, "simulated_ms", spa_json_number(v->component_ms[c][1]));
     }
     spa_json_set(j, run, "cancelling", json_boolean(v->cancelling));
-    spa_json_set(j, run, "energy", json_null());
+    put_json_energy(j, run, v->energy);
     if (v->concurrency > 1) put_json_stream(j, run, v);
 }
 

@@ -11,8 +11,7 @@
 #define OFF_OF_ITSELF 0.10
 #define OFF_OF_TOTAL  0.01
 
-/* ---- simulated
- * ----------------------------------------------------------------------------------- */
+/* ---- simulated ------------------------------------------------------------------------------- */
 
 /* Latencies of requests [first, end) in event order, us; returns how many. */
 static size_t latencies(const validator *v, uint64_t first, uint64_t end, double *arrive,
@@ -50,12 +49,26 @@ static void take_placement(const validator *v, spa_validated *row)
         row->switches += v->events[i].kind == SPA_EV_TRANSFER_BEGIN && v->events[i].request == 0;
 }
 
+/* Of the time in which kernels run, how much is each lane's? */
+static void take_shares(const validator *v, spa_validated *row)
+{
+    double busy[SPA_MAX_PROCESSORS] = {0}, sum = 0;
+    for (size_t i = 0; i < v->n_events; i++) {
+        const spa_event *ev = &v->events[i];
+        int sign = ev->kind == SPA_EV_KERNEL_END ? 1 : ev->kind == SPA_EV_KERNEL_BEGIN ? -1 : 0;
+        busy[ev->processor] += sign * (double)ev->time_ns;
+        sum += sign * (double)ev->time_ns;
+    }
+    for (int p = 0; p < SPA_MAX_PROCESSORS; p++) row->share[p] = sum > 0 ? busy[p] / sum : 0;
+}
+
 void validation_take_simulated(validator *v, spa_validated *row, uint64_t requests)
 {
     uint32_t k = v->options->concurrency;
     double *arrive, *us;
     row->throughput[1] = row->p95_ms[1] = NAN;
     take_placement(v, row);
+    take_shares(v, row);
     if (spa_alloc(&arrive, 2 * requests, sizeof *arrive, NULL)) {
         row->simulated_ms = NAN;
         return;
@@ -71,11 +84,11 @@ void validation_take_simulated(validator *v, spa_validated *row, uint64_t reques
     free(arrive);
     if (k > 1) return;
     spa_steps_from_events(&v->costs, v->events, v->n_events, 0, v->parts, v->steps);
+    if (row->steps[1]) memcpy(row->steps[1], v->steps, v->graph->n_ops * sizeof *v->steps);
     spa_budget_of(v->graph, v->steps, &row->simulated);
 }
 
-/* ---- measured: budgets
- * --------------------------------------------------------------------------- */
+/* ---- measured: budgets ----------------------------------------------------------------------- */
 
 static int lane_of_tensor(const validator *v, const spa_samples *s, size_t tensor)
 {
@@ -131,6 +144,20 @@ static void add_measured_budget(validator *v, const spa_samples *s, size_t r, sp
     for (int c = 0; c < SPA_COMPONENT_COUNT; c++) sum->us[c] += budget.us[c];
 }
 
+/* Means of the typical inferences. */
+static void measure_steps(const spa_samples *s, spa_step *steps)
+{
+    for (size_t i = 0; i < s->n_ops; i++) {
+        double begin = spa_samples_typical(s, -1, s->begin + i, s->n_ops);
+        steps[i] = (spa_step){
+            .begin = begin,
+            .end = begin + spa_samples_typical(s, -1, s->kernel + i, s->n_ops),
+            .copy = spa_samples_typical(s, -1, s->lead + i, s->n_ops),
+            .lane = s->lane[i],
+        };
+    }
+}
+
 static void measure_budget(validator *v, const spa_samples *s, spa_validated *row)
 {
     spa_budget sum = {{0}};
@@ -138,18 +165,29 @@ static void measure_budget(validator *v, const spa_samples *s, spa_validated *ro
         if (s->typical[r]) add_measured_budget(v, s, r, &sum);
     for (int c = 0; c < SPA_COMPONENT_COUNT; c++)
         row->measured.us[c] = sum.us[c] / (double)s->n_typical;
+    if (row->steps[0]) measure_steps(s, row->steps[0]);
 }
 
-/* ---- measured: totals
- * ---------------------------------------------------------------------------- */
+/* ---- measured: totals ------------------------------------------------------------------------ */
+
+/* By how much each lane was slower than usual in each round, as its anchor shows. */
+typedef double lane_drift[SPA_MAX_PROCESSORS];
+
+static double weigh(const spa_validated *row, const double *by_lane)
+{
+    double sum = 0;
+    for (int p = 0; p < SPA_MAX_PROCESSORS; p++) sum += row->share[p] * by_lane[p];
+    return sum;
+}
 
 /* Kept totals, ms, divided by the drift of their round; parity < 0: of all rounds. */
-static size_t totals_ms(const spa_samples *s, const double *drift, int parity, double *out)
+static size_t totals_ms(const spa_validated *row, const spa_samples *s, const lane_drift *drift,
+                        int parity, double *out)
 {
     size_t n = 0;
     for (size_t r = 0; r < s->count; r++)
         if (s->kept[r] && (parity < 0 || s->round[r] % 2 == parity))
-            out[n++] = s->total[r] * 1e-3 / (drift ? drift[s->round[r]] : 1);
+            out[n++] = s->total[r] * 1e-3 / (drift ? weigh(row, drift[s->round[r]]) : 1);
     return n;
 }
 
@@ -161,49 +199,41 @@ static size_t round_totals(const spa_samples *s, int32_t round, double *out)
     return n;
 }
 
-/* How much slower than usual the machine was in each round, by the anchors. */
-static void find_drift(const validator *v, double *drift, double *scratch)
+/* The first rows are the anchors, in the order of the lanes. */
+static void find_drift(const validator *v, lane_drift *drift, double *scratch)
 {
-    for (int32_t round = 0; round < v->options->rounds; round++) {
-        double sum = 0;
-        size_t anchors = 0, at = 0;
-        for (size_t i = 0; i < v->out->n_rows; i++) {
-            if (v->out->rows[i].is_skipped) continue;
-            const spa_samples *s = &v->samples[at++];
-            if (strcmp(v->out->rows[i].kind, "anchor") != 0) continue;
-            size_t n = totals_ms(s, NULL, -1, scratch);
-            double usual = spa_median(scratch, n);
+    for (size_t p = 0; p < v->out->n_lanes; p++) {
+        const spa_samples *s = &v->samples[p];
+        size_t n = totals_ms(NULL, s, NULL, -1, scratch);
+        double usual = spa_median(scratch, n);
+        for (int32_t round = 0; round < v->options->rounds; round++) {
             n = round_totals(s, round, scratch);
-            if (n == 0) continue;
-            sum += spa_median(scratch, n) / usual;
-            anchors++;
+            drift[round][p] = n ? spa_median(scratch, n) / usual : 1;
         }
-        drift[round] = anchors ? sum / (double)anchors : 1;
     }
 }
 
-static void take_measured(validator *v, const spa_samples *s, const double *drift, double *scratch,
-                          spa_validated *row)
+static void take_measured(validator *v, const spa_samples *s, const lane_drift *drift,
+                          double *scratch, spa_validated *row)
 {
-    size_t n = totals_ms(s, NULL, -1, scratch);
+    size_t n = totals_ms(row, s, NULL, -1, scratch);
     uint32_t k = v->options->concurrency;
     row->samples = n;
     row->raw_ms = spa_median(scratch, n);
-    n = totals_ms(s, drift, -1, scratch);
+    n = totals_ms(row, s, drift, -1, scratch);
     row->throughput[0] = k > 1 ? k * 1e3 / mean(scratch, n) : NAN;
     row->measured_ms = spa_median(scratch, n); /* sorts */
     row->p95_ms[0] = spa_quantile_sorted(scratch, n, 0.95);
     row->spread_ms =
         0.5 * (spa_quantile_sorted(scratch, n, 0.75) - spa_quantile_sorted(scratch, n, 0.25));
     for (int parity = 0; parity < 2; parity++) {
-        n = totals_ms(s, drift, parity, scratch);
+        n = totals_ms(row, s, drift, parity, scratch);
         row->halves_ms[parity] = n ? spa_median(scratch, n) : NAN;
     }
     if (k == 1) measure_budget(v, s, row);
 }
 
-/* ---- errors
- * -------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static bool counts(const spa_validated *row)
 {
@@ -219,7 +249,8 @@ static void rank(const spa_validated *rows, size_t n, spa_error_summary *out)
         for (size_t j = i + 1; j < n && counts(&rows[i]); j++) {
             double a = rows[i].measured_ms, b = rows[j].measured_ms;
             if (!counts(&rows[j]) || fabs(a - b) <= TAU_DISTANCE * fmin(a, b)) continue;
-            double d = (rows[i].simulated_ms - rows[j].simulated_ms) * (a - b);
+            double d = rows[i].simulated_ms * rows[i].scale - rows[j].simulated_ms * rows[j].scale;
+            d *= a - b;
             agree += d > 0 ? 1 : d < 0 ? -1 : 0;
             out->pairs++;
         }
@@ -263,11 +294,11 @@ static void find_floor(spa_validation *v, double *scratch)
     size_t n = 0;
     v->floor_median = v->floor_p95 = NAN;
     for (size_t i = 0; i < v->n_rows; i++)
-        if (counts(&v->rows[i]) && isfinite(v->rows[i].halves_ms[1]))
+        if (counts(&v->rows[i]) && isfinite(v->rows[i].halves_ms[0] + v->rows[i].halves_ms[1]))
             spa_moments_add(&common, v->rows[i].halves_ms[1] / v->rows[i].halves_ms[0]);
     for (size_t i = 0; i < v->n_rows && common.count; i++) {
         const spa_validated *r = &v->rows[i];
-        if (counts(r) && isfinite(r->halves_ms[1]))
+        if (counts(r) && isfinite(r->halves_ms[0] + r->halves_ms[1]))
             scratch[n++] = fabs(r->halves_ms[1] / r->halves_ms[0] / common.mean - 1);
     }
     if (n == 0) return;
@@ -295,7 +326,7 @@ static void sum_components(spa_validation *v)
         total += r->raw_ms;
         for (int c = 0; c < SPA_COMPONENT_COUNT; c++) {
             v->component_ms[c][0] += r->measured.us[c] * 1e-3;
-            v->component_ms[c][1] += r->simulated.us[c] * 1e-3 * v->scale;
+            v->component_ms[c][1] += r->simulated.us[c] * 1e-3 * r->scale;
         }
     }
     for (int c = 0; c < SPA_COMPONENT_COUNT && n; c++) {
@@ -310,26 +341,30 @@ static void sum_components(spa_validation *v)
 
 static void find_errors(spa_validation *v)
 {
-    spa_moments scale = {0};
-    for (size_t i = 0; i < v->n_rows; i++)
-        if (strcmp(v->rows[i].kind, "anchor") == 0)
-            spa_moments_add(&scale, v->rows[i].measured_ms / v->rows[i].simulated_ms);
-    v->scale = scale.mean;
+    for (size_t p = 0; p < v->n_lanes; p++)
+        v->lane_scale[p] = v->rows[p].measured_ms / v->rows[p].simulated_ms;
     for (size_t i = 0; i < v->n_rows; i++) {
         spa_validated *r = &v->rows[i];
-        r->error = r->is_skipped ? NAN : r->simulated_ms * v->scale / r->measured_ms - 1;
+        r->scale = weigh(r, v->lane_scale);
+        r->error = r->is_skipped ? NAN : r->simulated_ms * r->scale / r->measured_ms - 1;
         r->raw_error = r->is_skipped ? NAN : r->simulated_ms / r->raw_ms - 1;
     }
 }
 
 spa_status validation_compare(validator *v, spa_error *err)
 {
-    double *scratch, *drift;
+    double *scratch;
+    lane_drift *drift;
     size_t most = v->out->n_rows, at = 0;
     for (size_t i = 0; i < v->n_samples; i++)
         if (v->samples[i].capacity > most) most = v->samples[i].capacity;
-    SPA_TRY(spa_alloc(&scratch, most + (size_t)v->options->rounds, sizeof *scratch, err));
-    drift = scratch + most;
+    v->out->n_lanes = v->costs.n_processors;
+    SPA_TRY(spa_alloc(&scratch, most, sizeof *scratch, err));
+    spa_status status = spa_alloc(&drift, (size_t)v->options->rounds, sizeof *drift, err);
+    if (status) {
+        free(scratch);
+        return status;
+    }
     find_drift(v, drift, scratch);
     for (size_t i = 0; i < v->out->n_rows; i++)
         if (!v->out->rows[i].is_skipped)
@@ -339,6 +374,7 @@ spa_status validation_compare(validator *v, spa_error *err)
     spa_validation_summarise(v->out->rows, v->out->n_rows, true, &v->out->raw);
     find_floor(v->out, scratch);
     sum_components(v->out);
+    free(drift);
     free(scratch);
     return SPA_OK;
 }

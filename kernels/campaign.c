@@ -16,6 +16,9 @@
 #define BURST_VISIT   1.4
 #define BURST_TRIES   5
 #define BURST_REST_NS 200000000L
+/* Lanes that are far from each other at the moment are waited for, in all so many times. */
+#define NEAR_REST_NS 20000000L
+#define NEAR_WAITS   3000
 
 spa_campaign_options spa_campaign_default(void)
 {
@@ -34,6 +37,7 @@ typedef struct campaign {
     spa_quiet *quiet;
     double *levels; /* [n_levels] of all visits */
     size_t n_levels, level_capacity;
+    int waits; /* for lanes to be near */
 } campaign;
 
 static uint32_t concurrency_of(const spa_campaign_entry *entry)
@@ -87,25 +91,42 @@ static bool met_a_burst(campaign *c, const spa_campaign_entry *entry, const spa_
     return fastest > BURST_VISIT * spa_samples_quantile(s, 0.5, c->scratch);
 }
 
+static void rest(long ns)
+{
+    struct timespec time = {.tv_nsec = ns};
+    nanosleep(&time, NULL);
+}
+
+static spa_quiet_state await_near(campaign *c)
+{
+    spa_quiet_state state = spa_quiet_probe(c->quiet);
+    while (!state.is_near && c->waits < NEAR_WAITS) {
+        c->waits++;
+        rest(NEAR_REST_NS);
+        state = spa_quiet_probe(c->quiet);
+    }
+    return state;
+}
+
 static spa_status visit(campaign *c, size_t i, int32_t round, spa_error *err)
 {
     const spa_campaign_entry *entry = &c->entries[i];
     spa_samples *s = &c->samples[i];
-    double before = spa_quiet_probe(c->quiet), after = before;
+    spa_quiet_state before = await_near(c), after = before;
     for (int try = 0; try < BURST_TRIES; try++) {
         SPA_TRY(run_visit(c, entry, err));
         after = spa_quiet_probe(c->quiet);
         if (!met_a_burst(c, entry, s)) break;
-        struct timespec rest = {.tv_nsec = BURST_REST_NS};
-        nanosleep(&rest, NULL);
-        before = spa_quiet_probe(c->quiet);
+        rest(BURST_REST_NS);
+        before = await_near(c);
     }
-    double level = 0.5 * (before + after);
+    double level = 0.5 * (before.level + after.level);
     if (c->n_levels < c->level_capacity) c->levels[c->n_levels++] = level;
     for (uint64_t q = 0; q < requests_of(c, entry) && s->count < s->capacity; q++)
         if (is_measured(c, entry, q))
             spa_samples_add(s, c->costs->graph, &c->record, q, (uint16_t)round,
-                            (uint8_t)(q % concurrency_of(entry)), level);
+                            (uint8_t)(q % concurrency_of(entry)), level,
+                            before.is_near && after.is_near);
     s->usual_level = level; /* until all are known */
     spa_samples_judge(s, c->options->burst_factor, c->scratch);
     return SPA_OK;

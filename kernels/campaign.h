@@ -30,6 +30,7 @@ typedef struct spa_samples {
     uint16_t *round; /* [capacity] */
     uint8_t *slot;   /* [capacity] */
     float *level;    /* [capacity] of the visit: how busy strangers kept the cores (quiet.h) */
+    bool *is_near;   /* [capacity] lanes were behind one cache (quiet.h) */
     bool *kept;      /* [capacity] not in a burst */
     bool *typical;   /* [capacity] kept, and its total in the middle half of those */
     float *begin;    /* [capacity][n_ops] of the kernel, since arrival */

@@ -64,8 +64,7 @@ static void clear_record(spa_hardware_record *r)
     r->n_events = 0;
 }
 
-/* ---- hooks of the engine: called under the lock
- * -------------------------------------------------- */
+/* ---- hooks of the engine: called under the lock ---------------------------------------------- */
 
 static void on_admit(void *self, uint32_t slot, uint64_t request)
 {

@@ -23,8 +23,7 @@ static inline void relax(void)
 #endif
 }
 
-/* ---- the lock
- * ------------------------------------------------------------------------------------ */
+/* ---- the lock -------------------------------------------------------------------------------- */
 
 /* Held for an engine step, a few hundred ns, by threads that own their cores. */
 static void lock(spa_hardware *hw)
@@ -46,8 +45,7 @@ static void unlock(spa_hardware *hw)
     for (; sleepers; sleepers &= sleepers - 1) wake(&hw->lane[__builtin_ctzll(sleepers)]);
 }
 
-/* ---- mailboxes
- * ----------------------------------------------------------------------------------- */
+/* ---- mailboxes ------------------------------------------------------------------------------- */
 
 static void ring(spa_hardware *hw, uint32_t lane)
 {
@@ -101,8 +99,7 @@ static bool await_job(hardware_lane *lane)
     }
 }
 
-/* ---- engine steps
- * -------------------------------------------------------------------------------- */
+/* ---- engine steps ---------------------------------------------------------------------------- */
 
 static void finish(spa_hardware *hw)
 {
@@ -154,8 +151,7 @@ static void complete(hardware_lane *lane)
     unlock(hw);
 }
 
-/* ---- jobs
- * ---------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 bool spa_hardware_must_copy(const spa_hardware *hw, uint32_t lane, uint32_t slot, uint32_t tensor)
 {

@@ -214,8 +214,7 @@ const float *spa_session_plain(spa_session *session, size_t op)
     return session->outputs[op];
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* Addresses of an operator's inputs in the layouts of a backend, converted where they must be. */
 static void gather(spa_session *session, int slot, const spa_op *op, const float **inputs)

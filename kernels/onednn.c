@@ -12,8 +12,7 @@
 
 #if defined(SPA_ONEDNN) && SPA_ONEDNN
 
-/* ---- layouts
- * ------------------------------------------------------------------------------------- */
+/* ---- layouts --------------------------------------------------------------------------------- */
 
 static bool is_image_kind(spa_op_kind kind)
 {
@@ -136,8 +135,7 @@ static void convert(const spa_shape *s, const float *from, float *to, bool to_pl
     }
 }
 
-/* ---- operators
- * ----------------------------------------------------------------------------------- */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 /* A prepared operator: a primitive with copies before and behind it where it works in a layout of
  * its own, or the state of `blas`. */
@@ -454,8 +452,7 @@ static spa_status prepare(const spa_graph *graph, const spa_op *op, const float 
     return status;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static size_t align_up(size_t bytes)
 {

@@ -150,8 +150,7 @@ static spa_status measure_machine(profiler *p, spa_error *err)
     return status;
 }
 
-/* ---- the whole
- * --------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* The trace outlives the lanes: names move into its arena. */
 static spa_status own_names(spa_trace *trace, spa_lane_set *lanes, const char **names,

@@ -32,8 +32,7 @@ typedef struct model_profile {
     double *typical_us; /* [n_ops][n_lanes] alone */
 } model_profile;
 
-/* ---- what is measured
- * ---------------------------------------------------------------------------- */
+/* ---- what is measured ------------------------------------------------------------------------ */
 
 spa_status spa_lanes_plain_costs(spa_costs *costs, const spa_graph *graph,
                                  const spa_lane_set *lanes, spa_error *err)
@@ -113,8 +112,7 @@ static spa_status list_entries(model_profile *m, spa_error *err)
     return SPA_OK;
 }
 
-/* ---- zeros
- * --------------------------------------------------------------------------------------- */
+/* ---- zeros ----------------------------------------------------------------------------------- */
 
 /* Zeros of each output go into the graph: assumed, because the weights are seeded. */
 static void observe_zeros(void *context, const spa_session *session, size_t op)
@@ -143,8 +141,7 @@ static spa_status measure_zeros(model_profile *m, spa_error *err)
     return status;
 }
 
-/* ---- rows: costs
- * --------------------------------------------------------------------------------- */
+/* ---- rows: costs ----------------------------------------------------------------------------- */
 
 static size_t kept_column(const spa_samples *s, int slot, size_t op, double *out)
 {
@@ -203,8 +200,7 @@ static spa_status fill_costs(model_profile *m, spa_arena *arena, spa_error *err)
     return SPA_OK;
 }
 
-/* ---- rows: copies
- * -------------------------------------------------------------------------------- */
+/* ---- rows: copies ---------------------------------------------------------------------------- */
 
 static int lane_of_tensor(const model_profile *m, const spa_samples *s, size_t tensor)
 {
@@ -300,8 +296,7 @@ static spa_status fill_copies(model_profile *m, spa_arena *arena, spa_error *err
     return SPA_OK;
 }
 
-/* ---- links
- * --------------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 /* On one lane the gaps are what is left of the total, so that everything adds up. */
 static void note_own_gaps(const model_profile *m, size_t lane, spa_profile_links *links)
@@ -338,8 +333,7 @@ static void note_hand_offs(const model_profile *m, const spa_samples *s, spa_pro
     }
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static spa_status prepare(model_profile *m, spa_error *err)
 {

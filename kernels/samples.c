@@ -20,6 +20,7 @@ spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lan
     SPA_TRY(spa_alloc(&s->round, capacity, sizeof *s->round, err));
     SPA_TRY(spa_alloc(&s->slot, capacity, sizeof *s->slot, err));
     SPA_TRY(spa_alloc(&s->level, capacity, sizeof *s->level, err));
+    SPA_TRY(spa_alloc(&s->is_near, capacity, sizeof *s->is_near, err));
     SPA_TRY(spa_alloc(&s->kept, capacity, sizeof *s->kept, err));
     SPA_TRY(spa_alloc(&s->typical, capacity, sizeof *s->typical, err));
     SPA_TRY(spa_alloc(&s->begin, capacity, s->n_ops * sizeof *s->begin, err));
@@ -36,6 +37,7 @@ void spa_samples_fini(spa_samples *s)
     free(s->round);
     free(s->slot);
     free(s->level);
+    free(s->is_near);
     free(s->kept);
     free(s->typical);
     free(s->begin);
@@ -47,8 +49,7 @@ void spa_samples_fini(spa_samples *s)
     *s = (spa_samples){0};
 }
 
-/* ---- adding
- * -------------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 /* The end of what an operator waited for: its producers (through views) and whoever had its lane
  * before. */
@@ -84,7 +85,7 @@ static float gap_us(const spa_graph *graph, const spa_hardware_op *ops, size_t o
 }
 
 void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_record *record,
-                     uint64_t q, uint16_t round, uint8_t slot, double level)
+                     uint64_t q, uint16_t round, uint8_t slot, double level, bool is_near)
 {
     const spa_hardware_op *ops = spa_hardware_ops(record, q);
     size_t row = s->count++, n_copies = s->n_tensors * s->n_lanes;
@@ -92,6 +93,7 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
     s->round[row] = round;
     s->slot[row] = slot;
     s->level[row] = (float)level;
+    s->is_near[row] = is_near;
     s->kept[row] = s->typical[row] = true;
     s->digest = SPA_HASH_SEED;
     for (size_t i = 0; i < s->n_ops; i++) {
@@ -107,8 +109,7 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
         s->copy[row * n_copies + k] = (float)record->copies[q * n_copies + k] * 1e-3f;
 }
 
-/* ---- judging
- * ------------------------------------------------------------------------------------- */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 /* slot < 0: of any. */
 static size_t kept_totals(const spa_samples *s, int slot, double *out)
@@ -149,6 +150,17 @@ static void judge_levels(spa_samples *s)
     for (size_t r = 0; r < s->count && usual < s->count / 3; r++) s->kept[r] = true;
 }
 
+/* Leaves out what ran while lanes were far from each other, unless that is nearly all of it. */
+static void judge_distance(spa_samples *s)
+{
+    size_t kept = 0, near_by = 0;
+    for (size_t r = 0; r < s->count; r++) {
+        kept += s->kept[r];
+        near_by += s->kept[r] && s->is_near[r];
+    }
+    for (size_t r = 0; r < s->count && near_by > kept / 4; r++) s->kept[r] &= s->is_near[r];
+}
+
 /* Requests of different slots may be different work (each on a lane of its own). */
 static void judge_slot(spa_samples *s, int slot, double burst_factor, double *scratch)
 {
@@ -156,15 +168,17 @@ static void judge_slot(spa_samples *s, int slot, double burst_factor, double *sc
     for (size_t r = 0; r < s->count; r++)
         if (s->slot[r] == slot && s->total[r] > limit) s->kept[r] = false;
     double low = quantile(s, slot, 0.25, scratch), high = quantile(s, slot, 0.75, scratch);
+    bool few = kept_totals(s, slot, scratch) < 4; /* no middle half to speak of */
     for (size_t r = 0; r < s->count; r++)
         if (s->slot[r] == slot)
-            s->typical[r] = s->kept[r] && s->total[r] >= low && s->total[r] <= high;
+            s->typical[r] = s->kept[r] && (few || (s->total[r] >= low && s->total[r] <= high));
 }
 
 void spa_samples_judge(spa_samples *s, double burst_factor, double *scratch)
 {
     int last_slot = 0;
     judge_levels(s);
+    judge_distance(s);
     for (size_t r = 0; r < s->count; r++)
         if (s->slot[r] > last_slot) last_slot = s->slot[r];
     for (int slot = 0; slot <= last_slot; slot++) judge_slot(s, slot, burst_factor, scratch);

@@ -9,7 +9,7 @@ spa_status spa_samples_init(spa_samples *samples, const spa_costs *costs, size_t
 /* Appends request `q` of a record. */
 void spa_samples_add(spa_samples *samples, const spa_graph *graph,
                      const spa_hardware_record *record, uint64_t q, uint16_t round, uint8_t slot,
-                     double level);
+                     double level, bool is_near);
 /* Marks what is kept and what is typical; scratch [capacity]. */
 void spa_samples_judge(spa_samples *samples, double burst_factor, double *scratch);
 /* Quantile of kept totals (of all, before the first judgement); NaN without any. */

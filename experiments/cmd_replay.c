@@ -1,0 +1,122 @@
+/* sparoa replay: one schedule on real kernels, beside its simulation. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "experiments/charts_hardware.h"
+#include "experiments/gnuplot.h"
+#include "experiments/results_validation.h"
+#include "experiments/table.h"
+#include "experiments/validation_print.h"
+#include "traces/zoo.h"
+
+#define DEFAULT_ROUNDS 10
+#define DEFAULT_RUNS   5
+#define PERCENT        100
+#define MAX_BYTES      ((size_t)1 << 28)
+
+/* "# schedule for MODEL batch N dtype T hash H": the model, and is it this one? A schedule for
+ * another graph is refused before anything is measured. */
+static spa_status read_model(const char *path, spa_options *o, spa_names *models, spa_error *err)
+{
+    static const char head[] = "# schedule for ";
+    char *text = NULL, *name = NULL;
+    size_t size, n = sizeof head - 1;
+    SPA_TRY(spa_read_file(path, MAX_BYTES, false, &text, &size, err));
+    text[strcspn(text, "\r\n")] = '\0';
+    const char *end = strncmp(text, head, n) == 0 ? strstr(text + n, " batch ") : NULL;
+    const char *hash = end ? strstr(end, " hash ") : NULL;
+    spa_status status = SPA_OK;
+    if (!hash)
+        status =
+            spa_fail_at(err, SPA_E_PARSE, path, 1,
+                        "the first line must be '# schedule for MODEL batch N dtype T hash H'; "
+                        "'sparoa simulate --schedule' writes such files");
+    if (!status) status = spa_arena_alloc(&o->arena, &name, (size_t)(end - text) - n + 1, 1, err);
+    if (!status) {
+        memcpy(name, text + n, (size_t)(end - text) - n);
+        const char *model = o->operands.count > 1 ? o->operands.items[1] : name;
+        spa_graph graph;
+        status = spa_names_add(o, models, model, err);
+        if (!status) status = spa_model_load(&graph, model, 1, SPA_FP32, err);
+        if (!status) {
+            uint64_t own = graph.hash;
+            spa_graph_fini(&graph);
+            if (own != strtoull(hash + 6, NULL, 16))
+                status =
+                    spa_fail_at(err, SPA_E_INVALID, path, 1,
+                                "the schedule is for another graph than '%.200s' at batch 1 in "
+                                "fp32 (hash %016llx)",
+                                model, (unsigned long long)own);
+        }
+    }
+    free(text);
+    return status;
+}
+
+static spa_status print_operators(const spa_validation *v, const spa_validated *r,
+                                  const spa_hardware_case *c, spa_string *out, spa_error *err)
+{
+    const spa_graph *g = &spa_trace_find_model(&c->trace, v->model)->graph;
+    spa_table t;
+    spa_table_init(&t, "operator|on|measured us|simulated us|difference us|copy us|simulated us",
+                   "llrrrrr");
+    for (size_t i = 0; i < g->n_ops; i++) {
+        const spa_step *m = &r->steps[0][i], *s = &r->steps[1][i];
+        if (m->lane < 0) continue;
+        double measured = m->end - m->begin, simulated = (s->end - s->begin) * r->scale;
+        spa_table_put(&t, "%s", g->ops[i].name);
+        spa_table_put(&t, "%s", c->lanes.lanes[m->lane].processor);
+        spa_table_number(&t, measured, 1);
+        spa_table_number(&t, simulated, 1);
+        spa_table_number(&t, simulated - measured, 1);
+        spa_table_number(&t, m->copy > 0 ? m->copy : NAN, 1);
+        spa_table_number(&t, s->copy > 0 ? s->copy * r->scale : NAN, 1);
+    }
+    spa_status status = spa_table_print(&t, 2, out, err);
+    spa_table_fini(&t);
+    spa_string_append(out, "\n");
+    return status;
+}
+
+static spa_status report(spa_cli *cli, const spa_validation *v, const spa_hardware_case *c,
+                         const spa_options *o, spa_error *err)
+{
+    const spa_validated *row = &v->rows[v->n_rows - 1];
+    if (!o->json && v->concurrency == 1) SPA_TRY(print_operators(v, row, c, &cli->out, err));
+    SPA_TRY(spa_validation_print(v, 1, c, o, &cli->out, err));
+    for (size_t i = 0; i < o->gantt.count && v->concurrency == 1; i++) {
+        SPA_TRY(spa_chart_pair(o->gantt.items[i], v, row, c, err));
+        spa_cli_note(cli, o, "gantt: %s", o->gantt.items[i]);
+    }
+    return o->db ? spa_results_store_validations(o->db, v, 1, c, o, err) : SPA_OK;
+}
+
+spa_status spa_cmd_replay(spa_cli *cli, spa_options *options, spa_error *err)
+{
+    spa_hardware_case c;
+    spa_names models = {0};
+    spa_validation v = {0};
+    SPA_TRY(
+        spa_cli_operands(options, 1, 2, "one SCHEDULE.csv, and its graph file if it has one", err));
+    SPA_TRY(spa_figure_check_names(&options->gantt, err));
+    SPA_TRY(read_model(options->operands.items[0], options, &models, err));
+    spa_status status = spa_hardware_case_open(&c, cli, options, &models, err);
+    spa_validation_options o = {
+        .rounds = options->rounds ? (int32_t)options->rounds : DEFAULT_ROUNDS,
+        .runs = options->reps ? (int32_t)options->reps : DEFAULT_RUNS,
+        .concurrency = options->concurrency ? (uint32_t)options->concurrency : 1,
+        .seed = (uint64_t)options->seed,
+        .budget = (uint64_t)options->budget,
+        .schedule = options->operands.items[0],
+        .progress = spa_hardware_case_show,
+        .context = &c};
+    if (!status) {
+        spa_progress_begin(&c.progress, cli->err, options->quiet, "replaying", 1000);
+        status = spa_validation_run(&v, &c.trace, c.models.items[0], &c.lanes, &o, err);
+        spa_progress_end(&c.progress);
+    }
+    if (!status) status = report(cli, &v, &c, options, err);
+    spa_validation_fini(&v);
+    spa_hardware_case_close(&c);
+    return status;
+}

@@ -1,0 +1,36 @@
+/* Inside results.db: statements and the small steps of storing. */
+#ifndef SPA_EXPERIMENTS_RESULTS_DB_H
+#define SPA_EXPERIMENTS_RESULTS_DB_H
+
+#include <sqlite3.h>
+#include "experiments/results.h"
+
+enum {
+    ADD_EXPERIMENT,
+    ADD_RUN,
+    CLEAR_METRICS,
+    CLEAR_SCHEDULE,
+    CLEAR_VALIDATION,
+    ADD_METRIC,
+    ADD_SCHEDULE,
+    ADD_VALIDATION,
+    N_STATEMENTS
+};
+
+struct spa_results {
+    sqlite3 *db;
+    const char *path;
+    sqlite3_stmt *statements[N_STATEMENTS];
+};
+
+spa_status results_execute(spa_results *r, const char *sql, spa_error *err);
+/* NULL is bound as NULL; a hash as 16 hexadecimal digits. */
+void results_bind_text(sqlite3_stmt *s, int at, const char *text);
+void results_bind_hash(sqlite3_stmt *s, int at, uint64_t hash);
+/* Runs a bound statement to its end; the first column of its row, if any, goes to *id. */
+spa_status results_step(spa_results *r, int which, int64_t *id, spa_error *err);
+/* NaN is stored as NULL. */
+spa_status results_add_metric(spa_results *r, int64_t run, const char *name, double value,
+                              int repeatable, spa_error *err);
+
+#endif
