@@ -49,7 +49,9 @@ SRC_KERN  := $(filter-out kernels/cuda/absent.c,\
                $(wildcard kernels/*.c kernels/*/*.c kernels/cuda/device/*.c))
 OBJ_CU    := $(patsubst %.cu,$(B)/%.cu.o,$(wildcard kernels/cuda/device/*.cu))
 CUDA_SAYS := cuda: built with $(NVCC) (nothing runs without a device)
-CUDA_INC  := -isystem $(CUDA_HOME)/include -isystem $(dir $(CUDNN_H))
+CUDA_INC  := -isystem $(CUDA_HOME)/include \
+             $(addprefix -isystem ,$(filter-out /usr/include/,$(dir $(CUDNN_H)))) -Wno-deprecated-declarations \
+             -DSPA_CUDA_LIBDIR='"$(CUDA_HOME)/lib64"'
 CUDA_LIBS := $(CUDART) -lrt -ldl -lpthread -lstdc++
 NVCC_ARCH := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
              -gencode arch=compute_$(CUDA_PTX),code=compute_$(CUDA_PTX)
@@ -70,6 +72,7 @@ $(B)/kernels/cuda/device/%.o: private CFLAGS_FILE = $(KERNEL_FLAGS) $(CUDA_INC)
 
 test-cuda:  ## compare the GPU's kernels with the reference (skipped with a reason without a GPU)
 	@$(MAKE) --no-print-directory VARIANT=$(VARIANT) run-test-cuda
+$(B)/tests/program/cuda_check.bin: $(B)/tests/kernels/stream_rig.o $(B)/tests/random_graph.o
 run-test-cuda: $(B)/tests/program/cuda_check.bin
 	@$(TEST_ENV) $< $(CUDA_CHECK_ARGS)
 .PHONY: test-cuda run-test-cuda

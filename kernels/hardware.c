@@ -182,6 +182,7 @@ spa_status spa_hardware_new(spa_hardware **hardware, const spa_lane_set *lanes, 
     if (options->slots < 1 || options->slots > SPA_HARDWARE_SLOTS)
         return spa_fail(err, SPA_E_RANGE, "%u requests in flight; 1 to %d have memory",
                         options->slots, SPA_HARDWARE_SLOTS);
+    SPA_TRY(spa_lanes_check_cores(lanes, "the hardware executor", err));
     SPA_TRY(spa_alloc_aligned(&hw, sizeof *hw, err));
     hw->options = *options;
     hw->lanes = *lanes;

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "kernels/worker.h"
 
-#define FORM "lanes look like 'cpu:0=sparse,cpu:1=blas' or 'cpu:0-3=blas'"
+#define FORM "lanes look like 'cpu:0=sparse,cpu:1=blas', 'cpu:0-3=blas' or 'cuda:0'"
 
 static spa_status parse_core(const char *item, const char *text, size_t length, int32_t *core,
                              spa_error *err)
@@ -66,18 +66,43 @@ static spa_status check_allowed(const char *item, const spa_lane *lane, spa_erro
                     (int)denied, list);
 }
 
+/* "cuda:N": a device of its own, without cores or a choice of kernels. */
+static spa_status parse_cuda(const char *item, const char *text, spa_lane *lane, spa_error *err)
+{
+    SPA_TRY(parse_core(item, text, strlen(text), &lane->device_index, err));
+    lane->first_core = -1;
+    lane->backend = &spa_backend_cuda;
+    snprintf(lane->processor, sizeof lane->processor, "cuda%d", (int)lane->device_index);
+    return spa_stream_device_find("cuda", lane->device_index, &lane->device, err);
+}
+
+/* "emulated:N[=BACKEND]": read as a lane of one core. */
+static spa_status make_emulated(const char *item, spa_lane *lane, spa_error *err)
+{
+    if (lane->n_cores != 1)
+        return spa_fail(err, SPA_E_INVALID, "lane '%s': an emulated device has one core", item);
+    lane->device = &spa_stream_device_emulated;
+    lane->device_index = lane->first_core;
+    snprintf(lane->processor, sizeof lane->processor, "emulated%d", (int)lane->first_core);
+    return SPA_OK;
+}
+
 static spa_status parse_item(const char *item, spa_lane *lane, spa_error *err)
 {
-    static const char *const devices[] = {"cpu"};
+    static const char *const devices[] = {"cpu", "cuda", "emulated"};
     const char *colon = strchr(item, ':'), *equals = strchr(item, '=');
     if (colon == NULL || (equals != NULL && equals < colon))
         return spa_fail(err, SPA_E_PARSE, "lane '%s' has no core; " FORM, item);
     char device[32];
     snprintf(device, sizeof device, "%.*s", (int)(colon - item), item);
-    if (strcmp(device, "cpu") != 0) return spa_fail_unknown(err, "lane device", device, devices, 1);
     size_t length = equals != NULL ? (size_t)(equals - colon - 1) : strlen(colon + 1);
+    if (strcmp(device, "cuda") == 0) return parse_cuda(item, colon + 1, lane, err);
+    bool emulated = strcmp(device, "emulated") == 0;
+    if (!emulated && strcmp(device, "cpu") != 0)
+        return spa_fail_unknown(err, "lane device", device, devices, 3);
     SPA_TRY(parse_cores(item, colon + 1, length, lane, err));
     SPA_TRY(spa_backend_find(equals != NULL ? equals + 1 : "blas", &lane->backend, err));
+    if (emulated) SPA_TRY(make_emulated(item, lane, err));
     return check_allowed(item, lane, err);
 }
 
@@ -89,6 +114,9 @@ static spa_status check_overlap(const spa_lane_set *set, const spa_lane *lane, s
             other->first_core < lane->first_core + lane->n_cores)
             return spa_fail(err, SPA_E_INVALID, "lanes %s and %s share a core", other->processor,
                             lane->processor);
+        if (lane->device != NULL && lane->device == other->device &&
+            lane->device_index == other->device_index)
+            return spa_fail(err, SPA_E_INVALID, "two lanes on %s", lane->processor);
     }
     return SPA_OK;
 }
@@ -117,4 +145,15 @@ spa_status spa_lanes_parse(spa_lane_set *set, const char *text, spa_error *err)
         if (at[length] == '\0') return SPA_OK;
         at += length + 1;
     }
+}
+
+spa_status spa_lanes_check_cores(const spa_lane_set *set, const char *who, spa_error *err)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (set->lanes[i].device != NULL)
+            return spa_fail(err, SPA_E_UNSUPPORTED,
+                            "lane %s is an asynchronous device; %s runs lanes of cores only "
+                            "(cpu:N)",
+                            set->lanes[i].processor, who);
+    return SPA_OK;
 }

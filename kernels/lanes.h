@@ -2,7 +2,7 @@
 #ifndef SPA_KERNELS_LANES_H
 #define SPA_KERNELS_LANES_H
 
-#include "kernels/backend.h"
+#include "kernels/stream.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -11,9 +11,11 @@ extern "C" {
 #define SPA_LANES_MAX 64
 
 typedef struct spa_lane {
-    char processor[32]; /* "cpu0", "cpu0-3": as in traces */
+    char processor[32]; /* "cpu0", "cpu0-3", "cuda0": as in traces */
     int32_t first_core, n_cores;
     const spa_backend *backend;
+    const spa_stream_device *device; /* asynchronous: driven by streams; NULL = cores */
+    int32_t device_index;            /* of device: its number; emulated: its core */
 } spa_lane;
 
 typedef struct spa_lane_set {
@@ -22,9 +24,14 @@ typedef struct spa_lane_set {
 } spa_lane_set;
 
 /* Parses "cpu:0=sparse,cpu:1=blas", "cpu:0-3=blas", "cpu:0,cpu:1" (a lane without a backend runs
- * `blas`). Errors: a bad form, an unknown device or backend (the nearest is named), a core in two
- * lanes, a core that this process may not use (the message lists those it may). */
+ * `blas`); "cuda:0" (a GPU) and "emulated:1=blas" (a CPU core behind the same asynchronous
+ * interface, for trying that out). Errors: a bad form, an unknown device or backend (the nearest is
+ * named), a core in two lanes, a core that this process may not use (the message lists those it
+ * may), "no CUDA device (reason)". */
 SPA_API spa_status spa_lanes_parse(spa_lane_set *set, const char *text, spa_error *err);
+
+/* SPA_E_UNSUPPORTED when a lane is asynchronous: for what drives only cores. */
+SPA_API spa_status spa_lanes_check_cores(const spa_lane_set *set, const char *who, spa_error *err);
 
 #ifdef __cplusplus
 }

@@ -101,6 +101,10 @@ spa_status spa_runner_init(spa_runner *runner, const spa_lane *lane, spa_model *
                            uint64_t seed, spa_error *err)
 {
     *runner = (spa_runner){.lane = lane};
+    if (lane->device != NULL)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "lane %s is an asynchronous device; this runs lanes of cores only (cpu:N)",
+                        lane->processor);
     if (lane->n_cores != 1)
         return spa_fail(
             err, SPA_E_UNSUPPORTED,

@@ -89,3 +89,44 @@ Test(kernels_lanes, a_core_in_two_lanes_is_refused)
     snprintf(text, sizeof text, "cpu:%d=blas,cpu:%d=sparse", core, core);
     expect_lane_error(text, SPA_E_INVALID, "share a core");
 }
+
+Test(kernels_lanes, an_emulated_device_is_a_core_behind_streams)
+{
+    spa_lane_set set;
+    char text[64], name[32];
+    int core = allowed_core(-1);
+    snprintf(text, sizeof text, "emulated:%d=sparse", core);
+    snprintf(name, sizeof name, "emulated%d", core);
+    expect_ok(spa_lanes_parse(&set, text, err));
+    cr_assert_str_eq(set.lanes[0].processor, name);
+    cr_assert_eq(set.lanes[0].device, &spa_stream_device_emulated);
+    cr_assert_eq(set.lanes[0].device_index, core);
+    cr_assert_eq(set.lanes[0].backend, &spa_backend_sparse);
+    spa_error error = {0};
+    cr_assert_eq(spa_lanes_check_cores(&set, "this test", &error), SPA_E_UNSUPPORTED);
+    cr_assert_not_null(strstr(error.message, "this test runs lanes of cores only"));
+    snprintf(text, sizeof text, "emulated:%d,cpu:%d", core, core);
+    expect_lane_error(text, SPA_E_INVALID, "share a core");
+    expect_lane_error("emulated:0-1", SPA_E_INVALID, "has one core");
+    snprintf(text, sizeof text, "cpu:%d", core);
+    expect_ok(spa_lanes_parse(&set, text, err));
+    expect_ok(spa_lanes_check_cores(&set, "this test", err));
+}
+
+Test(kernels_lanes, a_cuda_lane_is_there_or_says_why_not)
+{
+    spa_lane_set set;
+    spa_error err = {0};
+    if (spa_lanes_parse(&set, "cuda:0", &err) == SPA_OK) {
+        cr_assert_str_eq(set.lanes[0].processor, "cuda0");
+        cr_assert_str_eq(set.lanes[0].backend->name, "cuda");
+        cr_assert_eq(set.lanes[0].device, &spa_stream_device_cuda);
+        expect_lane_error("cuda:0,cuda:0", SPA_E_INVALID, "two lanes on cuda0");
+    } else {
+        cr_assert_eq(err.status, SPA_E_UNSUPPORTED);
+        cr_assert_not_null(strstr(err.message, "no CUDA device ("), "%s", err.message);
+    }
+    expect_lane_error("cuda:x", SPA_E_PARSE, "'x' is not a core number");
+    expect_lane_error("cuda:0=blas", SPA_E_PARSE, "not a core number");
+    expect_lane_error("cuda:4000", SPA_E_UNSUPPORTED, "no CUDA device");
+}
