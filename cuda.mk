@@ -72,7 +72,8 @@ $(B)/kernels/cuda/device/%.o: private CFLAGS_FILE = $(KERNEL_FLAGS) $(CUDA_INC)
 
 test-cuda:  ## compare the GPU's kernels with the reference (skipped with a reason without a GPU)
 	@$(MAKE) --no-print-directory VARIANT=$(VARIANT) run-test-cuda
-$(B)/tests/program/cuda_check.bin: $(B)/tests/kernels/stream_rig.o $(B)/tests/random_graph.o
+$(B)/tests/program/cuda_check.bin $(B)/tests/program/thread_stream.bin: \
+    $(B)/tests/kernels/stream_rig.o $(B)/tests/random_graph.o
 run-test-cuda: $(B)/tests/program/cuda_check.bin
 	@$(TEST_ENV) $< $(CUDA_CHECK_ARGS)
 .PHONY: test-cuda run-test-cuda

@@ -64,6 +64,16 @@ static bool is_exact_enough(cudnnConvolutionFwdAlgo_t algorithm)
            algorithm != CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD_NONFUSED;
 }
 
+/* cuDNN 9 has a range of codes for it. */
+static bool is_unsupported(cudnnStatus_t code)
+{
+#if CUDNN_MAJOR >= 9
+    return (int)code / 1000 == (int)CUDNN_STATUS_NOT_SUPPORTED / 1000;
+#else
+    return code == CUDNN_STATUS_NOT_SUPPORTED;
+#endif
+}
+
 /* The candidates are run and timed; the query of a heuristic alone is often wrong. */
 static spa_status choose(cuda_conv *c, const cuda_device *d, spa_dtype dtype,
                          const cuda_conv_scratch *s, const char *op, bool *found, spa_error *err)
@@ -74,7 +84,7 @@ static spa_status choose(cuda_conv *c, const cuda_device *d, spa_dtype dtype,
         s->dnn, c->x, s->x, c->weight, s->weight, c->conv, c->y, s->y, room, &count, results,
         s->workspace, d->config.workspace_limit_bytes);
     *found = false;
-    if (code == CUDNN_STATUS_NOT_SUPPORTED) return SPA_OK;
+    if (is_unsupported(code)) return SPA_OK;
     SPA_TRY(spa_cudnn_check(d, code, "timing algorithms for operator", op, err));
     for (int i = 0; i < count && !*found; i++) { /* fastest first */
         const cudnnConvolutionFwdAlgoPerf_t *r = &results[i];

@@ -36,7 +36,15 @@ spa_status spa_cudnn_check(const cuda_device *d, cudnnStatus_t code, const char 
                            const char *subject, spa_error *err)
 {
     if (code == CUDNN_STATUS_SUCCESS) return SPA_OK;
-    return fail(SPA_E_IO, "cuDNN", doing, subject, d->lib->cudnnGetErrorString(code), err);
+    char why[512] = "";
+#if CUDNN_MAJOR >= 9
+    char more[384] = "";
+    d->lib->cudnnGetLastErrorString(more, sizeof more);
+    snprintf(why, sizeof why, "%s: %s", d->lib->cudnnGetErrorString(code), more);
+#else
+    snprintf(why, sizeof why, "%s", d->lib->cudnnGetErrorString(code));
+#endif
+    return fail(SPA_E_IO, "cuDNN", doing, subject, why, err);
 }
 
 spa_status spa_cuda_enter(const cuda_device *d, spa_error *err)

@@ -9,9 +9,6 @@
 #ifndef SPA_CUDA_LIBDIR
 #define SPA_CUDA_LIBDIR "/usr/local/cuda/lib64"
 #endif
-#ifndef CUDNN_MAJOR
-#define CUDNN_MAJOR 9
-#endif
 
 static spa_cuda_libraries libraries;
 static spa_status opened;
@@ -50,6 +47,7 @@ static void open_once(void)
 #define RESOLVE_DNN(name)  RESOLVE(dnn, name, "cuDNN")
     SPA_CUBLAS_FUNCTIONS(RESOLVE_BLAS)
     SPA_CUDNN_FUNCTIONS(RESOLVE_DNN)
+    SPA_CUDNN_9_FUNCTIONS(RESOLVE_DNN)
 }
 
 spa_status spa_cuda_libraries_open(const spa_cuda_libraries **out, spa_error *err)

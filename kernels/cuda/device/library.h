@@ -42,10 +42,18 @@
     X(cudnnFindConvolutionForwardAlgorithmEx)                                                      \
     X(cudnnConvolutionForward)
 
+/* Says more than the status does; since cuDNN 9. */
+#if CUDNN_MAJOR >= 9
+#define SPA_CUDNN_9_FUNCTIONS(X) X(cudnnGetLastErrorString)
+#else
+#define SPA_CUDNN_9_FUNCTIONS(X)
+#endif
+
 typedef struct spa_cuda_libraries {
 #define MEMBER(name) __typeof__(&name) name;
     SPA_CUBLAS_FUNCTIONS(MEMBER)
     SPA_CUDNN_FUNCTIONS(MEMBER)
+    SPA_CUDNN_9_FUNCTIONS(MEMBER)
 #undef MEMBER
 } spa_cuda_libraries;
 
