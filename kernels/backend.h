@@ -82,7 +82,8 @@ SPA_API spa_status spa_backend_check(const spa_backend *backend, const spa_graph
 SPA_API spa_status spa_alloc_aligned(void *out_pointer, size_t bytes, spa_error *err);
 
 extern const spa_backend spa_backend_ref, spa_backend_blas, spa_backend_sparse, spa_backend_onednn;
-/* The kernels of CUDA lanes by name; not in the table: a core cannot run them (kernels/stream.h). */
+/* The kernels of CUDA lanes by name; not in the table: a core cannot run them (kernels/stream.h).
+ */
 extern const spa_backend spa_backend_cuda;
 
 #ifdef __cplusplus

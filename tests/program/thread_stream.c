@@ -126,7 +126,8 @@ int main(void)
              &err);
         must(device->record(fetched, rig.copies, &err), &err);
         atomic_store(&p.go, true);
-        while (!atomic_load_explicit(&p.seen, memory_order_acquire)) {}
+        while (!atomic_load_explicit(&p.seen, memory_order_acquire)) {
+        }
         atomic_store(&p.seen, false);
         wrong += !(fabs(p.sum - expected) <= 1e-4 * (1 + fabs(expected)));
     }

@@ -54,16 +54,30 @@ spa_status spa_cuda_enter(const cuda_device *d, spa_error *err)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
+/* CUDA calls a missing driver an old one. */
+static spa_status no_device(cudaError_t code, spa_error *err)
+{
+    int driver = 0;
+    (void)cudaGetLastError();
+    if (code != cudaErrorInsufficientDriver)
+        return spa_fail(err, SPA_E_UNSUPPORTED, "no CUDA device (%s)", cudaGetErrorString(code));
+    if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "no CUDA device (this machine has no NVIDIA driver)");
+    return spa_fail(err, SPA_E_UNSUPPORTED,
+                    "no CUDA device (the driver is one for CUDA %d.%d, this build needs %d.%d; "
+                    "update it, or build with an older toolkit: make CUDA_HOME=DIR)",
+                    driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000,
+                    CUDART_VERSION % 1000 / 10);
+}
+
 static spa_status probe(int32_t index, spa_error *err)
 {
     const spa_cuda_libraries *libraries;
     spa_error why = {0};
     int count = 0;
     cudaError_t code = cudaGetDeviceCount(&count);
-    if (code != cudaSuccess) {
-        (void)cudaGetLastError();
-        return spa_fail(err, SPA_E_UNSUPPORTED, "no CUDA device (%s)", cudaGetErrorString(code));
-    }
+    if (code != cudaSuccess) return no_device(code, err);
     if (index < 0 || index >= count)
         return spa_fail(err, SPA_E_UNSUPPORTED, "no CUDA device %d (this machine has %d)",
                         (int)index, count);
