@@ -7,6 +7,7 @@
 #include "kernels/model.h"
 #include "kernels/sparse.h"
 #include "kernels/vector.h"
+#include "tests/kernels/agree_parts.h"
 
 /* Inputs and outputs of one operator, cut loose from the graph around it. */
 typedef struct loose_op {
@@ -68,7 +69,8 @@ static void check(const loose_op *l, const char *how, double zeros)
               spa_op_kind_name(l->args.op->kind), how, zeros, nmse);
 }
 
-static void check_backend(loose_op *l, const spa_backend *backend, double zeros)
+static void check_backend(loose_op *l, const spa_model *model, const spa_backend *backend,
+                          double zeros)
 {
     void *state;
     const spa_vector *tables[4];
@@ -79,6 +81,7 @@ static void check_backend(loose_op *l, const spa_backend *backend, double zeros)
     poison(l, bytes);
     cr_assert_eq(backend->run(&l->args, NULL), SPA_OK);
     check(l, backend->name, zeros);
+    expect_parts_agree(model, &l->args, backend);
     if (backend == &spa_backend_sparse) {
         size_t n = spa_vector_all(tables);
         for (size_t i = 0; i < n; i++) {
@@ -104,7 +107,8 @@ void expect_agreement(const spa_graph *graph)
         for (size_t z = 0; z < sizeof zeros / sizeof zeros[0]; z++) {
             loose_op loose;
             loosen(&loose, &model, op, zeros[z]);
-            for (size_t b = 0; b < n_backends; b++) check_backend(&loose, backends[b], zeros[z]);
+            for (size_t b = 0; b < n_backends; b++)
+                check_backend(&loose, &model, backends[b], zeros[z]);
             tighten(&loose);
         }
     }
