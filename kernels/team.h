@@ -20,7 +20,7 @@ typedef struct spa_team spa_team;
 SPA_API double spa_team_work_us(const spa_op *op);
 
 /* Operators of less work than this run whole. Measured in whole inferences of ResNet-18 and
- * MobileNetV2 on two cores (AMD EPYC, family 25 model 1): handing out and waiting costs 0.7 to
+ * MobileNetV2 on two cores (AMD EPYC, family 25 model 1): handing out and waiting costs up to
  * 1.0 us; batch norms of 3 us come out even, those of 1 us lose half, additions and ReLUs of 5 us
  * gain 1.2 to 1.4. */
 #define SPA_TEAM_WORK_US 4.0
