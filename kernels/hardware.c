@@ -149,13 +149,13 @@ static spa_status init_lane(spa_hardware *hw, uint32_t id, spa_error *err)
     lane->id = id;
     lane->lane = &hw->lanes.lanes[id];
     atomic_init(&lane->word, LANE_EMPTY);
-    if (lane->lane->n_cores != 1)
-        return spa_fail(err, SPA_E_UNSUPPORTED,
-                        "lane %s has %d cores; the executor runs lanes of one core: give one lane "
-                        "per core",
-                        lane->lane->processor, (int)lane->lane->n_cores);
     SPA_TRY(spa_alloc_aligned(&lane->workspace,
                               spa_model_workspace_bytes(hw->model, lane->lane->backend), err));
+    if (lane->lane->n_cores > 1) {
+        SPA_TRY(spa_pool_new(&lane->pool, lane->lane->first_core, lane->lane->n_cores, err));
+        SPA_TRY(spa_team_new(&lane->team, hw->model, lane->lane->backend, lane->pool,
+                             SPA_TEAM_WORK_US, err));
+    }
     return spa_worker_new(&lane->worker, lane->lane->first_core, err);
 }
 
@@ -204,6 +204,8 @@ void spa_hardware_free(spa_hardware *hw)
     if (!hw) return;
     for (size_t i = 0; i < hw->lanes.count && hw->lane; i++) {
         spa_worker_free(hw->lane[i].worker);
+        spa_team_free(hw->lane[i].team);
+        spa_pool_free(hw->lane[i].pool);
         free(hw->lane[i].workspace);
     }
     for (uint32_t s = 0; s < hw->options.slots && hw->slots; s++)

@@ -156,6 +156,8 @@ static void complete(hardware_lane *lane)
 bool spa_hardware_must_copy(const spa_hardware *hw, uint32_t lane, uint32_t slot, uint32_t tensor)
 {
     const spa_graph *graph = hw->model->graph;
+    /* What a team needs depends on whether it cuts the operator: it converts for itself. */
+    if (hw->lane[lane].team) return false;
     return tensor < graph->n_ops &&
            !spa_session_is_ready(&hw->slots[slot].session, hw->lanes.lanes[lane].backend, tensor);
 }
@@ -167,6 +169,7 @@ static spa_status copy(hardware_lane *lane, hardware_slot *slot, spa_error *err)
 
 static spa_status run_kernel(hardware_lane *lane, hardware_slot *slot, spa_error *err)
 {
+    if (lane->team) return spa_team_run_op(lane->team, &slot->session, lane->op, err);
     return spa_session_run_op(&slot->session, lane->lane->backend, lane->op, lane->workspace, err);
 }
 

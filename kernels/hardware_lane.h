@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "kernels/hardware.h"
+#include "kernels/team.h"
 #include "kernels/worker.h"
 
 #define SPA_HARDWARE_SLOTS 256
@@ -27,6 +28,8 @@ typedef struct hardware_lane {
     const spa_lane *lane;
     void *workspace;
     spa_worker *worker;
+    spa_pool *pool; /* lanes of several cores */
+    spa_team *team;
 } hardware_lane;
 
 typedef struct hardware_slot {

@@ -9,7 +9,8 @@
 
 /* Runs every operator of a graph by itself, on random inputs with 0, 50 and 95 % zeros, by every
  * backend and by the zero-skipping product with every set of loops, into outputs poisoned with NaN
- * and from workspaces poisoned likewise; asserts that all agree with `ref`. */
+ * and from workspaces poisoned likewise; asserts that all agree with `ref`. Each
+ * backend also runs it in parts (agree_parts.h). */
 void expect_agreement(const spa_graph *graph);
 
 #endif
