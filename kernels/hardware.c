@@ -251,6 +251,7 @@ spa_status spa_hardware_run(spa_hardware *hw, spa_engine *engine, spa_hardware_r
     hw->to_wake = 0;
     atomic_store(&hw->done, false);
     atomic_store(&hw->ready, 0);
+    atomic_store(&hw->arrival_ns, INT64_MAX);
     for (size_t i = 0; i < hw->lanes.count; i++) atomic_store(&hw->lane[i].word, LANE_EMPTY);
     for (size_t i = 0; i < hw->lanes.count; i++)
         spa_worker_start(hw->lane[i].worker, spa_hardware_lane_run, &hw->lane[i]);

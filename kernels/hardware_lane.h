@@ -54,7 +54,8 @@ struct spa_hardware {
     _Alignas(HARDWARE_LINE) atomic_bool locked;
     _Alignas(HARDWARE_LINE) atomic_bool done; /* nothing will be posted any more */
     atomic_bool interrupted;
-    atomic_uint ready; /* lanes that have begun */
+    atomic_uint ready;       /* lanes that have begun */
+    atomic_llong arrival_ns; /* clock of the next arrival; INT64_MAX: none */
 };
 
 /* Leaves a job in a lane's mailbox (under the lock). */
