@@ -13,6 +13,7 @@ typedef enum option_kind {
     KIND_COMMAS,   /* spa_names, comma list */
     KIND_INT,      /* int64_t within min..max */
     KIND_SIZE,     /* int64_t bytes: 512M, 2G */
+    KIND_REAL,     /* double > 0 */
     KIND_CHOICE,   /* int, one of a list of words */
     KIND_NOT_BUILT /* a known name that this version refuses */
 } option_kind;
@@ -58,12 +59,14 @@ static const option table[] = {
     {"--batch", "N", "inputs per request (default 1)", WORK | SPA_CMD_PROFILE | SPA_CMD_MODELS,
      KIND_INT, AT(batch), 1, 4096, NULL},
     {"--dtype", "T", "fp32 or fp16 (default fp32)", WORK, KIND_CHOICE, AT(dtype), 0, 0, dtypes},
-    {"--scenario", "F", "single, closed or a *.scenario file (default single)", RUNS, KIND_TEXT,
-     AT(scenario), 0, 0, NULL},
+    {"--scenario", "F", "single, closed, periodic, poisson or a *.scenario file (default single)",
+     RUNS | SPA_CMD_REPLAY, KIND_TEXT, AT(scenario), 0, 0, NULL},
     {"--concurrency", "N", "requests in flight at once; more than 1 makes the scenario closed",
      RUNS | SPA_CMD_VALIDATE | SPA_CMD_REPLAY, KIND_INT, AT(concurrency), 1, 65536, NULL},
-    {"--requests", "N", "requests per replication (default: the scenario's)", RUNS, KIND_INT,
-     AT(requests), 1, INT64_C(1000000000), NULL},
+    {"--rate", "HZ", "requests per second of the scenarios periodic and poisson",
+     RUNS | SPA_CMD_REPLAY, KIND_REAL, AT(rate_hz), 0, 0, NULL},
+    {"--requests", "N", "requests per replication (default: the scenario's)", RUNS | SPA_CMD_REPLAY,
+     KIND_INT, AT(requests), 1, INT64_C(1000000000), NULL},
     {"--batcher", "B", "none (default)", RUNS, KIND_TEXT, AT(batcher), 0, 0, NULL},
     {"--objective", "O", "latency (default), energy, edp or throughput", RUNS, KIND_CHOICE,
      AT(objective), 0, 0, objectives},
@@ -234,6 +237,9 @@ static spa_status set_value(spa_options *options, const option *o, const char *t
         break;
     case KIND_SIZE:
         status = parse_size(text, field, &cause);
+        break;
+    case KIND_REAL:
+        status = spa_parse_double_in(text, 1e-6, 1e9, field, &cause);
         break;
     case KIND_CHOICE:
         return set_choice(options, o, text, err);

@@ -27,6 +27,7 @@ typedef struct spa_options {
     int objective;             /* spa_objective */
     int64_t concurrency;       /* requests in flight; 0 = not given */
     int64_t requests;          /* per replication; 0 = not given */
+    double rate_hz;            /* arrivals per second; 0 = not given */
     int64_t reps;              /* --reps, --runs; 0 = not given */
     int64_t rounds, schedules; /* validate; -1 = not given */
     int64_t seed, jobs, budget;

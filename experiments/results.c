@@ -195,6 +195,7 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
     h = hash_text(hash_text(h, key->c->graph.name), key->policy);
     h = spa_hash_u64(hash_text(h, s->name), (uint64_t)s->arrivals);
     h = spa_hash_u64(spa_hash_u64(h, s->concurrency), s->requests);
+    if (spa_scenario_is_open(s)) h = spa_hash_bytes(h, &s->rate_hz, sizeof s->rate_hz);
     h = spa_hash_u64(spa_hash_u64(h, s->warmup), (uint64_t)s->workers << 32 | s->serial_ops);
     h = spa_hash_u64(spa_hash_u64(h, (uint64_t)o->objective), (uint64_t)o->seed);
     h = spa_hash_u64(spa_hash_u64(h, spa_study_reps(o)), (uint64_t)o->budget);

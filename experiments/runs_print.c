@@ -14,9 +14,10 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
     spa_string_append(out, "%s on %s@%s\n", k->graph.name, k->costs.device, k->costs.mode);
     spa_string_append(out, "  stack %s, lanes %s, %s, batch %d, scenario %s", k->costs.stack,
                       k->costs.lanes, spa_case_dtype(k), k->graph.batch, runs->scenario.name);
-    if (runs->scenario.arrivals == SPA_ARRIVALS_CLOSED) {
-        spa_string_append(out, " (%u in flight, %" PRIu64 " requests)", runs->scenario.concurrency,
-                          runs->scenario.requests);
+    if (runs->scenario.arrivals != SPA_ARRIVALS_SINGLE) {
+        spa_string_append(out, " (%s%u in flight, %" PRIu64 " requests)",
+                          spa_scenario_is_open(&runs->scenario) ? "at most " : "",
+                          runs->scenario.concurrency, runs->scenario.requests);
     }
     spa_string_append(out, "\n  objective %s, noise %s, %" PRIu64 " replication%s, seed %lld\n",
                       spa_objective_name((spa_objective)options->objective),

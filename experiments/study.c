@@ -12,8 +12,20 @@
 spa_status spa_study_scenario(const spa_options *options, spa_scenario *scenario, spa_error *err)
 {
     const char *name = options->scenario;
+    if (!name && options->rate_hz > 0) name = "poisson";
     if (!name) name = options->concurrency > 1 ? "closed" : "single";
     SPA_TRY(spa_cli_name_status(spa_scenario_load(scenario, name, err), name, err));
+    if (options->rate_hz > 0 && !spa_scenario_is_open(scenario))
+        return spa_fail(err, SPA_E_USAGE,
+                        "--rate is for the scenarios periodic and poisson, not "
+                        "'%.100s'",
+                        name);
+    if (options->rate_hz > 0)
+        *scenario = spa_scenario_open(scenario->arrivals, options->rate_hz, scenario->concurrency,
+                                      scenario->requests);
+    if (spa_scenario_is_open(scenario) && scenario->rate_hz == 0)
+        return spa_fail(err, SPA_E_USAGE, "scenario '%s' needs --rate HZ, the requests per second",
+                        name);
     if (options->concurrency > 1 && scenario->arrivals == SPA_ARRIVALS_SINGLE) {
         return spa_fail(err, SPA_E_USAGE,
                         "--concurrency %lld needs a closed scenario, not '%.100s'",

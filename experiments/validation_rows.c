@@ -34,6 +34,35 @@ static double mean(const double *x, size_t n)
     return n ? sum / (double)n : NAN;
 }
 
+/* The lane of a tensor in a placement; views lie where what they show does. */
+static uint32_t placed_on(const validator *v, const spa_validated *row, size_t tensor)
+{
+    const spa_graph *g = v->graph;
+    while (tensor < g->n_ops && g->ops[tensor].kind == SPA_OP_RESHAPE)
+        tensor = spa_tensor_of(&v->costs, g->inputs[g->ops[tensor].first_input]);
+    return tensor < g->n_ops ? row->placement.processor[tensor] : v->costs.host;
+}
+
+/* Tensors and the lanes, other than their own, that read them. */
+static void count_switches(const validator *v, spa_validated *row)
+{
+    const spa_graph *g = v->graph;
+    uint8_t *read_by;
+    if (spa_alloc(&read_by, v->costs.n_tensors, 1, NULL)) return;
+    for (size_t op = 0; op < g->n_ops; op++) {
+        const spa_op *o = &g->ops[op];
+        if (o->kind == SPA_OP_RESHAPE) continue;
+        for (uint32_t i = 0; i < o->n_inputs; i++) {
+            size_t t = spa_tensor_of(&v->costs, g->inputs[o->first_input + i]);
+            uint32_t lane = row->placement.processor[op];
+            if (placed_on(v, row, t) == lane || read_by[t] >> lane & 1u) continue;
+            read_by[t] |= (uint8_t)(1u << lane);
+            row->switches++;
+        }
+    }
+    free(read_by);
+}
+
 static void take_placement(const validator *v, spa_validated *row)
 {
     size_t n = 0;
@@ -45,8 +74,7 @@ static void take_placement(const validator *v, spa_validated *row)
         row->placement.lane[ev->op] = (int8_t)ev->lane;
         row->placement.order[n++] = ev->op;
     }
-    for (size_t i = 0; i < v->n_events; i++)
-        row->switches += v->events[i].kind == SPA_EV_TRANSFER_BEGIN && v->events[i].request == 0;
+    count_switches(v, row);
 }
 
 /* Of the time in which kernels run, how much is each lane's? */

@@ -16,9 +16,10 @@
 #define BURST_VISIT   1.4
 #define BURST_TRIES   5
 #define BURST_REST_NS 200000000L
-/* Lanes that are far from each other at the moment are waited for, in all so many times. */
+/* Lanes that are far from each other at the moment are waited for, on average at most so many times
+ * per visit. */
 #define NEAR_REST_NS 20000000L
-#define NEAR_WAITS   3000
+#define NEAR_WAITS   5
 
 spa_campaign_options spa_campaign_default(void)
 {
@@ -37,7 +38,7 @@ typedef struct campaign {
     spa_quiet *quiet;
     double *levels; /* [n_levels] of all visits */
     size_t n_levels, level_capacity;
-    int waits; /* for lanes to be near */
+    size_t waits, most_waits; /* for lanes to be near */
 } campaign;
 
 static uint32_t concurrency_of(const spa_campaign_entry *entry)
@@ -100,7 +101,7 @@ static void rest(long ns)
 static spa_quiet_state await_near(campaign *c)
 {
     spa_quiet_state state = spa_quiet_probe(c->quiet);
-    while (!state.is_near && c->waits < NEAR_WAITS) {
+    while (!state.is_near && c->waits < c->most_waits) {
         c->waits++;
         rest(NEAR_REST_NS);
         state = spa_quiet_probe(c->quiet);
@@ -154,6 +155,7 @@ static spa_status visit_all(campaign *c, size_t *order, spa_error *err)
 {
     spa_rng rng;
     size_t done = 0, visits = c->n * (size_t)c->options->rounds;
+    c->most_waits = NEAR_WAITS * visits;
     spa_rng_init(&rng, c->options->seed, "campaign");
     for (size_t i = 0; i < c->n; i++) order[i] = i;
     for (int32_t round = 0; round < c->options->rounds; round++) {

@@ -149,13 +149,13 @@ static spa_status init_lane(spa_hardware *hw, uint32_t id, spa_error *err)
     lane->id = id;
     lane->lane = &hw->lanes.lanes[id];
     atomic_init(&lane->word, LANE_EMPTY);
-    if (lane->lane->n_cores != 1)
-        return spa_fail(err, SPA_E_UNSUPPORTED,
-                        "lane %s has %d cores; the executor runs lanes of one core: give one lane "
-                        "per core",
-                        lane->lane->processor, (int)lane->lane->n_cores);
     SPA_TRY(spa_alloc_aligned(&lane->workspace,
                               spa_model_workspace_bytes(hw->model, lane->lane->backend), err));
+    if (lane->lane->n_cores > 1) {
+        SPA_TRY(spa_pool_new(&lane->pool, lane->lane->first_core, lane->lane->n_cores, err));
+        SPA_TRY(spa_team_new(&lane->team, hw->model, lane->lane->backend, lane->pool,
+                             SPA_TEAM_WORK_US, err));
+    }
     return spa_worker_new(&lane->worker, lane->lane->first_core, err);
 }
 
@@ -205,6 +205,8 @@ void spa_hardware_free(spa_hardware *hw)
     if (!hw) return;
     for (size_t i = 0; i < hw->lanes.count && hw->lane; i++) {
         spa_worker_free(hw->lane[i].worker);
+        spa_team_free(hw->lane[i].team);
+        spa_pool_free(hw->lane[i].pool);
         free(hw->lane[i].workspace);
     }
     for (uint32_t s = 0; s < hw->options.slots && hw->slots; s++)
@@ -250,6 +252,7 @@ spa_status spa_hardware_run(spa_hardware *hw, spa_engine *engine, spa_hardware_r
     hw->to_wake = 0;
     atomic_store(&hw->done, false);
     atomic_store(&hw->ready, 0);
+    atomic_store(&hw->arrival_ns, INT64_MAX);
     for (size_t i = 0; i < hw->lanes.count; i++) atomic_store(&hw->lane[i].word, LANE_EMPTY);
     for (size_t i = 0; i < hw->lanes.count; i++)
         spa_worker_start(hw->lane[i].worker, spa_hardware_lane_run, &hw->lane[i]);

@@ -66,37 +66,20 @@ void spa_hardware_post(spa_hardware *hw, uint32_t id, hardware_job job, uint32_t
     ring(hw, id);
 }
 
-/* Blocks until the word changes; it may return early. */
+/* Blocks until the word changes or a request is due; it may return early. */
 static void sleep_on(hardware_lane *lane)
 {
     unsigned empty = LANE_EMPTY;
+    int64_t due_ns = atomic_load_explicit(&lane->hardware->arrival_ns, memory_order_acquire);
+    int64_t wait_ns = due_ns == INT64_MAX ? INT64_MAX : due_ns - spa_clock_ns();
+    struct timespec timeout = {.tv_sec = wait_ns / 1000000000, .tv_nsec = wait_ns % 1000000000};
+    if (wait_ns <= 0) return;
     if (!atomic_compare_exchange_strong(&lane->word, &empty, LANE_ASLEEP)) return;
     if (!atomic_load(&lane->hardware->done))
-        syscall(SYS_futex, &lane->word, FUTEX_WAIT_PRIVATE, LANE_ASLEEP, NULL, NULL, 0);
+        syscall(SYS_futex, &lane->word, FUTEX_WAIT_PRIVATE, LANE_ASLEEP,
+                wait_ns == INT64_MAX ? NULL : &timeout, NULL, 0);
     unsigned asleep = LANE_ASLEEP;
     atomic_compare_exchange_strong(&lane->word, &asleep, LANE_EMPTY);
-}
-
-/* True: there is a job. False: the run is over. */
-static bool await_job(hardware_lane *lane)
-{
-    spa_hardware *hw = lane->hardware;
-    int64_t until_ns = 0;
-    for (;;) {
-        for (int i = 0; i < SPIN_LOOKS; i++) {
-            if (atomic_load_explicit(&lane->word, memory_order_acquire) == LANE_POSTED) {
-                atomic_store_explicit(&lane->word, LANE_EMPTY, memory_order_relaxed);
-                return !atomic_load_explicit(&hw->done, memory_order_acquire);
-            }
-            relax();
-        }
-        if (atomic_load_explicit(&hw->done, memory_order_acquire)) return false;
-        int64_t now_ns = spa_clock_ns();
-        if (until_ns == 0) until_ns = now_ns + hw->options.spin_ns;
-        if (now_ns < until_ns) continue;
-        sleep_on(lane);
-        until_ns = 0;
-    }
 }
 
 /* ---- engine steps ---------------------------------------------------------------------------- */
@@ -125,6 +108,22 @@ static void conclude(spa_hardware *hw, spa_status status, bool done, const spa_e
         finish(hw);
 }
 
+/* Lets requests in whose time has come, and says when the next one's is. Under the lock. */
+static void let_arrive(spa_hardware *hw)
+{
+    spa_error error;
+    int64_t next_ns = spa_engine_next_arrival_ns(hw->engine);
+    while (next_ns != INT64_MAX && next_ns <= hw->now_ns &&
+           !atomic_load_explicit(&hw->done, memory_order_relaxed)) {
+        bool done = false;
+        spa_status status = spa_engine_arrive(hw->engine, hw->now_ns, &done, &error);
+        conclude(hw, status, done, &error);
+        next_ns = spa_engine_next_arrival_ns(hw->engine);
+    }
+    atomic_store_explicit(&hw->arrival_ns, next_ns == INT64_MAX ? next_ns : hw->origin_ns + next_ns,
+                          memory_order_release);
+}
+
 static void begin(spa_hardware *hw)
 {
     spa_error error;
@@ -134,6 +133,7 @@ static void begin(spa_hardware *hw)
     hw->now_ns = 0;
     spa_status status = spa_engine_begin(hw->engine, hw->latencies, &done, &error);
     conclude(hw, status, done, &error);
+    let_arrive(hw);
     unlock(hw);
 }
 
@@ -147,8 +147,44 @@ static void complete(hardware_lane *lane)
         hw->now_ns = spa_clock_ns() - hw->origin_ns;
         spa_status status = spa_engine_complete(hw->engine, lane->id, hw->now_ns, &done, &error);
         conclude(hw, status, done, &error);
+        if (spa_engine_next_arrival_ns(hw->engine) <= hw->now_ns) let_arrive(hw);
     }
     unlock(hw);
+}
+
+/* An idle lane has seen that a request is due. */
+static void receive(spa_hardware *hw)
+{
+    lock(hw);
+    hw->now_ns = spa_clock_ns() - hw->origin_ns;
+    if (!atomic_load_explicit(&hw->done, memory_order_relaxed)) let_arrive(hw);
+    unlock(hw);
+}
+
+/* True: there is a job. False: the run is over. */
+static bool await_job(hardware_lane *lane)
+{
+    spa_hardware *hw = lane->hardware;
+    int64_t until_ns = 0;
+    for (;;) {
+        for (int i = 0; i < SPIN_LOOKS; i++) {
+            if (atomic_load_explicit(&lane->word, memory_order_acquire) == LANE_POSTED) {
+                atomic_store_explicit(&lane->word, LANE_EMPTY, memory_order_relaxed);
+                return !atomic_load_explicit(&hw->done, memory_order_acquire);
+            }
+            relax();
+        }
+        if (atomic_load_explicit(&hw->done, memory_order_acquire)) return false;
+        int64_t now_ns = spa_clock_ns();
+        if (now_ns >= atomic_load_explicit(&hw->arrival_ns, memory_order_acquire)) {
+            receive(hw);
+            continue;
+        }
+        if (until_ns == 0) until_ns = now_ns + hw->options.spin_ns;
+        if (now_ns < until_ns) continue;
+        sleep_on(lane);
+        until_ns = 0;
+    }
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
@@ -156,6 +192,8 @@ static void complete(hardware_lane *lane)
 bool spa_hardware_must_copy(const spa_hardware *hw, uint32_t lane, uint32_t slot, uint32_t tensor)
 {
     const spa_graph *graph = hw->model->graph;
+    /* What a team needs depends on whether it cuts the operator: it converts for itself. */
+    if (hw->lane[lane].team) return false;
     return tensor < graph->n_ops &&
            !spa_session_is_ready(&hw->slots[slot].session, hw->lanes.lanes[lane].backend, tensor);
 }
@@ -167,6 +205,7 @@ static spa_status copy(hardware_lane *lane, hardware_slot *slot, spa_error *err)
 
 static spa_status run_kernel(hardware_lane *lane, hardware_slot *slot, spa_error *err)
 {
+    if (lane->team) return spa_team_run_op(lane->team, &slot->session, lane->op, err);
     return spa_session_run_op(&slot->session, lane->lane->backend, lane->op, lane->workspace, err);
 }
 

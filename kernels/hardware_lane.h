@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "kernels/hardware.h"
+#include "kernels/team.h"
 #include "kernels/worker.h"
 
 #define SPA_HARDWARE_SLOTS 256
@@ -27,6 +28,8 @@ typedef struct hardware_lane {
     const spa_lane *lane;
     void *workspace;
     spa_worker *worker;
+    spa_pool *pool; /* lanes of several cores */
+    spa_team *team;
 } hardware_lane;
 
 typedef struct hardware_slot {
@@ -51,7 +54,8 @@ struct spa_hardware {
     _Alignas(HARDWARE_LINE) atomic_bool locked;
     _Alignas(HARDWARE_LINE) atomic_bool done; /* nothing will be posted any more */
     atomic_bool interrupted;
-    atomic_uint ready; /* lanes that have begun */
+    atomic_uint ready;       /* lanes that have begun */
+    atomic_llong arrival_ns; /* clock of the next arrival; INT64_MAX: none */
 };
 
 /* Leaves a job in a lane's mailbox (under the lock). */

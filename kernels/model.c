@@ -214,6 +214,18 @@ const float *spa_session_plain(spa_session *session, size_t op)
     return session->outputs[op];
 }
 
+void spa_session_plain_io(spa_session *session, size_t op)
+{
+    const spa_graph *graph = session->model->graph;
+    const spa_op *o = &graph->ops[op];
+    if (!session->holds) return;
+    for (uint32_t i = 0; i < o->n_inputs; i++) {
+        int32_t from = graph->inputs[o->first_input + i];
+        if (from >= 0) spa_session_plain(session, (size_t)from);
+    }
+    atomic_store_explicit(&session->holds[op], 1u << SPA_LAYOUT_PLAIN, memory_order_release);
+}
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 /* Addresses of an operator's inputs in the layouts of a backend, converted where they must be. */

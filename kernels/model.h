@@ -82,6 +82,9 @@ SPA_API spa_status spa_session_convert(spa_session *session, const spa_backend *
 /* An operator's output, row-major: converted where it is only there in another layout. */
 SPA_API const float *spa_session_plain(spa_session *session, size_t op);
 
+/* For running an operator by other means: makes its inputs plain and declares its output so. */
+SPA_API void spa_session_plain_io(spa_session *session, size_t op);
+
 /* Runs one operator by a prepared backend; inputs that are not there in its layout are converted.
  * The session must have been planned after the backend was prepared. workspace:
  * spa_model_workspace_bytes, aligned to SPA_KERNEL_ALIGN. A reshape costs nothing: its output is

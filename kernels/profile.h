@@ -42,11 +42,12 @@ typedef struct spa_profile_report {
     double worst_spread;              /* largest coefficient of variation of a lane's kept runs */
 } spa_profile_report;
 
-/* Measures models (zoo names or *.graph.csv) on lanes of one core each. Fills *trace, which can be
+/* Measures models (zoo names or *.graph.csv) on lanes; one of several cores is one processor, whose
+ * links and response to zeros are those of its first core. Fills *trace, which can be
  * written by spa_trace_write and freed by spa_trace_fini; on failure it is zeroed. Energy is NaN:
  * nothing here measures it. The graphs in the trace carry the zeros that the seeded weights
  * produced, marked assumed: costs of a skipping kernel belong to those zeros. Errors: unknown
- * models, operators without kernels, lanes of more than one core, options out of bounds, memory.
+ * models, operators without kernels, options out of bounds, memory.
  * Costs visits * (1 + runs) * (lanes + 8 placements + lanes^2 / 2) inferences per model. */
 SPA_API spa_status spa_profile_run(const char *const *models, size_t n_models,
                                    const spa_lane_set *lanes, const spa_profile_options *options,

@@ -53,14 +53,20 @@ size_t spa_run_times_column(const spa_run_times *times, size_t op, double *us)
 /* ---- jobs ---------------------------------------------------------------------------------------
  */
 
+static spa_status run_op(spa_runner *runner, size_t op)
+{
+    if (runner->team != NULL)
+        return spa_team_run_op(runner->team, &runner->session, op, &runner->error);
+    return spa_session_run_op(&runner->session, runner->lane->backend, op, runner->workspace,
+                              &runner->error);
+}
+
 static spa_status run_once(spa_runner *runner, int64_t *row)
 {
-    spa_session *session = &runner->session;
-    size_t n_ops = session->model->graph->n_ops;
+    size_t n_ops = runner->session.model->graph->n_ops;
     int64_t first = spa_clock_ns(), before = first;
     for (size_t i = 0; i < n_ops; i++) {
-        SPA_TRY(spa_session_run_op(session, runner->lane->backend, i, runner->workspace,
-                                   &runner->error));
+        SPA_TRY(run_op(runner, i));
         int64_t now = spa_clock_ns();
         if (row != NULL) row[i] = now - before;
         before = now;
@@ -97,6 +103,13 @@ static void loop_job(void *context)
 /* ---- runners ------------------------------------------------------------------------------------
  */
 
+static spa_status form_team(spa_runner *runner, spa_model *model, spa_error *err)
+{
+    const spa_lane *lane = runner->lane;
+    SPA_TRY(spa_pool_new(&runner->pool, lane->first_core, lane->n_cores, err));
+    return spa_team_new(&runner->team, model, lane->backend, runner->pool, SPA_TEAM_WORK_US, err);
+}
+
 spa_status spa_runner_init(spa_runner *runner, const spa_lane *lane, spa_model *model,
                            uint64_t seed, spa_error *err)
 {
@@ -105,11 +118,6 @@ spa_status spa_runner_init(spa_runner *runner, const spa_lane *lane, spa_model *
         return spa_fail(err, SPA_E_UNSUPPORTED,
                         "lane %s is an asynchronous device; this runs lanes of cores only (cpu:N)",
                         lane->processor);
-    if (lane->n_cores != 1)
-        return spa_fail(
-            err, SPA_E_UNSUPPORTED,
-            "lane %s has %d cores; kernels run on one core each: give one lane per core",
-            lane->processor, (int)lane->n_cores);
     spa_status status = spa_model_prepare(model, lane->backend, err);
     if (status == SPA_OK)
         status = spa_session_init(&runner->session, model, SPA_BUFFERS_PLANNED, err);
@@ -118,6 +126,7 @@ spa_status spa_runner_init(spa_runner *runner, const spa_lane *lane, spa_model *
         status = spa_alloc_aligned(&runner->workspace,
                                    spa_model_workspace_bytes(model, lane->backend), err);
     }
+    if (status == SPA_OK && lane->n_cores > 1) status = form_team(runner, model, err);
     if (status == SPA_OK) status = spa_worker_new(&runner->worker, lane->first_core, err);
     if (status != SPA_OK) spa_runner_fini(runner);
     return status;
@@ -127,6 +136,10 @@ void spa_runner_fini(spa_runner *runner)
 {
     spa_worker_free(runner->worker);
     runner->worker = NULL;
+    spa_team_free(runner->team);
+    spa_pool_free(runner->pool);
+    runner->team = NULL;
+    runner->pool = NULL;
     free(runner->workspace);
     runner->workspace = NULL;
     spa_session_fini(&runner->session);

@@ -7,6 +7,7 @@
 
 #include "kernels/lanes.h"
 #include "kernels/model.h"
+#include "kernels/team.h"
 #include "kernels/worker.h"
 
 /* Times of runs: [capacity][n_ops + 1] ns, the last one the total. */
@@ -33,6 +34,8 @@ typedef struct spa_runner {
     spa_worker *worker;
     spa_session session;
     void *workspace;
+    spa_pool *pool; /* of a lane of several cores */
+    spa_team *team;
     /* The job at hand: */
     int32_t warmup, runs;
     spa_run_times *times;
@@ -42,7 +45,8 @@ typedef struct spa_runner {
     spa_error error;
 } spa_runner;
 
-/* Prepares the model for the lane's backend, plans buffers and starts the thread. */
+/* Prepares the model for the lane's backend, plans buffers and starts the thread (a lane of several
+ * cores: and its helpers). */
 spa_status spa_runner_init(spa_runner *runner, const spa_lane *lane, spa_model *model,
                            uint64_t seed, spa_error *err);
 void spa_runner_fini(spa_runner *runner);

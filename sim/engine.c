@@ -8,7 +8,7 @@
 #include "sim/audit.h"
 #include "sim/engine_state.h"
 
-#define ENGINE_STATE_VERSION 3u
+#define ENGINE_STATE_VERSION 4u
 #define ENGINE_STATE_MAGIC   UINT64_C(0x31455441545350) /* "PSTATE1" */
 
 spa_run_config spa_run_config_default(void)
@@ -56,6 +56,10 @@ static spa_status check_config(const spa_run_config *c, spa_error *err)
         return spa_fail(err, SPA_E_INVALID,
                         "scenario '%s': needs requests >= 1, concurrency >= 1, warmup < requests",
                         s->name);
+    if (spa_scenario_is_open(s) && !(s->rate_hz >= 1e-6 && s->rate_hz <= 1e9))
+        return spa_fail(err, SPA_E_INVALID,
+                        "scenario '%s': %g arrivals per second; give a rate of 1e-6 to 1e9",
+                        s->name, s->rate_hz);
     if (s->serial_ops > c->graph->n_ops)
         return spa_fail(err, SPA_E_INVALID, "scenario '%s': serial_ops %u exceeds %zu operators",
                         s->name, s->serial_ops, c->graph->n_ops);
@@ -113,7 +117,7 @@ static void lay_out(spa_engine *e)
     l->links = take(&at, e->n_links * sizeof(engine_link));
     l->activities = take(&at, slots * sizeof(engine_activity));
     l->active = take(&at, (slots + 1) * sizeof *e->active);
-    l->events = take(&at, spa_event_list_bytes((uint32_t)slots));
+    l->events = take(&at, spa_event_list_bytes((uint32_t)slots + (e->arrival_slot != SPA_NONE)));
     l->memory = take(&at, e->config.policy ? e->config.policy->memory_bytes : 0);
     l->requests = take_lines(&at, e->n_slots * l->request_bytes);
     l->total = at;
@@ -173,6 +177,9 @@ static void reset_state(spa_engine *e)
     s->digest = SPA_HASH_SEED;
     s->section_holder = s->section_head = s->section_tail = s->views_head = SPA_NONE;
     s->run_factor = 1;
+    s->free_slot = SPA_NONE;
+    e->arrival_key =
+        spa_hash_u64(spa_hash_bytes(e->config.seed, "arrivals", 8), e->config.replication);
     for (uint32_t p = 0; p < e->n_processors; p++) {
         for (uint32_t i = 0; i < e->costs->processors[p].n_lanes; i++) {
             engine_lane *lane = &e->lanes[e->lane_first[p] + i];
@@ -190,7 +197,7 @@ static void reset_state(spa_engine *e)
         link->head = link->tail = SPA_NONE;
     }
     memset(e->activities, 0, (e->n_lanes + e->n_links) * sizeof(engine_activity));
-    spa_event_list_init(e->events, e->n_lanes + e->n_links);
+    spa_event_list_init(e->events, e->n_lanes + e->n_links + (e->arrival_slot != SPA_NONE));
     if (e->config.noise) {
         e->noise_key =
             spa_hash_u64(spa_hash_bytes(e->config.seed, "kernel-noise", 12), e->config.replication);
@@ -298,6 +305,8 @@ spa_status spa_engine_new(spa_engine **engine, const spa_run_config *config, spa
     SPA_TRY(check_runnable(config->costs, err));
     set_constants(&constants);
     SPA_TRY(lay_out_lanes(&constants, err));
+    constants.arrival_slot =
+        spa_scenario_is_open(&config->scenario) ? constants.n_lanes + constants.n_links : SPA_NONE;
     lay_out(&constants);
     SPA_TRY(allocate(&e, &constants, err));
     status = set_up(e, err);
@@ -412,6 +421,17 @@ spa_status spa_engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_n
     return outcome_of(e, done, err);
 }
 
+int64_t spa_engine_next_arrival_ns(const spa_engine *e)
+{
+    return e->arrival_slot == SPA_NONE ? SPA_NEVER
+                                       : spa_event_list_times(e->events)[e->arrival_slot];
+}
+
+spa_status spa_engine_arrive(spa_engine *e, int64_t now_ns, bool *done, spa_error *err)
+{
+    return spa_engine_complete(e, e->arrival_slot, now_ns, done, err);
+}
+
 uint32_t spa_engine_lanes(const spa_engine *e)
 {
     return e->n_lanes;
@@ -432,6 +452,7 @@ void spa_engine_copy(spa_engine *to, const spa_engine *from)
     memcpy(block_of(to), block_of(from), from->layout.total);
     to->failed = from->failed;
     to->noise_key = from->noise_key;
+    to->arrival_key = from->arrival_key;
     to->config.seed = from->config.seed;
     to->config.replication = from->config.replication;
     if (to->audit && from->audit) spa_audit_copy(to->audit, from->audit);
@@ -457,6 +478,7 @@ static uint64_t config_hash(const spa_engine *e)
     uint64_t h = spa_hash_u64(e->costs->hash, e->graph->hash);
     h = spa_hash_u64(h, (uint64_t)sc->arrivals << 32 | sc->concurrency);
     h = spa_hash_u64(spa_hash_u64(h, sc->requests), sc->warmup);
+    if (spa_scenario_is_open(sc)) h = spa_hash_bytes(h, &sc->rate_hz, sizeof sc->rate_hz);
     h = spa_hash_u64(h, (uint64_t)sc->workers << 32 | sc->serial_ops);
     h = spa_hash_u64(h, (uint64_t)e->config.objective << 3 | (uint64_t)e->config.noise << 2 |
                             (uint64_t)e->config.contention << 1 | e->config.policy_cost);
@@ -512,6 +534,7 @@ spa_status spa_engine_resume(spa_engine *e, const void *bytes, size_t size, spa_
     memcpy(block_of(e), (const unsigned char *)bytes + sizeof head, head.size);
     e->config.seed = head.seed;
     e->config.replication = head.replication;
+    e->arrival_key = spa_hash_u64(spa_hash_bytes(head.seed, "arrivals", 8), head.replication);
     e->noise_key = head.noise_key;
     e->failed = SPA_OK;
     if (e->audit) spa_audit_suspend(e->audit); /* it has not seen the beginning */

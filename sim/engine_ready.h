@@ -154,7 +154,13 @@ ENGINE_APART void finish_request(spa_engine *e, engine_request *r, uint32_t slot
     if (r->flags & IN_QUEUE) unqueue(e, r, slot);
     /* A view that ends a request finishes while its home lane still dispatches the request. */
     if (r->flags & IN_QUEUE) unqueue_request(&e->lanes[r->home], r);
-    if (e->state.admitted < e->config.scenario.requests) admit(e, slot);
+    if (ENGINE_RARELY(e->arrival_slot != SPA_NONE)) { /* the next one that waits, if any, is let in
+                                                         by the step */
+        r->next = e->state.free_slot;
+        e->state.free_slot = slot;
+    } else if (e->state.admitted < e->config.scenario.requests) {
+        admit(e, slot);
+    }
 }
 
 ENGINE_INLINE void count_down(spa_engine *e, engine_request *r, uint32_t slot)

@@ -89,10 +89,13 @@ typedef struct engine_state {
     uint64_t admitted, finished;
     uint32_t n_active, kernels_running, transfers_running;
     uint32_t section_holder, section_head, section_tail; /* slots */
-    uint32_t views_head; /* views to complete (items), linked by engine_op.next */
-    uint32_t dirty;      /* the set of running things changed */
-    uint32_t stopped;    /* all is finished, or the policy failed */
-    uint32_t pad;
+    uint32_t views_head;     /* views to complete (items), linked by engine_op.next */
+    uint32_t dirty;          /* the set of running things changed */
+    uint32_t stopped;        /* all is finished, or the policy failed */
+    uint32_t free_slot;      /* open loop: requests that are not in use, linked by next */
+    uint64_t arrived;        /* open loop: arrivals that have happened; `admitted` were let in */
+    int64_t next_arrival_ns; /* of arrival number `arrived` */
+    int64_t let_in_ns;       /* of arrival number `admitted` */
     double run_factor;
     spa_run_result result;
 } engine_state;
@@ -150,7 +153,8 @@ struct spa_engine {
     engine_lane *home, *home_end;  /* lanes that dispatch */
     uint32_t serial_ops;
     bool occupies, blocking_sync, contention, noise, workers, calls_place, observes, has_schedule;
-    bool lane_copies; /* some link is on_lane */
+    bool lane_copies;      /* some link is on_lane */
+    uint32_t arrival_slot; /* of the event list, open loop; else SPA_NONE */
     bool is_async[SPA_MAX_PROCESSORS];
     const spa_executor *executor;
     uint32_t lane_first[SPA_MAX_PROCESSORS];
@@ -161,7 +165,7 @@ struct spa_engine {
     spa_run_config config;
     spa_view view;         /* what stays the same from call to call is set once */
     spa_schedule schedule; /* own copy of the plan */
-    uint64_t noise_key;
+    uint64_t noise_key, arrival_key;
     double *normal_quantiles; /* [ENGINE_QUANTILES] */
     spa_histogram *latencies;
     spa_status failed;

@@ -3,6 +3,7 @@
  * It runs tens of millions of operators a second in searches and training: the cost table is read
  * through flat records made once (engine_tables.c), requests are passed by pointer, and a lane or
  * link that is idle takes its work without going through its queue. */
+#include "sim/engine_arrivals.h"
 #include "sim/engine_links.h"
 
 /* ---- placing --------------------------------------------------------------------------------- */
@@ -393,7 +394,10 @@ ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
         e->state.result.overlap_ns += (at - e->state.now) * e->state.transfers_running;
     set_now(e, at);
     spa_event_list_set(e->events, event_slot, SPA_NEVER);
-    if (event_slot >= e->n_lanes) {
+    if (ENGINE_RARELY(event_slot == e->arrival_slot)) {
+        arrive_requests(e);
+        pump_all(e);
+    } else if (event_slot >= e->n_lanes) {
         end_transfer(e, event_slot - e->n_lanes);
         if (e->state.views_head != SPA_NONE) finish_views(e);
         pump_all(e);
@@ -409,6 +413,11 @@ ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
         pump_all(e);
         try_start(e, lane);
     }
+    if (ENGINE_RARELY(e->arrival_slot != SPA_NONE) && e->state.admitted < e->state.arrived &&
+        e->state.free_slot != SPA_NONE) {
+        let_in(e);
+        pump_all(e);
+    }
     if (e->state.dirty && !e->executor) rerate(e);
 }
 
@@ -419,8 +428,11 @@ void engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_ns)
 
 void engine_begin(spa_engine *e)
 {
-    for (uint32_t slot = 0; slot < e->n_slots && slot < e->config.scenario.requests; slot++)
-        admit(e, slot);
+    if (e->arrival_slot != SPA_NONE)
+        begin_arrivals(e);
+    else
+        for (uint32_t slot = 0; slot < e->n_slots && slot < e->config.scenario.requests; slot++)
+            admit(e, slot);
     pump_all(e);
     if (e->state.dirty && !e->executor) rerate(e);
 }

@@ -48,6 +48,11 @@ SPA_API spa_status spa_engine_begin(spa_engine *engine, spa_histogram *latencies
 /* now_ns: since the run began; times before the engine's own now count as now. */
 SPA_API spa_status spa_engine_complete(spa_engine *engine, uint32_t event_slot, int64_t now_ns,
                                        bool *done, spa_error *err);
+/* Open-loop arrivals: when the next request arrives, ns since the run began; INT64_MAX: none will.
+ * From then on spa_engine_arrive is due. */
+SPA_API int64_t spa_engine_next_arrival_ns(const spa_engine *engine);
+SPA_API spa_status spa_engine_arrive(spa_engine *engine, int64_t now_ns, bool *done,
+                                     spa_error *err);
 SPA_API uint32_t spa_engine_lanes(const spa_engine *engine);
 
 #ifdef __cplusplus

@@ -7,6 +7,7 @@
 #include "kernels/model.h"
 #include "kernels/sparse.h"
 #include "kernels/vector.h"
+#include "tests/kernels/agree_parts.h"
 #include "tests/kernels/plan_backend.h"
 
 /* Inputs and outputs of one operator, cut loose from the graph around it. */
@@ -102,7 +103,8 @@ static spa_status run_in_layouts(const loose_op *l, const spa_backend *backend)
     return status;
 }
 
-static void check_backend(loose_op *l, const spa_backend *backend, double limit, double zeros)
+static void check_backend(loose_op *l, const spa_model *model, const spa_backend *backend,
+                          double limit, double zeros)
 {
     void *state;
     const spa_vector *tables[4];
@@ -115,6 +117,7 @@ static void check_backend(loose_op *l, const spa_backend *backend, double limit,
     poison(l, bytes);
     run_in_layouts(l, backend);
     check(l, backend->name, limit, zeros);
+    if (limit <= AGREE_NMSE) expect_parts_agree(model, &l->args, backend);
     if (backend == &spa_backend_sparse) {
         size_t n = spa_vector_all(tables);
         for (size_t i = 0; i < n; i++) {
@@ -144,10 +147,10 @@ void expect_agreement(const spa_graph *graph)
             loose_op loose;
             loosen(&loose, &model, op, zeros[z]);
             for (size_t b = 0; b < n_backends; b++)
-                if (here[b]) check_backend(&loose, backends[b], AGREE_NMSE, zeros[z]);
-            check_backend(&loose, &plan_backend, AGREE_NMSE, zeros[z]);
-            check_backend(&loose, &plan_backend_direct, AGREE_NMSE, zeros[z]);
-            check_backend(&loose, &plan_backend_half, AGREE_HALF_NMSE, zeros[z]);
+                if (here[b]) check_backend(&loose, &model, backends[b], AGREE_NMSE, zeros[z]);
+            check_backend(&loose, &model, &plan_backend, AGREE_NMSE, zeros[z]);
+            check_backend(&loose, &model, &plan_backend_direct, AGREE_NMSE, zeros[z]);
+            check_backend(&loose, &model, &plan_backend_half, AGREE_HALF_NMSE, zeros[z]);
             tighten(&loose);
         }
     }

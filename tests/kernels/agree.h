@@ -10,9 +10,9 @@
 #define AGREE_HALF_NMSE 2.5e-5
 
 /* Runs every operator of a graph by itself, on random inputs with 0, 50 and 95 % zeros, by every
- * backend, by the plans of the CUDA kernels (executed on the CPU) and by the
- * zero-skipping product with every set of loops, into outputs poisoned with NaN
- * and from workspaces poisoned likewise; asserts that all agree with `ref`. */
+ * backend, by the plans of the CUDA kernels (executed on the CPU) and by the zero-skipping product
+ * with every set of loops, into outputs poisoned with NaN and from workspaces poisoned likewise;
+ * asserts that all agree with `ref`. Each backend also runs it in parts (agree_parts.h). */
 void expect_agreement(const spa_graph *graph);
 
 #endif

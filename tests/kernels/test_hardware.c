@@ -165,6 +165,16 @@ Test(hardware, transformers_and_squeeze_excitation_too)
     }
 }
 
+Test(hardware, a_lane_of_two_cores_gives_the_same_answer)
+{
+    spa_error err = {0};
+    bench b = {0};
+    const char *lanes =
+        spa_backend_onednn.probe(&err) == SPA_OK ? "cpu:0-1=onednn" : "cpu:0-1=blas";
+    must(spa_zoo_build(&b.graph, "mobilenet_v2", 1, SPA_FP32, "relu50", &err), &err);
+    expect_any_placement_agrees(&b, lanes, 2);
+}
+
 Test(hardware, random_graphs_in_every_placement)
 {
     spa_error err = {0};

@@ -13,6 +13,7 @@
 #include "kernels/runner.h"
 #include "kernels/worker.h"
 #include "tests/base/check.h"
+#include "tests/kernels/cores.h"
 #include "tests/random_graph.h"
 
 /* The chain as a file in a new folder; both names are put into `folder` and `path`. */
@@ -137,10 +138,30 @@ Test(kernels_profile, options_out_of_bounds_are_refused)
     options.burst_factor = 1;
     cr_assert_eq(spa_profile_run(models, 1, &lanes, &options, NULL, NULL, &trace, NULL, &err),
                  SPA_E_RANGE);
-    options = quick();
-    lanes.lanes[0].n_cores = 2;
-    cr_assert_eq(spa_profile_run(models, 1, &lanes, &options, NULL, NULL, &trace, NULL, &err),
-                 SPA_E_UNSUPPORTED);
+}
+
+Test(kernels_profile, a_lane_of_several_cores_is_measured_as_one_processor)
+{
+    char folder[64], path[128], text[64], name[32];
+    spa_lane_set lanes;
+    spa_trace trace;
+    spa_profile_options options = quick();
+    int core = neighbouring_cores();
+    if (core < 0) cr_skip_test("needs two neighbouring cores");
+    snprintf(text, sizeof text, "cpu:%d-%d=blas", core, core + 1);
+    snprintf(name, sizeof name, "cpu%d-%d", core, core + 1);
+    expect_ok(spa_lanes_parse(&lanes, text, err));
+    write_chain(folder, path);
+    const char *models[1] = {path};
+    expect_ok(spa_profile_run(models, 1, &lanes, &options, NULL, NULL, &trace, NULL, err));
+    cr_assert_eq(trace.models[0].n_costs, trace.models[0].graph.n_ops);
+    for (size_t i = 0; i < trace.models[0].n_costs; i++) {
+        cr_assert_eq(trace.models[0].costs[i].cores, 2);
+        cr_assert_str_eq(trace.models[0].costs[i].processor, name);
+        cr_assert_gt(trace.models[0].costs[i].samples, 0);
+    }
+    spa_trace_fini(&trace);
+    remove_folder(folder);
 }
 
 Test(kernels_profile, bursts_are_left_out_of_the_times)
