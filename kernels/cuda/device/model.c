@@ -161,6 +161,10 @@ static spa_status upload(cuda_model *m, spa_error *err)
     if (total > 0)
         status = spa_cuda_check(cudaMemcpy(m->weights, block, total, cudaMemcpyHostToDevice),
                                 "copying the weights of model", m->graph->name, err);
+    /* The copy may return before the device has all of it, and our streams do not wait for it. */
+    if (status == SPA_OK)
+        status = spa_cuda_check(cudaDeviceSynchronize(), "copying the weights of model",
+                                m->graph->name, err);
     free(block);
     return status;
 }
