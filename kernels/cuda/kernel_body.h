@@ -158,7 +158,8 @@ SPA_DEVICE void SPA_BODY(binary)(const spa_binary_args *a, const SPA_T *x, const
                                  uint32_t i)
 {
     uint32_t from_a = 0, from_b = 0, rest = i;
-    for (uint32_t d = a->rank; d-- > 0;) {
+    for (uint32_t d = SPA_CUDA_MAX_RANK; d-- > 0;) { /* unrolled: arguments stay in registers */
+        if (d >= a->rank) continue;
         uint32_t at = rest % a->dim[d];
         rest /= a->dim[d];
         from_a += at * a->a[d];

@@ -129,7 +129,7 @@ Test(kernels_cuda_plan, every_kind_with_a_reference_has_a_plan)
     }
 }
 
-Test(kernels_cuda_plan, tensors_beyond_a_launch_are_walked_in_strides, .timeout = 60)
+Test(kernels_cuda_plan, tensors_beyond_a_launch_are_walked_in_strides)
 {
     /* 8192 blocks of 256 threads take 2 097 152 elements at once; 8192 rows likewise. */
     spa_graph g;
@@ -184,13 +184,13 @@ static void expect_model(const char *name, const spa_backend *backend, double li
     spa_graph_fini(&graph);
 }
 
-Test(kernels_cuda_plan, every_operator_of_mobilenet_v3_small_agrees, .timeout = 120)
+Test(kernels_cuda_plan, every_operator_of_mobilenet_v3_small_agrees)
 {
     expect_model("mobilenet_v3_small", &plan_backend, AGREE_NMSE);
     expect_model("mobilenet_v3_small", &plan_backend_half, AGREE_HALF_NMSE);
 }
 
-Test(kernels_cuda_plan, every_operator_of_swin_t_agrees, .timeout = 240)
+Test(kernels_cuda_plan, every_operator_of_swin_t_agrees)
 {
     expect_model("swin_t", &plan_backend, AGREE_NMSE);
 }

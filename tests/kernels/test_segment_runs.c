@@ -147,7 +147,7 @@ static void expect_answers(const driver *d, uint64_t seed)
     spa_session_fini(&session);
 }
 
-Test(kernels_segments, every_placement_gives_the_same_answer, .timeout = 60)
+Test(kernels_segments, every_placement_gives_the_same_answer)
 {
     for (uint64_t seed = 1; seed <= 12; seed++) {
         driver d = {0};

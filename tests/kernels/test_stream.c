@@ -177,7 +177,7 @@ static bool is_done(spa_stream_event *event)
     return done;
 }
 
-Test(kernels_stream, enqueueing_and_querying_do_not_wait, .timeout = 20)
+Test(kernels_stream, enqueueing_and_querying_do_not_wait)
 {
     scene s;
     atomic_store(&gate, 0);
@@ -199,7 +199,7 @@ Test(kernels_stream, enqueueing_and_querying_do_not_wait, .timeout = 20)
     scene_fini(&s);
 }
 
-Test(kernels_stream, a_stream_that_waits_holds_back_no_other, .timeout = 20)
+Test(kernels_stream, a_stream_that_waits_holds_back_no_other)
 {
     scene s;
     spa_stream_event *never, *behind;
@@ -231,7 +231,7 @@ Test(kernels_stream, a_stream_that_waits_holds_back_no_other, .timeout = 20)
 
 /* ---- failures ------------------------------------------------------------------------------ */
 
-Test(kernels_stream, a_failing_operator_is_named_and_sticks, .timeout = 20)
+Test(kernels_stream, a_failing_operator_is_named_and_sticks)
 {
     scene s;
     spa_error err = {0};
@@ -332,7 +332,7 @@ Test(kernels_stream, devices_are_found_by_name)
         cr_assert_not_null(strstr(err.message, "no CUDA device ("), "%s", err.message);
 }
 
-Test(kernels_stream, every_allocation_may_fail, .timeout = 60)
+Test(kernels_stream, every_allocation_may_fail)
 {
     scene s = {0};
     spa_error err = {0};
