@@ -1,5 +1,6 @@
 # SparOA testbed. One non-recursive Makefile; variants build side by side in build/$(VARIANT).
 #   VARIANT=release|debug|asan|tsan|cov|fuzz     V=1: print whole commands
+#   ONEDNN=auto|0|1: the kernels on oneDNN (auto: where dnnl.h is; 1: an error without it)
 # `make help` lists the targets.
 
 VARIANT ?= release
@@ -10,7 +11,7 @@ ROOMS   := base traces devices sim policies kernels experiments
 
 # ---------------------------------------------------------------- packages (Debian names)
 DEPS_BUILD := gcc make pkg-config libgsl-dev libsqlite3-dev libopenblas-dev libcsv-dev \
-              libjansson-dev libmd-dev zlib1g-dev gnuplot-nox fonts-dejavu-core
+              libjansson-dev libmd-dev zlib1g-dev gnuplot-nox fonts-dejavu-core libdnnl-dev
 DEPS_TEST  := $(DEPS_BUILD) libcriterion-dev
 
 # ---------------------------------------------------------------- flags
@@ -38,6 +39,7 @@ endif
 ifeq ($(VARIANT),fuzz)
 CC := clang
 endif
+include features.mk
 PKGS    := gsl sqlite3 jansson
 # gsl.pc brings -lgslcblas, which would shadow OpenBLAS's cblas_*: filter it out.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) openblas 2>/dev/null)

@@ -11,6 +11,7 @@ static const spa_backend *const backends[] = {
     &spa_backend_ref,
     &spa_backend_blas,
     &spa_backend_sparse,
+    &spa_backend_onednn,
 };
 enum { BACKEND_COUNT = sizeof backends / sizeof backends[0] };
 
@@ -52,6 +53,12 @@ spa_status spa_backend_check(const spa_backend *backend, const spa_graph *graph,
                      graph->name, missing, backend->name, list.text);
     spa_string_fini(&list);
     return status;
+}
+
+spa_layout spa_backend_layout(const spa_backend *backend, const spa_graph *graph, size_t op)
+{
+    if (backend->layout == NULL || graph->ops[op].kind == SPA_OP_RESHAPE) return SPA_LAYOUT_PLAIN;
+    return backend->layout(graph, op);
 }
 
 spa_status spa_alloc_aligned(void *out_pointer, size_t bytes, spa_error *err)

@@ -57,6 +57,8 @@ spa_status spa_model_init(spa_model *model, const spa_graph *graph, uint64_t see
 
 static void release_states(spa_model *model, size_t backend)
 {
+    free(model->layouts[backend]);
+    model->layouts[backend] = NULL;
     if (model->states[backend] == NULL) return;
     for (size_t i = 0; i < model->graph->n_ops; i++)
         model->prepared[backend]->release(model->states[backend][i]);
@@ -84,6 +86,24 @@ static const float *const *op_params(const spa_model *model, size_t op)
     return (const float *const *)(model->params + op * SPA_MAX_PARAMS);
 }
 
+/* What the backend wants of every tensor; stays NULL when all are plain. */
+static spa_status choose_layouts(spa_model *model, const spa_backend *backend, uint8_t **out,
+                                 spa_error *err)
+{
+    const spa_graph *graph = model->graph;
+    const spa_backend *other = model->blocked_by;
+    if (backend->layout == NULL) return SPA_OK;
+    if (other != NULL && other->from_plain != backend->from_plain)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "model '%s': backends '%s' and '%s' have different blocked layouts; use "
+                        "one of them",
+                        graph->name, other->name, backend->name);
+    SPA_TRY(spa_alloc(out, graph->n_ops, sizeof **out, err));
+    for (size_t i = 0; i < graph->n_ops; i++)
+        (*out)[i] = (uint8_t)spa_backend_layout(backend, graph, i);
+    return SPA_OK;
+}
+
 spa_status spa_model_prepare(spa_model *model, const spa_backend *backend, spa_error *err)
 {
     const spa_graph *graph = model->graph;
@@ -94,15 +114,18 @@ spa_status spa_model_prepare(spa_model *model, const spa_backend *backend, spa_e
     SPA_TRY(backend->probe(err));
     SPA_TRY(spa_backend_check(backend, graph, err));
     size_t slot = model->n_prepared;
-    SPA_TRY(spa_alloc(&model->states[slot], graph->n_ops, sizeof(void *), err));
     model->prepared[slot] = backend;
-    for (size_t i = 0; i < graph->n_ops; i++) {
-        spa_status status = backend->prepare(graph, &graph->ops[i], op_params(model, i),
-                                             &model->states[slot][i], err);
-        if (status == SPA_OK) continue;
+    spa_status status = choose_layouts(model, backend, &model->layouts[slot], err);
+    if (status == SPA_OK)
+        status = spa_alloc(&model->states[slot], graph->n_ops, sizeof(void *), err);
+    for (size_t i = 0; i < graph->n_ops && status == SPA_OK; i++)
+        status = backend->prepare(graph, &graph->ops[i], op_params(model, i),
+                                  &model->states[slot][i], err);
+    if (status != SPA_OK) {
         release_states(model, slot);
         return status;
     }
+    if (model->layouts[slot] != NULL) model->blocked_by = backend;
     model->n_prepared++;
     return SPA_OK;
 }
@@ -117,26 +140,117 @@ size_t spa_model_workspace_bytes(const spa_model *model, const spa_backend *back
     return largest;
 }
 
+/* ---- layouts
+ * ------------------------------------------------------------------------------------------ */
+
+static spa_layout wanted(const spa_model *model, int slot, size_t op)
+{
+    return slot < 0 || model->layouts[slot] == NULL ? SPA_LAYOUT_PLAIN
+                                                    : (spa_layout)model->layouts[slot][op];
+}
+
+static bool is_held(const spa_session *session, size_t op, spa_layout layout)
+{
+    if (session->holds == NULL) return true;
+    return (__atomic_load_n(&session->holds[op], __ATOMIC_ACQUIRE) >> layout & 1) != 0;
+}
+
+static void convert(const spa_session *session, size_t op, spa_layout layout)
+{
+    const spa_model *model = session->model;
+    spa_layout other = layout == SPA_LAYOUT_PLAIN ? SPA_LAYOUT_BLOCKED : SPA_LAYOUT_PLAIN;
+    if (is_held(session, op, layout) || !is_held(session, op, other)) return;
+    if (layout == SPA_LAYOUT_PLAIN)
+        model->blocked_by->to_plain(model->graph, op, session->blocked[op], session->outputs[op]);
+    else
+        model->blocked_by->from_plain(model->graph, op, session->outputs[op], session->blocked[op]);
+    __atomic_fetch_or(&session->holds[op], (uint8_t)(1u << layout), __ATOMIC_RELEASE);
+}
+
+static spa_status find_prepared(const spa_session *session, const spa_backend *backend, int *slot,
+                                spa_error *err)
+{
+    const spa_model *model = session->model;
+    *slot = prepared_index(model, backend);
+    if (*slot < 0)
+        return spa_fail(err, SPA_E_INVALID, "model '%s' is not prepared for backend '%s'",
+                        model->graph->name, backend->name);
+    if (model->layouts[*slot] != NULL && session->blocked == NULL)
+        return spa_fail(err, SPA_E_INVALID,
+                        "model '%s' was prepared for backend '%s' after the session was planned, "
+                        "which has no blocked buffers; prepare first",
+                        model->graph->name, backend->name);
+    return SPA_OK;
+}
+
+spa_status spa_session_convert(spa_session *session, const spa_backend *backend, size_t op,
+                               spa_error *err)
+{
+    int slot;
+    SPA_TRY(find_prepared(session, backend, &slot, err));
+    convert(session, op, wanted(session->model, slot, op));
+    return SPA_OK;
+}
+
+bool spa_session_holds(const spa_session *session, const spa_backend *backend, size_t op)
+{
+    int slot = prepared_index(session->model, backend);
+    return is_held(session, op, wanted(session->model, slot, op));
+}
+
+const float *spa_session_output(const spa_session *session, size_t op)
+{
+    convert(session, op, SPA_LAYOUT_PLAIN);
+    return session->outputs[op];
+}
+
+/* ---- running
+ * ------------------------------------------------------------------------------------------ */
+
+/* The inputs of an operator, each in the layout that the backend in `slot` wants. */
+static void gather_inputs(const spa_session *session, int slot, const spa_op *op,
+                          const float **inputs)
+{
+    const spa_graph *graph = session->model->graph;
+    for (uint32_t i = 0; i < op->n_inputs; i++) {
+        int32_t from = graph->inputs[op->first_input + i];
+        inputs[i] = session->inputs[op->first_input + i];
+        if (from < 0) continue;
+        spa_layout layout = op->kind == SPA_OP_RESHAPE
+                                ? SPA_LAYOUT_PLAIN /* a view of the plain one */
+                                : wanted(session->model, slot, (size_t)from);
+        convert(session, (size_t)from, layout);
+        if (layout == SPA_LAYOUT_BLOCKED) inputs[i] = session->blocked[from];
+    }
+}
+
 spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, size_t index,
                               void *workspace, spa_error *err)
 {
     const spa_model *model = session->model;
     const spa_op *op = &model->graph->ops[index];
-    int slot = prepared_index(model, backend);
-    if (slot < 0)
-        return spa_fail(err, SPA_E_INVALID, "model '%s' is not prepared for backend '%s'",
-                        model->graph->name, backend->name);
-    if (op->kind == SPA_OP_RESHAPE) return SPA_OK;
+    const float *inputs[SPA_MAX_OP_INPUTS];
+    int slot;
+    SPA_TRY(find_prepared(session, backend, &slot, err));
+    if (op->kind == SPA_OP_RESHAPE && session->holds == NULL) return SPA_OK;
+    spa_layout layout = wanted(model, slot, index);
     spa_kernel_args args = {
         .graph = model->graph,
         .op = op,
         .inputs = session->inputs + op->first_input,
         .params = op_params(model, index),
         .state = model->states[slot][index],
-        .output = session->outputs[index],
+        .output = layout == SPA_LAYOUT_BLOCKED ? session->blocked[index] : session->outputs[index],
         .workspace = workspace,
     };
-    return backend->run(&args, err);
+    if (session->holds != NULL) {
+        gather_inputs(session, slot, op, inputs);
+        args.inputs = inputs;
+    }
+    if (op->kind != SPA_OP_RESHAPE) SPA_TRY(backend->run(&args, err));
+    if (session->holds != NULL)
+        __atomic_store_n(&session->holds[index], (uint8_t)(1u << layout), __ATOMIC_RELEASE);
+    return SPA_OK;
 }
 
 spa_status spa_session_run(spa_session *session, const spa_backend *const *backends,
@@ -153,7 +267,7 @@ spa_status spa_session_run(spa_session *session, const spa_backend *const *backe
 double spa_session_output_zeros(const spa_session *session, size_t op)
 {
     size_t n = spa_shape_count(&session->model->graph->ops[op].out);
-    return (double)spa_vector_best()->count_zeros(session->outputs[op], n) / (double)n;
+    return (double)spa_vector_best()->count_zeros(spa_session_output(session, op), n) / (double)n;
 }
 
 double spa_nmse(const float *x, const float *reference, size_t n)

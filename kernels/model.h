@@ -26,7 +26,9 @@ typedef struct spa_model {
     float **params; /* [n_ops * SPA_MAX_PARAMS] into it */
     size_t n_prepared;
     const spa_backend *prepared[SPA_MODEL_BACKENDS];
-    void **states[SPA_MODEL_BACKENDS]; /* [n_ops] per prepared backend */
+    void **states[SPA_MODEL_BACKENDS];    /* [n_ops] per prepared backend */
+    uint8_t *layouts[SPA_MODEL_BACKENDS]; /* [n_ops] spa_layout wanted; NULL = all plain */
+    const spa_backend *blocked_by;        /* the prepared backend with layouts, or NULL */
 } spa_model;
 
 /* Draws the weights (streams named by `seed` and operator) and sets the statistics of each batch
@@ -37,7 +39,8 @@ SPA_API spa_status spa_model_init(spa_model *model, const spa_graph *graph, uint
                                   spa_error *err);
 SPA_API void spa_model_fini(spa_model *model);
 
-/* Packs the weights for a backend; does nothing when that was done. Not while a session runs. */
+/* Packs the weights for a backend; does nothing when that was done. Not while a session runs.
+ * Backends whose blocked layouts differ cannot share a model (SPA_E_UNSUPPORTED). */
 SPA_API spa_status spa_model_prepare(spa_model *model, const spa_backend *backend, spa_error *err);
 
 /* What a lane must lend to spa_session_run_op: the largest workspace of any operator, bytes. */
@@ -52,14 +55,20 @@ typedef struct spa_session {
     const spa_model *model;
     size_t memory_bytes;
     float *memory;
-    float **outputs;      /* [n_ops]; a reshape's is its input's */
-    const float **inputs; /* [n_edges], as graph->inputs */
+    float **outputs;      /* [n_ops] plain; a reshape's is its input's */
+    const float **inputs; /* [n_edges] plain, as graph->inputs */
     float *graph_inputs[4];
+    /* Only where a backend that was prepared before wants blocked tensors, else both NULL: */
+    float **blocked; /* [n_ops]; NULL where nobody wants it */
+    uint8_t *holds;  /* [n_ops] bit l: the value is there in layout l. Atomic access, by
+                        spa_session_holds and the functions below. What an operator held in the
+                        last inference is void once its producer runs again. */
 } spa_session;
 
 /* Plans and allocates all activations; they are touched, so that no run pays page faults. A buffer
  * is used again only by an operator that depends on every reader of what was in it, so the plan
- * holds for any placement and any overlap. O(operators^2) bits while planning. */
+ * holds for any placement and any overlap. The blocked form of a tensor has a buffer of its own, by
+ * the same rule. Prepare the backends before. O(operators^2) bits while planning. */
 SPA_API spa_status spa_session_init(spa_session *session, const spa_model *model,
                                     spa_buffers buffers, spa_error *err);
 SPA_API void spa_session_fini(spa_session *session);
@@ -68,9 +77,24 @@ SPA_API void spa_session_fini(spa_session *session);
 SPA_API void spa_session_fill_inputs(spa_session *session, uint64_t seed, double zeros);
 
 /* Runs one operator by a prepared backend. workspace: spa_model_workspace_bytes, aligned to
- * SPA_KERNEL_ALIGN. A reshape costs nothing: its output is its input. */
+ * SPA_KERNEL_ALIGN. A reshape costs nothing: its output is its input. Inputs that are not there in
+ * the layout that the backend wants are converted first, as by spa_session_convert; the output is
+ * then there in that backend's layout only. */
 SPA_API spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, size_t op,
                                       void *workspace, spa_error *err);
+
+/* Makes the output of operator `op`, which has run, present in the layout that `backend` wants;
+ * nothing to do when it is. What it costs is the price of giving a tensor to another kind of
+ * kernels: a lane may do it before it runs the readers. Two threads must not convert the same
+ * tensor at once, nor may one convert it while another runs a reader that would. */
+SPA_API spa_status spa_session_convert(spa_session *session, const spa_backend *backend, size_t op,
+                                       spa_error *err);
+/* Would spa_session_convert have to do anything? */
+SPA_API bool spa_session_holds(const spa_session *session, const spa_backend *backend, size_t op);
+
+/* The output of an operator that has run, plain: converted on demand (then as spa_session_convert).
+ * Valid until its buffer is used again. */
+SPA_API const float *spa_session_output(const spa_session *session, size_t op);
 
 /* Called after each operator, while its output is readable. */
 typedef void spa_op_observer(void *context, const spa_session *session, size_t op);

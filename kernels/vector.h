@@ -34,6 +34,12 @@ typedef struct spa_vector {
     void (*mul_scalar)(const float *a, float b, float *y, size_t n);
     void (*affine)(const float *a, float scale, float shift, float *y, size_t n);
 
+    /* Of n positions with `lanes` (8 or 16) values each: y = x * scale + shift per lane; y may
+     * equal x. And the sums over the positions, y[lanes]. */
+    void (*affine_lanes)(const float *x, const float *scale, const float *shift, size_t lanes,
+                         float *y, size_t n);
+    void (*sum_lanes)(const float *x, size_t lanes, float *y, size_t n);
+
     float (*sum)(const float *x, size_t n);
     void (*softmax)(const float *x, float *y, size_t n);
     void (*layer_norm)(const float *x, const float *scale, const float *shift, float *y, size_t n);

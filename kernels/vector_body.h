@@ -180,6 +180,34 @@ static void affine(const float *a, float scale, float shift, float *y, size_t n)
 /* ---- reductions --------------------------------------------------------------------------------
  */
 
+static void affine_lanes(const float *x, const float *scale, const float *shift, size_t lanes,
+                         float *y, size_t n)
+{
+    v8 a = load(scale), b = load(shift), c = a, d = b;
+    if (lanes == 16) {
+        c = load(scale + 8);
+        d = load(shift + 8);
+    }
+    size_t i = 0, count = n * lanes;
+    for (; i + 16 <= count; i += 16) {
+        store(y + i, load(x + i) * a + b);
+        store(y + i + 8, load(x + i + 8) * c + d);
+    }
+    if (i < count) store(y + i, load(x + i) * a + b);
+}
+
+static void sum_lanes(const float *x, size_t lanes, float *y, size_t n)
+{
+    for (size_t k = 0; k < lanes; k += 8) {
+        v8 s[4] = {splat(0), splat(0), splat(0), splat(0)};
+        size_t i = 0;
+        for (; i + 4 <= n; i += 4)
+            for (size_t j = 0; j < 4; j++) s[j] += load(x + (i + j) * lanes + k);
+        for (; i < n; i++) s[0] += load(x + i * lanes + k);
+        store(y + k, (s[0] + s[1]) + (s[2] + s[3]));
+    }
+}
+
 static float sum(const float *x, size_t n)
 {
     v8 s = splat(0), t = splat(0);
@@ -443,6 +471,8 @@ const spa_vector VECTOR_TABLE = {
     .mul = mul,
     .mul_scalar = mul_scalar,
     .affine = affine,
+    .affine_lanes = affine_lanes,
+    .sum_lanes = sum_lanes,
     .sum = sum,
     .softmax = softmax,
     .layer_norm = layer_norm,
