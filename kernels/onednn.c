@@ -58,9 +58,9 @@ static uint8_t as_wished(const spa_shape *shape, uint8_t layout, spa_layout wish
 }
 
 static spa_status describe_inner(const spa_onednn_library *lib, const spa_graph *graph,
-                                 const spa_op *op, plan *p, spa_error *err)
+                                 const spa_op *op, bool linear_as_conv, plan *p, spa_error *err)
 {
-    spa_onednn_forms forms = {{p->inner[0], p->inner[1]}, p->inner_output};
+    spa_onednn_forms forms = {{p->inner[0], p->inner[1]}, p->inner_output, linear_as_conv};
     int threads = spa_onednn_enter(lib);
     spa_status status = spa_onednn_describe(lib, graph, op, &forms, &p->pd, err);
     spa_onednn_leave(lib, threads);
@@ -102,7 +102,7 @@ static spa_status plan_conv(const spa_onednn_library *lib, const spa_graph *grap
         if ((change & 2) != 0 && as_is[0] == SPA_LAYOUT_BLOCKED) continue;
         p->inner[0] = (change & 2) != 0 ? SPA_LAYOUT_BLOCKED : as_is[0];
         p->inner_output = (change & 1) != 0 ? SPA_LAYOUT_BLOCKED : as_is[1];
-        SPA_TRY(describe_inner(lib, graph, op, p, err));
+        SPA_TRY(describe_inner(lib, graph, op, false, p, err));
         if (p->pd != NULL && is_direct(lib, p->pd)) {
             p->way = WAY_PRIMITIVE;
             return SPA_OK;
@@ -146,21 +146,25 @@ static bool any_blocked(const spa_op *op, const plan *p)
     return any && passes_layout_on(op->kind);
 }
 
-/* Is oneDNN's primitive faster than our loops? */
-static bool prefers_primitive(const spa_graph *graph, const spa_op *op, const plan *p)
+/* Is oneDNN's primitive faster than our loops or OpenBLAS? Measured: README.md. */
+static bool prefers_primitive(const spa_op *op)
 {
     switch (op->kind) {
-    case SPA_OP_MAX_POOL:
-    case SPA_OP_AVG_POOL:
-        return p->inner[0] == SPA_LAYOUT_BLOCKED;
+    case SPA_OP_LINEAR: /* as a 1x1 convolution */
+    case SPA_OP_MATMUL:
+    case SPA_OP_SOFTMAX:
+        return true;
+    case SPA_OP_LAYER_NORM:
+        return spa_shape_count(&op->out) >= (size_t)1 << 16;
     default:
         return false;
     }
 }
 
-static bool is_pool(spa_op_kind kind)
+/* Loops that the library has for completeness: our own ones do better. */
+static bool is_reference(const spa_onednn_library *lib, const_dnnl_primitive_desc_t pd)
 {
-    return kind == SPA_OP_MAX_POOL || kind == SPA_OP_AVG_POOL;
+    return strncmp(spa_onednn_implementation(lib, pd), "ref", 3) == 0;
 }
 
 static spa_status plan_other(const spa_onednn_library *lib, const spa_graph *graph,
@@ -168,15 +172,16 @@ static spa_status plan_other(const spa_onednn_library *lib, const spa_graph *gra
 {
     bool is_blocked = any_blocked(op, p);
     wish_all(graph, op, p, is_blocked ? SPA_LAYOUT_BLOCKED : SPA_LAYOUT_PLAIN);
-    if (only_primitives || prefers_primitive(graph, op, p)) {
-        SPA_TRY(describe_inner(lib, graph, op, p, err));
-        if (p->pd != NULL) {
+    if (only_primitives || prefers_primitive(op)) {
+        bool as_conv = op->kind == SPA_OP_LINEAR && !only_primitives;
+        SPA_TRY(describe_inner(lib, graph, op, as_conv, p, err));
+        if (p->pd != NULL && (as_conv ? is_direct(lib, p->pd) : !is_reference(lib, p->pd))) {
             p->way = WAY_PRIMITIVE;
             return SPA_OK;
         }
+        drop_description(lib, p);
     }
     p->way = is_blocked && spa_onednn_has_loop(graph, op) ? WAY_LOOP : WAY_DENSE;
-    if (is_pool(op->kind)) wish_all(graph, op, p, SPA_LAYOUT_PLAIN);
     return SPA_OK;
 }
 

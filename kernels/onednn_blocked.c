@@ -1,6 +1,7 @@
 /* Our own loops over channel-blocked tensors, for operators that move memory and do little else. */
 #include "kernels/onednn.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "kernels/dims.h"
@@ -58,6 +59,69 @@ static void global_avg_pool(const spa_kernel_args *args, const spa_vector *v)
     }
 }
 
+/* Kernel positions first .. end-1 lie inside the image of an output at `at` (in the padded image).
+ */
+typedef struct span {
+    size_t first, end;
+} span;
+
+static span inside(size_t at, size_t kernel, size_t dilation, size_t before, size_t size)
+{
+    span s = {0, 0};
+    while (s.first < kernel && at + s.first * dilation < before) s.first++;
+    s.end = s.first;
+    while (s.end < kernel && at + s.end * dilation < before + size) s.end++;
+    return s;
+}
+
+static void pool_row(const spa_window *d, const spa_vector *v, bool is_max, size_t lanes, span rows,
+                     const float *x, float *y)
+{
+    float factor = 1.0f / (float)(d->kh * d->kw);
+    spa_lanes_window w = {.rows = rows.end - rows.first,
+                          .row_step = d->dh * d->w * lanes,
+                          .column_step = d->dw * lanes,
+                          .step = d->sw * lanes,
+                          .lanes = lanes};
+    for (size_t ox = 0; ox < d->ow;) {
+        span columns = inside(ox * d->sw, d->kw, d->dw, d->pl, d->w);
+        size_t n = 1; /* outputs whose windows are whole go together */
+        if (columns.first == 0 && columns.end == d->kw) {
+            size_t last = (d->pl + d->w - (d->kw - 1) * d->dw - 1) / d->sw;
+            n = (last < d->ow - 1 ? last : d->ow - 1) - ox + 1;
+        }
+        w.columns = columns.end - columns.first;
+        if (w.rows * w.columns == 0) { /* all of it padding */
+            for (size_t k = 0; k < lanes; k++) y[k] = is_max ? -INFINITY : 0;
+        } else {
+            const float *from = x + (ox * d->sw + columns.first * d->dw - d->pl) * lanes;
+            if (is_max)
+                v->max_lanes(from, &w, y, n);
+            else
+                v->mean_lanes(from, &w, factor, y, n);
+        }
+        ox += n;
+        y += n * lanes;
+    }
+}
+
+static void pool(const spa_kernel_args *args, const spa_vector *v)
+{
+    spa_window d = spa_op_window(args->graph, args->op);
+    image m = image_of(&args->op->out);
+    bool is_max = args->op->kind == SPA_OP_MAX_POOL;
+    const float *x = args->inputs[0];
+    float *y = args->output;
+    for (size_t p = 0; p < m.n * m.blocks; p++, x += d.h * d.w * m.block) {
+        for (size_t oy = 0; oy < d.oh; oy++, y += d.ow * m.block) {
+            span rows = inside(oy * d.sh, d.kh, d.dh, d.pt, d.h);
+            size_t top = oy * d.sh + rows.first * d.dh;
+            pool_row(&d, v, is_max, m.block, rows,
+                     top < d.pt ? x : x + (top - d.pt) * d.w * m.block, y);
+        }
+    }
+}
+
 static void concat(const spa_kernel_args *args)
 {
     image m = image_of(&args->op->out);
@@ -93,6 +157,8 @@ bool spa_onednn_has_loop(const spa_graph *graph, const spa_op *op)
 {
     switch (op->kind) {
     case SPA_OP_BATCH_NORM:
+    case SPA_OP_MAX_POOL:
+    case SPA_OP_AVG_POOL:
     case SPA_OP_GLOBAL_AVG_POOL:
     case SPA_OP_CONCAT:
     case SPA_OP_UPSAMPLE:
@@ -115,6 +181,10 @@ void spa_onednn_loop(const spa_kernel_args *args)
         break;
     case SPA_OP_GLOBAL_AVG_POOL:
         global_avg_pool(args, v);
+        break;
+    case SPA_OP_MAX_POOL:
+    case SPA_OP_AVG_POOL:
+        pool(args, v);
         break;
     case SPA_OP_CONCAT:
         concat(args);

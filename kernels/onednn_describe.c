@@ -108,11 +108,28 @@ static void describe_conv(description *d)
                 d->op->attrs.has_bias ? &bias : NULL, &y, stride, dilation, before, behind));
 }
 
+/* Rows as the positions of an image whose channels lie side by side. */
+static void describe_linear_as_conv(description *d, dnnl_dim_t rows, dnnl_dim_t k, dnnl_dim_t m)
+{
+    static const dnnl_dims_t ones = {1, 1}, zeros = {0};
+    dnnl_dims_t x_dims = {1, k, rows, 1}, y_dims = {1, m, rows, 1}, weight_dims = {m, k, 1, 1};
+    dnnl_memory_desc_t x, y, weight = any_tensor(d, 4, weight_dims), bias = dense_tensor(d, 1, &m);
+    keep(d, d->lib->memory_desc_init_by_tag(&x, 4, x_dims, dnnl_f32, dnnl_nhwc));
+    keep(d, d->lib->memory_desc_init_by_tag(&y, 4, y_dims, dnnl_f32, dnnl_nhwc));
+    keep(d, d->lib->dilated_convolution_forward_desc_init(
+                &d->desc.conv, dnnl_forward_inference, dnnl_convolution_direct, &x, &weight,
+                d->op->attrs.has_bias ? &bias : NULL, &y, ones, zeros, zeros, zeros));
+}
+
 static void describe_linear(description *d)
 {
     dnnl_dim_t k = (dnnl_dim_t)spa_shape_last(spa_graph_input_shape(d->graph, d->op, 0));
     dnnl_dim_t m = (dnnl_dim_t)spa_shape_last(&d->op->out);
     dnnl_dim_t rows = (dnnl_dim_t)spa_shape_count(&d->op->out) / m;
+    if (d->forms->linear_as_conv) {
+        describe_linear_as_conv(d, rows, k, m);
+        return;
+    }
     dnnl_memory_desc_t x = dense_tensor(d, 2, (dnnl_dim_t[]){rows, k});
     dnnl_memory_desc_t weight = any_tensor(d, 2, (dnnl_dim_t[]){m, k});
     dnnl_memory_desc_t bias = dense_tensor(d, 1, &m);

@@ -169,14 +169,14 @@ static spa_status make_slots(spa_onednn_primitive *p, const spa_op *op,
     p->argument[SCRATCHPAD] = DNNL_ARG_SCRATCHPAD;
     if (lib->memory_desc_get_size(md[SCRATCHPAD]) == 0) md[SCRATCHPAD] = NULL;
     for (size_t s = 0; s < SLOTS; s++) {
-        slot *slot = &p->slots[s];
-        atomic_flag_clear(&slot->busy);
-        SPA_TRY(check(lib, lib->stream_create(&slot->stream, lib->engine, dnnl_stream_in_order),
+        slot *at = &p->slots[s];
+        atomic_flag_clear(&at->busy);
+        SPA_TRY(check(lib, lib->stream_create(&at->stream, lib->engine, dnnl_stream_in_order),
                       "make a stream", p->name, err));
         for (int i = 0; i < VARYING; i++)
             if (md[i] != NULL)
                 SPA_TRY(check(
-                    lib, lib->memory_create(&slot->memory[i], md[i], lib->engine, DNNL_MEMORY_NONE),
+                    lib, lib->memory_create(&at->memory[i], md[i], lib->engine, DNNL_MEMORY_NONE),
                     "make a memory object", p->name, err));
     }
     return SPA_OK;
@@ -232,21 +232,20 @@ spa_status spa_onednn_primitive_run(spa_onednn_primitive *p, const float *const 
 {
     const spa_onednn_library *lib = p->lib;
     dnnl_exec_arg_t args[VARYING + MAX_FIXED];
-    slot *slot = borrow(p);
+    slot *own = borrow(p);
     dnnl_status_t status = dnnl_success;
     int n = 0, threads = spa_onednn_enter(lib);
     for (int i = 0; i < VARYING; i++) {
-        if (slot->memory[i] == NULL) continue;
+        if (own->memory[i] == NULL) continue;
         const void *data = i == OUTPUT ? output : i == SCRATCHPAD ? scratchpad : inputs[i];
         if (status == dnnl_success)
-            status = lib->memory_set_data_handle(slot->memory[i], (void *)data);
-        args[n++] = (dnnl_exec_arg_t){p->argument[i], slot->memory[i]};
+            status = lib->memory_set_data_handle(own->memory[i], (void *)data);
+        args[n++] = (dnnl_exec_arg_t){p->argument[i], own->memory[i]};
     }
     for (size_t i = 0; i < p->n_fixed; i++) args[n++] = p->fixed[i];
-    if (status == dnnl_success)
-        status = lib->primitive_execute(p->primitive, slot->stream, n, args);
+    if (status == dnnl_success) status = lib->primitive_execute(p->primitive, own->stream, n, args);
     spa_onednn_leave(lib, threads);
-    atomic_flag_clear_explicit(&slot->busy, memory_order_release);
+    atomic_flag_clear_explicit(&own->busy, memory_order_release);
     return check(lib, status, "run", p->name, err);
 }
 

@@ -11,6 +11,7 @@
  * channels do not fill the blocks are filled up. */
 typedef struct spa_onednn_forms {
     spa_layout inputs[2], output;
+    bool linear_as_conv; /* 1x1, channels last, instead of the inner product */
 } spa_onednn_forms;
 
 /* *pd = the library's best implementation, NULL when it has none. Destroy it. Between

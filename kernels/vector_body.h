@@ -208,6 +208,32 @@ static void sum_lanes(const float *x, size_t lanes, float *y, size_t n)
     }
 }
 
+static void max_lanes(const float *x, const spa_lanes_window *w, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++, x += w->step, y += w->lanes) {
+        for (size_t k = 0; k < w->lanes; k += 8) {
+            v8 m = load(x + k);
+            for (size_t r = 0; r < w->rows; r++)
+                for (size_t c = 0; c < w->columns; c++)
+                    m = larger(load(x + r * w->row_step + c * w->column_step + k), m);
+            store(y + k, m);
+        }
+    }
+}
+
+static void mean_lanes(const float *x, const spa_lanes_window *w, float factor, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++, x += w->step, y += w->lanes) {
+        for (size_t k = 0; k < w->lanes; k += 8) {
+            v8 s = splat(0);
+            for (size_t r = 0; r < w->rows; r++)
+                for (size_t c = 0; c < w->columns; c++)
+                    s += load(x + r * w->row_step + c * w->column_step + k);
+            store(y + k, s * splat(factor));
+        }
+    }
+}
+
 static float sum(const float *x, size_t n)
 {
     v8 s = splat(0), t = splat(0);
@@ -473,6 +499,8 @@ const spa_vector VECTOR_TABLE = {
     .affine = affine,
     .affine_lanes = affine_lanes,
     .sum_lanes = sum_lanes,
+    .max_lanes = max_lanes,
+    .mean_lanes = mean_lanes,
     .sum = sum,
     .softmax = softmax,
     .layer_norm = layer_norm,
