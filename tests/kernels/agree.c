@@ -19,11 +19,25 @@ typedef struct loose_op {
     size_t count;
 } loose_op;
 
+/* Libraries' own code is not instrumented by sanitizers: what they write behind a buffer is found
+ * by a guard. */
+#define GUARD_BYTES 512
+
 static void *aligned(size_t bytes)
 {
-    void *memory;
-    cr_assert_eq(spa_alloc_aligned(&memory, bytes, NULL), SPA_OK);
+    char *memory;
+    cr_assert_eq(spa_alloc_aligned(&memory, bytes + GUARD_BYTES, NULL), SPA_OK);
+    memset(memory + bytes, 0xa5, GUARD_BYTES);
     return memory;
+}
+
+static void check_guard(const loose_op *l, const spa_backend *backend, const char *what,
+                        const void *memory, size_t bytes)
+{
+    const unsigned char *guard = (const unsigned char *)memory + bytes;
+    for (size_t i = 0; i < GUARD_BYTES; i++)
+        cr_assert_eq(guard[i], 0xa5, "%s (%s) by %s wrote %zu bytes behind its %s", l->args.op->name,
+                     spa_op_kind_name(l->args.op->kind), backend->name, i, what);
 }
 
 static void loosen(loose_op *l, const spa_model *model, size_t index, double zeros)
@@ -105,6 +119,8 @@ static spa_status run_blocked(loose_op *l, const spa_backend *backend)
         memset(l->args.output, 0xff, bytes);
     }
     spa_status status = backend->run(&l->args, NULL);
+    check_guard(l, backend, "output", l->args.output,
+                blocks ? backend->layout_bytes(graph, index) : l->count * sizeof(float));
     if (blocks) {
         backend->to_plain(graph, index, l->args.output, plain);
         free(l->args.output);
@@ -125,6 +141,7 @@ static void check_backend(loose_op *l, const spa_backend *backend, double zeros)
     poison(l, bytes);
     cr_assert_eq(run_blocked(l, backend), SPA_OK);
     check(l, backend->name, zeros);
+    check_guard(l, backend, "workspace", l->args.workspace, bytes);
     if (backend == &spa_backend_sparse) {
         size_t n = spa_vector_all(tables);
         for (size_t i = 0; i < n; i++) {
