@@ -110,7 +110,8 @@ static spa_status plan_conv(const spa_onednn_library *lib, const spa_graph *grap
     uint8_t as_is[2] = {as_wished(in, p->given[0], SPA_LAYOUT_BLOCKED),
                         as_wished(&op->out, p->given_output, SPA_LAYOUT_BLOCKED)};
     unsigned changes = is_worth_converting(graph, op, p) ? 4 : 0;
-    for (unsigned change = 0; change < changes; change++) { /* bit 0: the output, bit 1: the input */
+    for (unsigned change = 0; change < changes;
+         change++) { /* bit 0: the output, bit 1: the input */
         if ((change & 1) != 0 && as_is[1] == SPA_LAYOUT_BLOCKED) continue;
         if ((change & 2) != 0 && as_is[0] == SPA_LAYOUT_BLOCKED) continue;
         p->inner[0] = (change & 2) != 0 ? SPA_LAYOUT_BLOCKED : as_is[0];

@@ -40,6 +40,16 @@ size_t spa_onednn_block(void)
 /* ---- the decision -------------------------------------------------------------------------------
  */
 
+/* oneDNN has direct kernels on blocked tensors for x86 only; elsewhere all would be conversions. */
+static bool can_pay(void)
+{
+#if defined(__x86_64__)
+    return true;
+#else
+    return forced_block != 0;
+#endif
+}
+
 static bool fills_blocks(const spa_shape *s)
 {
     return s->rank == 4 && (size_t)s->dim[1] % spa_onednn_block() == 0;
@@ -140,7 +150,7 @@ static bool is_blocked(const spa_graph *graph, size_t index, int depth)
 
 spa_layout spa_onednn_layout(const spa_graph *graph, size_t op)
 {
-    return is_blocked(graph, op, 0) ? SPA_LAYOUT_BLOCKED : SPA_LAYOUT_PLAIN;
+    return can_pay() && is_blocked(graph, op, 0) ? SPA_LAYOUT_BLOCKED : SPA_LAYOUT_PLAIN;
 }
 
 spa_layout spa_onednn_output_layout(const spa_graph *graph, const spa_op *op)
