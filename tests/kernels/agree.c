@@ -36,8 +36,8 @@ static void check_guard(const loose_op *l, const spa_backend *backend, const cha
 {
     const unsigned char *guard = (const unsigned char *)memory + bytes;
     for (size_t i = 0; i < GUARD_BYTES; i++)
-        cr_assert_eq(guard[i], 0xa5, "%s (%s) by %s wrote %zu bytes behind its %s", l->args.op->name,
-                     spa_op_kind_name(l->args.op->kind), backend->name, i, what);
+        cr_assert_eq(guard[i], 0xa5, "%s (%s) by %s wrote %zu bytes behind its %s",
+                     l->args.op->name, spa_op_kind_name(l->args.op->kind), backend->name, i, what);
 }
 
 static void loosen(loose_op *l, const spa_model *model, size_t index, double zeros)
