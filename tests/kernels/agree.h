@@ -2,10 +2,13 @@
 #ifndef SPA_TESTS_KERNELS_AGREE_H
 #define SPA_TESTS_KERNELS_AGREE_H
 
-#include "kernels/backend.h"
+#include "kernels/model.h"
 
 /* What the issue of agreement is: sum of squared differences over the reference's squares. */
 #define AGREE_NMSE 1e-10
+
+/* The backends that can run here; of the others the reason is printed once. Returns how many. */
+size_t runnable_backends(const spa_backend *out[SPA_MODEL_BACKENDS]);
 
 /* Runs every operator of a graph by itself, on random inputs with 0, 50 and 95 % zeros, by every
  * backend and by the zero-skipping product with every set of loops, into outputs poisoned with NaN
