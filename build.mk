@@ -68,8 +68,9 @@ $(FAKE_NVML:%=$(B)/tests/fake_nvml_%.so): $(B)/tests/fake_nvml_%.so: tests/progr
 
 # ---------------------------------------------------------------- checks
 # Criterion exits 0 on leaks and on late sanitizer errors: their logs must be empty.
-# (intercept_tls_get_addr=0: the leak checker crashes on threads of libraries opened at run time.)
 SAN_LOG  := $(B)/sanitizer
+# intercept_tls_get_addr=0: the leak checker of GCC 12 takes the size of a thread's block of a library
+# loaded later from memory that does not hold it, and crashes (with oneDNN, always).
 SAN_ENV   = ASAN_OPTIONS=log_path=$(SAN_LOG):detect_leaks=1:abort_on_error=0:intercept_tls_get_addr=0 \
             UBSAN_OPTIONS=log_path=$(SAN_LOG):print_stacktrace=1 \
             LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0

@@ -23,7 +23,7 @@ endif
 ifeq ($(ONEDNN)$(MAKELEVEL),auto0)
 $(info onednn: not built, $(ONEDNN_MISSING); `make deps` installs libdnnl-dev)
 endif
-COMMON += -DSPA_ONEDNN=0
+COMMON += -DSPA_ONEDNN_MISSING='"$(ONEDNN_MISSING)"'
 else
-COMMON += -DSPA_ONEDNN=1
+COMMON += -DSPA_ONEDNN
 endif

@@ -5,6 +5,7 @@
 #include "experiments/charts_hardware.h"
 #include "experiments/gnuplot.h"
 #include "experiments/results_validation.h"
+#include "experiments/study.h"
 #include "experiments/table.h"
 #include "experiments/validation_print.h"
 #include "traces/zoo.h"
@@ -12,6 +13,7 @@
 #define DEFAULT_ROUNDS 10
 #define DEFAULT_RUNS   5
 #define PERCENT        100
+#define MOST_IN_FLIGHT 16
 #define MAX_BYTES      ((size_t)1 << 28)
 
 /* "# schedule for MODEL batch N dtype T hash H": the model, and is it this one? A schedule for
@@ -91,15 +93,27 @@ static spa_status report(spa_cli *cli, const spa_validation *v, const spa_hardwa
     return o->db ? spa_results_store_validations(o->db, v, 1, c, o, err) : SPA_OK;
 }
 
+/* Every request in flight has activations of its own: fewer of them than a simulation may have. */
+static spa_status take_stream(const spa_options *o, spa_scenario *stream, spa_error *err)
+{
+    SPA_TRY(spa_study_scenario(o, stream, err));
+    if (!o->concurrency && spa_scenario_is_open(stream) && stream->concurrency > MOST_IN_FLIGHT)
+        stream->concurrency = MOST_IN_FLIGHT;
+    return SPA_OK;
+}
+
 spa_status spa_cmd_replay(spa_cli *cli, spa_options *options, spa_error *err)
 {
     spa_hardware_case c;
     spa_names models = {0};
     spa_validation v = {0};
+    spa_scenario stream;
+    bool streams = options->scenario || options->rate_hz > 0 || options->requests;
     SPA_TRY(
         spa_cli_operands(options, 1, 2, "one SCHEDULE.csv, and its graph file if it has one", err));
     SPA_TRY(spa_figure_check_names(&options->gantt, err));
     SPA_TRY(read_model(options->operands.items[0], options, &models, err));
+    if (streams) SPA_TRY(take_stream(options, &stream, err));
     spa_status status = spa_hardware_case_open(&c, cli, options, &models, err);
     spa_validation_options o = {
         .rounds = options->rounds ? (int32_t)options->rounds : DEFAULT_ROUNDS,
@@ -108,6 +122,7 @@ spa_status spa_cmd_replay(spa_cli *cli, spa_options *options, spa_error *err)
         .seed = (uint64_t)options->seed,
         .budget = (uint64_t)options->budget,
         .schedule = options->operands.items[0],
+        .stream = streams ? &stream : NULL,
         .progress = spa_hardware_case_show,
         .context = &c};
     if (!status) {

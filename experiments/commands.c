@@ -81,7 +81,9 @@ static const char help_replay[] =
     "Its processors are those of the lanes: cpu0, cpu1, ...\n\n"
     "Examples:\n"
     "  sparoa simulate resnet18 --device x86-2core --policy heft --schedule heft.csv\n"
-    "  sparoa replay heft.csv --lanes cpu:0=sparse,cpu:1=onednn --gantt pair.svg\n";
+    "  sparoa replay heft.csv --lanes cpu:0=sparse,cpu:1=onednn --gantt pair.svg\n"
+    "  sparoa replay heft.csv --lanes cpu:0=sparse,cpu:1=onednn --scenario poisson --rate 15\n"
+    "      (also serves a stream of requests: throughput and tail latency beside simulated)\n";
 
 static const char help_validate[] =
     "Profiles the models on these lanes (or takes --trace), then runs the schedules of the\n"

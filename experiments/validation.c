@@ -242,6 +242,8 @@ static spa_status prepare(validator *v, const char *model, spa_error *err)
     SPA_TRY(spa_evaluator_new(&v->evaluator, v->graph, &v->costs, true, err));
     SPA_TRY(spa_model_init(&v->model, v->graph, v->options->seed, err));
     hardware.slots = v->options->concurrency;
+    if (v->options->stream && v->options->stream->concurrency > hardware.slots)
+        hardware.slots = v->options->stream->concurrency;
     hardware.seed = v->options->seed;
     SPA_TRY(spa_hardware_new(&v->hardware, v->lanes, &v->model, &hardware, err));
     uint64_t requests = v->options->concurrency * ((uint64_t)v->options->runs + 2);
@@ -282,6 +284,7 @@ spa_status spa_validation_run(spa_validation *out, const spa_trace *trace, const
         if (!out->rows[i].is_skipped) status = simulate(&v, i, err);
     if (!status) status = measure(&v, err);
     if (!status) status = validation_compare(&v, err);
+    if (!status && options->stream) status = validation_run_stream(&v, out->n_rows - 1, err);
     if (!status && options->schedule) status = validation_measure_energy(&v, out->n_rows - 1, err);
     fini(&v);
     if (status) spa_validation_fini(out);
@@ -297,5 +300,6 @@ void spa_validation_fini(spa_validation *v)
     }
     free(v->rows);
     free(v->energy);
+    free(v->stream);
     *v = (spa_validation){0};
 }

@@ -16,6 +16,7 @@ typedef struct spa_validation_options {
     uint64_t budget;      /* evaluations of searching policies */
     const spa_names *policies;
     const char *schedule; /* a *.csv to be measured instead of policies and random ones, or NULL */
+    const spa_scenario *stream; /* of a file's schedule: also served like this; or NULL */
     void (*progress)(void *context, const char *what, double fraction); /* or NULL */
     void *context;
 } spa_validation_options;
@@ -58,6 +59,16 @@ typedef struct spa_validated_energy {
     spa_energy_result result;
 } spa_validated_energy;
 
+/* A stream of requests on one schedule; [0] measured, [1] simulated. Times from arrival, queueing
+ * included. */
+typedef struct spa_stream_side {
+    double mean_ms, p50_ms, p95_ms, p99_ms, throughput_ips;
+} spa_stream_side;
+typedef struct spa_stream {
+    spa_scenario scenario;
+    spa_stream_side side[2];
+} spa_stream;
+
 typedef struct spa_validation {
     const char *model;
     uint32_t concurrency;
@@ -70,6 +81,7 @@ typedef struct spa_validation {
     double component_ms[SPA_COMPONENT_COUNT][2]; /* mean per schedule: measured, simulated */
     bool cancelling; /* components off in opposite directions hide each other */
     uint64_t costs_hash;
+    spa_stream *stream;           /* of a file's schedule; NULL = not asked for */
     spa_validated_energy *energy; /* of a file's schedule; NULL = not asked for */
 } spa_validation;
 

@@ -76,6 +76,29 @@ static void put_summary(const spa_validation *v, spa_string *out)
                       v->floor_median * PERCENT, v->floor_p95 * PERCENT);
 }
 
+static spa_status put_stream(const spa_stream *s, spa_string *out, spa_error *err)
+{
+    static const char *const sides[] = {"measured", "simulated"};
+    spa_table t;
+    if (!s) return SPA_OK;
+    spa_string_append(out, "  %llu requests, %s, at most %u in flight\n",
+                      (unsigned long long)s->scenario.requests, s->scenario.name,
+                      s->scenario.concurrency);
+    spa_table_init(&t, "|inferences/s|mean ms|p50 ms|p95 ms|p99 ms", "lrrrrr");
+    for (int i = 0; i < 2; i++) {
+        const spa_stream_side *x = &s->side[i];
+        spa_table_put(&t, "%s", sides[i]);
+        spa_table_number(&t, x->throughput_ips, 2);
+        spa_table_number(&t, x->mean_ms, 3);
+        spa_table_number(&t, x->p50_ms, 3);
+        spa_table_number(&t, x->p95_ms, 3);
+        spa_table_number(&t, x->p99_ms, 3);
+    }
+    spa_status status = spa_table_print(&t, 2, out, err);
+    spa_table_fini(&t);
+    return status;
+}
+
 static void put_energy(const spa_validation *v, spa_string *out)
 {
     const spa_validated_energy *e = v->energy;
@@ -101,6 +124,7 @@ static spa_status put_tables(const spa_validation *v, const spa_hardware_case *c
     SPA_TRY(put_rows(v, out, err));
     put_summary(v, out);
     SPA_TRY(put_components(v, out, err));
+    SPA_TRY(put_stream(v->stream, out, err));
     put_energy(v, out);
     spa_string_append(out, "\n");
     return spa_string_ok(out, err);
@@ -152,6 +176,26 @@ static void put_json_stream(spa_json *j, json_t *run, const spa_validation *v)
     }
 }
 
+static void put_json_side(spa_json *j, json_t *o, const char *key, const spa_stream_side *s)
+{
+    json_t *m = spa_json_member(j, o, key);
+    spa_json_set(j, m, "throughput_ips", spa_json_number(s->throughput_ips));
+    spa_json_set(j, m, "mean_ms", spa_json_number(s->mean_ms));
+    spa_json_set(j, m, "p50_ms", spa_json_number(s->p50_ms));
+    spa_json_set(j, m, "p95_ms", spa_json_number(s->p95_ms));
+    spa_json_set(j, m, "p99_ms", spa_json_number(s->p99_ms));
+}
+
+static void put_json_requests(spa_json *j, json_t *run, const spa_stream *s)
+{
+    if (!s) return;
+    json_t *o = spa_json_member(j, run, "stream");
+    spa_json_set(j, o, "scenario", spa_json_text(j, s->scenario.name));
+    spa_json_set(j, o, "requests", json_integer((json_int_t)s->scenario.requests));
+    put_json_side(j, o, "measured", &s->side[0]);
+    put_json_side(j, o, "simulated", &s->side[1]);
+}
+
 /* null: no meter here, or not asked for. */
 static void put_json_energy(spa_json *j, json_t *run, const spa_validated_energy *e)
 {
@@ -200,6 +244,7 @@ static void put_json_run(spa_json *j, json_t *runs, const spa_validation *v, con
         spa_json_set(j, row, "simulated_ms", spa_json_number(v->component_ms[c][1]));
     }
     spa_json_set(j, run, "cancelling", json_boolean(v->cancelling));
+    put_json_requests(j, run, v->stream);
     put_json_energy(j, run, v->energy);
     if (v->concurrency > 1) put_json_stream(j, run, v);
 }

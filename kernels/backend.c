@@ -55,6 +55,12 @@ spa_status spa_backend_check(const spa_backend *backend, const spa_graph *graph,
     return status;
 }
 
+spa_layout spa_backend_layout(const spa_backend *backend, const spa_graph *graph, size_t op)
+{
+    if (backend->layout == NULL || graph->ops[op].kind == SPA_OP_RESHAPE) return SPA_LAYOUT_PLAIN;
+    return backend->layout(graph, op);
+}
+
 spa_status spa_alloc_aligned(void *out_pointer, size_t bytes, spa_error *err)
 {
     void *memory = NULL, **out = out_pointer;

@@ -1,8 +1,9 @@
 /* Backends: how an operator really runs.
  *
  * A backend is a constant table of functions. All tensors are fp32, dense, in the layout of
- * traces/graph.h (NCHW, row-major). `ref` is the specification: every other backend must agree
- * with it (NMSE <= 1e-10) on every operator that it supports.
+ * traces/graph.h (NCHW, row-major: "plain") unless the backend says that it wants another one
+ * (below). `ref` is the specification: every other backend must agree with it (NMSE <= 1e-10) on
+ * every operator that it supports.
  *
  * Kernels are single-threaded, keep no state between calls and share nothing that is written, so
  * that any number of lanes may run operators at once. */
@@ -22,17 +23,22 @@ extern "C" {
 /* Alignment of every tensor, packed weight and workspace, bytes: one cache line. */
 #define SPA_KERNEL_ALIGN 64
 
-/* How a tensor lies in memory. Plain: row-major. Blocked: the backend's own, of the same size. */
-typedef enum spa_layout { SPA_LAYOUT_PLAIN, SPA_LAYOUT_BLOCKED, SPA_LAYOUT_COUNT } spa_layout;
+/* How the elements of a tensor lie in memory. */
+typedef enum spa_layout {
+    SPA_LAYOUT_PLAIN,   /* row-major */
+    SPA_LAYOUT_BLOCKED, /* the backend's own, e.g. channels in blocks of 8 */
+    SPA_LAYOUT_COUNT
+} spa_layout;
 
 /* One call of one operator. */
 typedef struct spa_kernel_args {
     const spa_graph *graph;
     const spa_op *op;
-    const float *const *inputs; /* [op->n_inputs], in the backend's layouts */
+    const float *const *inputs; /* [op->n_inputs], each in the layout that the backend wants */
     const float *const *params; /* in the order of spa_op_params */
     const void *state;          /* what prepare() made of the parameters, or NULL */
-    float *output;              /* likewise; every element is written; never overlaps an input */
+    float *output;              /* every element is written; never overlaps an input; in the
+                                   layout in which the backend leaves it */
     void *workspace;            /* workspace_bytes(), contents undefined before and after */
 } spa_kernel_args;
 
@@ -51,7 +57,7 @@ typedef struct spa_backend {
                           void **state, spa_error *err);
     void (*release)(void *state); /* accepts NULL */
 
-    size_t (*workspace_bytes)(const spa_graph *graph, const spa_op *op, const void *state);
+    size_t (*workspace_bytes)(const spa_graph *graph, const spa_op *op);
 
     /* Runs the operator to its end. */
     spa_status (*run)(const spa_kernel_args *args, spa_error *err);
@@ -60,12 +66,15 @@ typedef struct spa_backend {
      * `size` bytes with the NUL. */
     void (*describe)(char *text, size_t size);
 
-    /* The layout in which every operator of a graph puts its output, and its readers take it:
-     * [n_ops] spa_layout. What a reshape reads, results and graph inputs are plain. NULL: all are.
-     */
-    void (*layouts)(const spa_graph *graph, uint8_t *layouts);
-    /* Copies a tensor of a blocked layout into a plain one or back. */
-    void (*convert)(const spa_shape *shape, const float *from, float *to, bool to_plain);
+    /* Layouts; all four NULL = always plain. A decision per tensor, static per graph, O(operators)
+     * at most: where blocked pays, an operator leaves its output blocked and every operator that
+     * reads it takes it so. What reshapes read or put out, results of the graph and graph inputs
+     * are plain. An operator that gets a layout which its kernel cannot use converts in its own
+     * workspace, in its own time. */
+    spa_layout (*layout)(const spa_graph *graph, size_t op);   /* of the output of operator `op` */
+    size_t (*layout_bytes)(const spa_graph *graph, size_t op); /* of it in SPA_LAYOUT_BLOCKED */
+    void (*to_plain)(const spa_graph *graph, size_t op, const float *blocked, float *plain);
+    void (*from_plain)(const spa_graph *graph, size_t op, const float *plain, float *blocked);
 } spa_backend;
 
 /* All backends of this build, `ref` first. */
@@ -80,6 +89,10 @@ SPA_API spa_status spa_backend_check(const spa_backend *backend, const spa_graph
 
 /* Zeroed memory aligned to SPA_KERNEL_ALIGN; free with free(). */
 SPA_API spa_status spa_alloc_aligned(void *out_pointer, size_t bytes, spa_error *err);
+
+/* The layout of operator `op`'s output that `backend` wants; plain of reshapes, always. */
+SPA_API spa_layout spa_backend_layout(const spa_backend *backend, const spa_graph *graph,
+                                      size_t op);
 
 extern const spa_backend spa_backend_ref, spa_backend_blas, spa_backend_sparse, spa_backend_onednn;
 /* The kernels of CUDA lanes by name; not in the table: a core cannot run them (kernels/stream.h).

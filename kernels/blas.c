@@ -115,8 +115,7 @@ static void conv(const spa_kernel_args *args, const spa_vector *v)
     }
 }
 
-/* ---- matrix products
- * ----------------------------------------------------------------------------- */
+/* ---- matrix products ------------------------------------------------------------------------- */
 
 static void linear(const spa_kernel_args *args, const spa_vector *v)
 {
@@ -142,8 +141,7 @@ static void matmul(const spa_kernel_args *args, const spa_vector *v)
              args->output + i * d.m * d.n, d.n);
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 typedef void (*kernel)(const spa_kernel_args *args, const spa_vector *v);
 
@@ -235,7 +233,7 @@ static spa_status prepare(const spa_graph *graph, const spa_op *op, const float 
     return SPA_OK;
 }
 
-static size_t workspace_bytes(const spa_graph *graph, const spa_op *op, const void *state)
+static size_t workspace_bytes(const spa_graph *graph, const spa_op *op)
 {
     if (op->kind == SPA_OP_MAX_POOL || op->kind == SPA_OP_AVG_POOL ||
         spa_op_is_depthwise(graph, op))

@@ -109,8 +109,7 @@ void spa_blas_mean(const spa_kernel_args *args, const spa_vector *v)
     }
 }
 
-/* ---- windows: depthwise convolution and pooling
- * -------------------------------------------------- */
+/* ---- windows: depthwise convolution and pooling ---------------------------------------------- */
 
 /* One padded plane whose columns are dealt out by stride phase: column x of the padded image is at
  * [y][x % sw][x / sw], so that neighbouring outputs read neighbouring elements at any stride. */

@@ -145,9 +145,9 @@ static size_t align(size_t bytes)
 }
 
 /* Workspace of the backend, then (fp16) the inputs and the output as floats. */
-static size_t op_workspace(const emulated_model *m, const spa_op *op, const void *state)
+static size_t op_workspace(const emulated_model *m, const spa_op *op)
 {
-    size_t bytes = align(m->backend->workspace_bytes(m->graph, op, state));
+    size_t bytes = align(m->backend->workspace_bytes(m->graph, op));
     if (m->dtype == SPA_FP32) return bytes;
     for (uint32_t i = 0; i < op->n_inputs; i++)
         bytes += align(spa_shape_count(spa_graph_input_shape(m->graph, op, i)) * sizeof(float));
@@ -189,7 +189,7 @@ static spa_status prepare(spa_accelerator *accelerator, const spa_model *model, 
     emulated_model *m;
     *out = NULL;
     SPA_TRY(spa_backend_check(d->backend, g, err));
-    if (d->backend->layouts != NULL)
+    if (d->backend->layout != NULL)
         return spa_fail(err, SPA_E_UNSUPPORTED,
                         "emulated device: '%s' keeps tensors in a layout of its own; use one that "
                         "does not (blas, sparse, ref)",
@@ -203,7 +203,7 @@ static spa_status prepare(spa_accelerator *accelerator, const spa_model *model, 
         const float *const *params = (const float *const *)(m->params + i * SPA_MAX_PARAMS);
         status = m->backend->prepare(g, op, params, &m->states[i], err);
         if (status != SPA_OK) break;
-        size_t bytes = op_workspace(m, op, m->states[i]);
+        size_t bytes = op_workspace(m, op);
         if (bytes > m->workspace_bytes) m->workspace_bytes = bytes;
     }
     if (status != SPA_OK) {
@@ -222,8 +222,7 @@ static spa_status run_half(spa_kernel_args *args, const emulated_model *m,
 {
     const spa_op *op = args->op;
     const float *inputs[SPA_MAX_OP_INPUTS];
-    char *at = (char *)args->workspace +
-               align(m->backend->workspace_bytes(m->graph, op, m->states[item->op]));
+    char *at = (char *)args->workspace + align(m->backend->workspace_bytes(m->graph, op));
     for (uint32_t i = 0; i < op->n_inputs; i++) {
         size_t n = spa_shape_count(spa_graph_input_shape(m->graph, op, i));
         const spa_half *x = item->inputs[i];

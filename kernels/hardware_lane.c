@@ -195,7 +195,7 @@ bool spa_hardware_must_copy(const spa_hardware *hw, uint32_t lane, uint32_t slot
     /* What a team needs depends on whether it cuts the operator: it converts for itself. */
     if (hw->lane[lane].team) return false;
     return tensor < graph->n_ops &&
-           !spa_session_is_ready(&hw->slots[slot].session, hw->lanes.lanes[lane].backend, tensor);
+           !spa_session_holds(&hw->slots[slot].session, hw->lanes.lanes[lane].backend, tensor);
 }
 
 static spa_status copy(hardware_lane *lane, hardware_slot *slot, spa_error *err)

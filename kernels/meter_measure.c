@@ -25,7 +25,7 @@ static spa_status check_options(const spa_meter_set *set, const spa_meter_option
     return SPA_OK;
 }
 
-/* ---- what the windows say ------------------------------------------------------------------- */
+/* ---- what the windows say -------------------------------------------------------------------- */
 typedef struct measurement {
     const spa_meter_set *set;
     const spa_meter_options *options;
@@ -201,7 +201,7 @@ static void fill_result(spa_energy_result *result, const measurement *m)
     fill(&result->total, &s, m);
 }
 
-/* ---- running -------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 static int64_t now_ns(const spa_meter_set *set)
 {
     return set->time.now_ns(set->time.context);

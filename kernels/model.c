@@ -57,13 +57,13 @@ spa_status spa_model_init(spa_model *model, const spa_graph *graph, uint64_t see
 
 static void release_states(spa_model *model, size_t backend)
 {
+    free(model->layouts[backend]);
+    model->layouts[backend] = NULL;
     if (model->states[backend] == NULL) return;
     for (size_t i = 0; i < model->graph->n_ops; i++)
         model->prepared[backend]->release(model->states[backend][i]);
     free(model->states[backend]);
-    free(model->layouts[backend]);
     model->states[backend] = NULL;
-    model->layouts[backend] = NULL;
 }
 
 void spa_model_fini(spa_model *model)
@@ -86,6 +86,24 @@ static const float *const *op_params(const spa_model *model, size_t op)
     return (const float *const *)(model->params + op * SPA_MAX_PARAMS);
 }
 
+/* What the backend wants of every tensor; stays NULL when all are plain. */
+static spa_status choose_layouts(spa_model *model, const spa_backend *backend, uint8_t **out,
+                                 spa_error *err)
+{
+    const spa_graph *graph = model->graph;
+    const spa_backend *other = model->blocked_by;
+    if (backend->layout == NULL) return SPA_OK;
+    if (other != NULL && other->from_plain != backend->from_plain)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "model '%s': backends '%s' and '%s' have different blocked layouts; use "
+                        "one of them",
+                        graph->name, other->name, backend->name);
+    SPA_TRY(spa_alloc(out, graph->n_ops, sizeof **out, err));
+    for (size_t i = 0; i < graph->n_ops; i++)
+        (*out)[i] = (uint8_t)spa_backend_layout(backend, graph, i);
+    return SPA_OK;
+}
+
 spa_status spa_model_prepare(spa_model *model, const spa_backend *backend, spa_error *err)
 {
     const spa_graph *graph = model->graph;
@@ -96,24 +114,18 @@ spa_status spa_model_prepare(spa_model *model, const spa_backend *backend, spa_e
     SPA_TRY(backend->probe(err));
     SPA_TRY(spa_backend_check(backend, graph, err));
     size_t slot = model->n_prepared;
-    SPA_TRY(spa_alloc(&model->states[slot], graph->n_ops, sizeof(void *), err));
     model->prepared[slot] = backend;
-    if (backend->layouts) {
-        spa_status status = spa_alloc(&model->layouts[slot], graph->n_ops, 1, err);
-        if (status != SPA_OK) {
-            free(model->states[slot]);
-            model->states[slot] = NULL;
-            return status;
-        }
-        backend->layouts(graph, model->layouts[slot]);
-    }
-    for (size_t i = 0; i < graph->n_ops; i++) {
-        spa_status status = backend->prepare(graph, &graph->ops[i], op_params(model, i),
-                                             &model->states[slot][i], err);
-        if (status == SPA_OK) continue;
+    spa_status status = choose_layouts(model, backend, &model->layouts[slot], err);
+    if (status == SPA_OK)
+        status = spa_alloc(&model->states[slot], graph->n_ops, sizeof(void *), err);
+    for (size_t i = 0; i < graph->n_ops && status == SPA_OK; i++)
+        status = backend->prepare(graph, &graph->ops[i], op_params(model, i),
+                                  &model->states[slot][i], err);
+    if (status != SPA_OK) {
         release_states(model, slot);
         return status;
     }
+    if (model->layouts[slot] != NULL) model->blocked_by = backend;
     model->n_prepared++;
     return SPA_OK;
 }
@@ -121,124 +133,123 @@ spa_status spa_model_prepare(spa_model *model, const spa_backend *backend, spa_e
 size_t spa_model_workspace_bytes(const spa_model *model, const spa_backend *backend)
 {
     size_t largest = 0;
-    int slot = prepared_index(model, backend);
     for (size_t i = 0; i < model->graph->n_ops; i++) {
-        size_t bytes = backend->workspace_bytes(model->graph, &model->graph->ops[i],
-                                                slot < 0 ? NULL : model->states[slot][i]);
+        size_t bytes = backend->workspace_bytes(model->graph, &model->graph->ops[i]);
         if (bytes > largest) largest = bytes;
     }
     return largest;
 }
 
-/* ---- layouts -----------------------------------------------------------------------------------
- */
+/* ---- layouts --------------------------------------------------------------------------------- */
 
-#define CONVERTING 0x80u /* in `holds`: somebody is at it */
-
-/* Outputs of views are plain: what a view reads is. */
-static uint8_t layout_for(const spa_model *model, int slot, int32_t op)
+static spa_layout wanted(const spa_model *model, int slot, size_t op)
 {
-    return op < 0 || !model->layouts[slot] ? SPA_LAYOUT_PLAIN : model->layouts[slot][op];
+    return slot < 0 || model->layouts[slot] == NULL ? SPA_LAYOUT_PLAIN
+                                                    : (spa_layout)model->layouts[slot][op];
 }
 
-static float *blocked_of(const spa_session *session, size_t op)
+static bool is_held(const spa_session *session, size_t op, spa_layout layout)
 {
-    return session->blocked_memory + (session->outputs[op] - session->memory);
+    if (session->holds == NULL) return true;
+    return (__atomic_load_n(&session->holds[op], __ATOMIC_ACQUIRE) >> layout & 1) != 0;
 }
 
-static float *value_in(const spa_session *session, size_t op, uint8_t layout)
+/* Several lanes may want the same copy at once: one makes it, the others wait. False: it is there
+ * by now. */
+#define CONVERTING 0x80u
+static bool claim(const spa_session *session, size_t op, spa_layout layout)
 {
-    return layout == SPA_LAYOUT_BLOCKED ? blocked_of(session, op) : session->outputs[op];
+    uint8_t held = __atomic_load_n(&session->holds[op], __ATOMIC_ACQUIRE);
+    for (;;) {
+        if (held >> layout & 1u) return false;
+        if (held & CONVERTING)
+            held = __atomic_load_n(&session->holds[op], __ATOMIC_ACQUIRE);
+        else if (__atomic_compare_exchange_n(&session->holds[op], &held, held | CONVERTING, true,
+                                             __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+            return true;
+    }
 }
 
-static bool holds(const spa_session *session, size_t op, uint8_t layout)
-{
-    return atomic_load_explicit(&session->holds[op], memory_order_acquire) >> layout & 1u;
-}
-
-/* The backend whose blocks these are: one of those that are prepared. */
-static const spa_backend *blocking_backend(const spa_model *model)
-{
-    for (size_t b = 0; b < model->n_prepared; b++)
-        if (model->layouts[b]) return model->prepared[b];
-    return NULL;
-}
-
-static void convert_to(spa_session *session, size_t op, uint8_t layout)
+static void convert(const spa_session *session, size_t op, spa_layout layout)
 {
     const spa_model *model = session->model;
-    for (;;) {
-        unsigned char held = atomic_load_explicit(&session->holds[op], memory_order_acquire);
-        if (held >> layout & 1u) return;
-        if (held & CONVERTING) continue; /* another lane makes this very copy */
-        if (atomic_compare_exchange_weak_explicit(&session->holds[op], &held, held | CONVERTING,
-                                                  memory_order_acquire, memory_order_relaxed))
-            break;
-    }
-    uint8_t other = layout == SPA_LAYOUT_PLAIN ? SPA_LAYOUT_BLOCKED : SPA_LAYOUT_PLAIN;
-    blocking_backend(model)->convert(&model->graph->ops[op].out, value_in(session, op, other),
-                                     value_in(session, op, layout), layout == SPA_LAYOUT_PLAIN);
-    atomic_store_explicit(&session->holds[op], 1u << SPA_LAYOUT_PLAIN | 1u << SPA_LAYOUT_BLOCKED,
-                          memory_order_release);
+    spa_layout other = layout == SPA_LAYOUT_PLAIN ? SPA_LAYOUT_BLOCKED : SPA_LAYOUT_PLAIN;
+    if (is_held(session, op, layout) || !is_held(session, op, other)) return;
+    if (!claim(session, op, layout)) return;
+    if (layout == SPA_LAYOUT_PLAIN)
+        model->blocked_by->to_plain(model->graph, op, session->blocked[op], session->outputs[op]);
+    else
+        model->blocked_by->from_plain(model->graph, op, session->outputs[op], session->blocked[op]);
+    __atomic_store_n(&session->holds[op], (uint8_t)(1u << layout | 1u << other), __ATOMIC_RELEASE);
 }
 
-bool spa_session_is_ready(const spa_session *session, const spa_backend *backend, size_t op)
+static spa_status find_prepared(const spa_session *session, const spa_backend *backend, int *slot,
+                                spa_error *err)
 {
-    int slot = prepared_index(session->model, backend);
-    if (!session->holds || slot < 0 || session->model->graph->ops[op].kind == SPA_OP_RESHAPE)
-        return true;
-    return holds(session, op, layout_for(session->model, slot, (int32_t)op));
-}
-
-static spa_status fail_unprepared(const spa_model *model, const spa_backend *backend,
-                                  spa_error *err)
-{
-    return spa_fail(err, SPA_E_INVALID, "model '%s' is not prepared for backend '%s'",
-                    model->graph->name, backend->name);
+    const spa_model *model = session->model;
+    *slot = prepared_index(model, backend);
+    if (*slot < 0)
+        return spa_fail(err, SPA_E_INVALID, "model '%s' is not prepared for backend '%s'",
+                        model->graph->name, backend->name);
+    if (model->layouts[*slot] != NULL && session->blocked == NULL)
+        return spa_fail(err, SPA_E_INVALID,
+                        "model '%s' was prepared for backend '%s' after the session was planned, "
+                        "which has no blocked buffers; prepare first",
+                        model->graph->name, backend->name);
+    return SPA_OK;
 }
 
 spa_status spa_session_convert(spa_session *session, const spa_backend *backend, size_t op,
                                spa_error *err)
 {
-    int slot = prepared_index(session->model, backend);
-    if (slot < 0) return fail_unprepared(session->model, backend, err);
-    if (session->holds && session->model->graph->ops[op].kind != SPA_OP_RESHAPE)
-        convert_to(session, op, layout_for(session->model, slot, (int32_t)op));
+    int slot;
+    SPA_TRY(find_prepared(session, backend, &slot, err));
+    convert(session, op, wanted(session->model, slot, op));
     return SPA_OK;
 }
 
-const float *spa_session_plain(spa_session *session, size_t op)
+bool spa_session_holds(const spa_session *session, const spa_backend *backend, size_t op)
 {
-    if (session->holds && session->model->graph->ops[op].kind != SPA_OP_RESHAPE)
-        convert_to(session, op, SPA_LAYOUT_PLAIN);
-    return session->outputs[op];
+    int slot = prepared_index(session->model, backend);
+    if (session->model->graph->ops[op].kind == SPA_OP_RESHAPE)
+        return true; /* plain, as its input */
+    return is_held(session, op, wanted(session->model, slot, op));
 }
 
 void spa_session_plain_io(spa_session *session, size_t op)
 {
     const spa_graph *graph = session->model->graph;
     const spa_op *o = &graph->ops[op];
-    if (!session->holds) return;
+    if (session->holds == NULL) return;
     for (uint32_t i = 0; i < o->n_inputs; i++) {
         int32_t from = graph->inputs[o->first_input + i];
-        if (from >= 0) spa_session_plain(session, (size_t)from);
+        if (from >= 0) convert(session, (size_t)from, SPA_LAYOUT_PLAIN);
     }
-    atomic_store_explicit(&session->holds[op], 1u << SPA_LAYOUT_PLAIN, memory_order_release);
+    __atomic_store_n(&session->holds[op], (uint8_t)(1u << SPA_LAYOUT_PLAIN), __ATOMIC_RELEASE);
+}
+
+const float *spa_session_output(const spa_session *session, size_t op)
+{
+    convert(session, op, SPA_LAYOUT_PLAIN);
+    return session->outputs[op];
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* Addresses of an operator's inputs in the layouts of a backend, converted where they must be. */
-static void gather(spa_session *session, int slot, const spa_op *op, const float **inputs)
+/* The inputs of an operator, each in the layout that the backend in `slot` wants. */
+static void gather_inputs(const spa_session *session, int slot, const spa_op *op,
+                          const float **inputs)
 {
-    const spa_model *model = session->model;
+    const spa_graph *graph = session->model->graph;
     for (uint32_t i = 0; i < op->n_inputs; i++) {
-        int32_t from = model->graph->inputs[op->first_input + i];
+        int32_t from = graph->inputs[op->first_input + i];
         inputs[i] = session->inputs[op->first_input + i];
-        if (from < 0 || model->graph->ops[from].kind == SPA_OP_RESHAPE) continue;
-        uint8_t layout = layout_for(model, slot, from);
-        if (!holds(session, (size_t)from, layout)) convert_to(session, (size_t)from, layout);
-        inputs[i] = value_in(session, (size_t)from, layout);
+        if (from < 0) continue;
+        spa_layout layout = op->kind == SPA_OP_RESHAPE
+                                ? SPA_LAYOUT_PLAIN /* a view of the plain one */
+                                : wanted(session->model, slot, (size_t)from);
+        convert(session, (size_t)from, layout);
+        if (layout == SPA_LAYOUT_BLOCKED) inputs[i] = session->blocked[from];
     }
 }
 
@@ -247,31 +258,28 @@ spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, 
 {
     const spa_model *model = session->model;
     const spa_op *op = &model->graph->ops[index];
-    int slot = prepared_index(model, backend);
-    if (slot < 0) return fail_unprepared(model, backend, err);
-    if (op->kind == SPA_OP_RESHAPE) return SPA_OK;
-    if (model->layouts[slot] && !session->holds)
-        return spa_fail(err, SPA_E_INVALID,
-                        "the session of model '%s' was planned before backend '%s' was prepared",
-                        model->graph->name, backend->name);
     const float *inputs[SPA_MAX_OP_INPUTS];
-    uint8_t layout = layout_for(model, slot, (int32_t)index);
+    int slot;
+    SPA_TRY(find_prepared(session, backend, &slot, err));
+    if (op->kind == SPA_OP_RESHAPE && session->holds == NULL) return SPA_OK;
+    spa_layout layout = wanted(model, slot, index);
     spa_kernel_args args = {
         .graph = model->graph,
         .op = op,
         .inputs = session->inputs + op->first_input,
         .params = op_params(model, index),
         .state = model->states[slot][index],
-        .output = session->outputs[index],
+        .output = layout == SPA_LAYOUT_BLOCKED ? session->blocked[index] : session->outputs[index],
         .workspace = workspace,
     };
-    if (session->holds) {
-        gather(session, slot, op, inputs);
+    if (session->holds != NULL) {
+        gather_inputs(session, slot, op, inputs);
         args.inputs = inputs;
-        args.output = value_in(session, index, layout);
-        atomic_store_explicit(&session->holds[index], 1u << layout, memory_order_release);
     }
-    return backend->run(&args, err);
+    if (op->kind != SPA_OP_RESHAPE) SPA_TRY(backend->run(&args, err));
+    if (session->holds != NULL)
+        __atomic_store_n(&session->holds[index], (uint8_t)(1u << layout), __ATOMIC_RELEASE);
+    return SPA_OK;
 }
 
 spa_status spa_session_run(spa_session *session, const spa_backend *const *backends,
@@ -288,11 +296,7 @@ spa_status spa_session_run(spa_session *session, const spa_backend *const *backe
 double spa_session_output_zeros(const spa_session *session, size_t op)
 {
     size_t n = spa_shape_count(&session->model->graph->ops[op].out);
-    const float *values = session->outputs[op];
-    bool view = session->model->graph->ops[op].kind == SPA_OP_RESHAPE;
-    if (session->holds && !view && !holds(session, op, SPA_LAYOUT_PLAIN))
-        values = blocked_of(session, op); /* the same values in another order */
-    return (double)spa_vector_best()->count_zeros(values, n) / (double)n;
+    return (double)spa_vector_best()->count_zeros(spa_session_output(session, op), n) / (double)n;
 }
 
 double spa_nmse(const float *x, const float *reference, size_t n)

@@ -10,8 +10,6 @@
 #ifndef SPA_KERNELS_MODEL_H
 #define SPA_KERNELS_MODEL_H
 
-#include <stdatomic.h>
-
 #include "kernels/backend.h"
 
 #ifdef __cplusplus
@@ -29,7 +27,8 @@ typedef struct spa_model {
     size_t n_prepared;
     const spa_backend *prepared[SPA_MODEL_BACKENDS];
     void **states[SPA_MODEL_BACKENDS];    /* [n_ops] per prepared backend */
-    uint8_t *layouts[SPA_MODEL_BACKENDS]; /* [n_ops] spa_layout, or NULL: all plain */
+    uint8_t *layouts[SPA_MODEL_BACKENDS]; /* [n_ops] spa_layout wanted; NULL = all plain */
+    const spa_backend *blocked_by;        /* the prepared backend with layouts, or NULL */
 } spa_model;
 
 /* Draws the weights (streams named by `seed` and operator) and sets the statistics of each batch
@@ -40,7 +39,8 @@ SPA_API spa_status spa_model_init(spa_model *model, const spa_graph *graph, uint
                                   spa_error *err);
 SPA_API void spa_model_fini(spa_model *model);
 
-/* Packs the weights for a backend; does nothing when that was done. Not while a session runs. */
+/* Packs the weights for a backend; does nothing when that was done. Not while a session runs.
+ * Backends whose blocked layouts differ cannot share a model (SPA_E_UNSUPPORTED). */
 SPA_API spa_status spa_model_prepare(spa_model *model, const spa_backend *backend, spa_error *err);
 
 /* What a lane must lend to spa_session_run_op: the largest workspace of any operator, bytes. */
@@ -55,17 +55,20 @@ typedef struct spa_session {
     const spa_model *model;
     size_t memory_bytes;
     float *memory;
-    float **outputs;       /* [n_ops] plain; a reshape's is its input's */
-    float *blocked_memory; /* a second one of that size, where a prepared backend has blocked
-                              layouts; a tensor lies at the same place in both */
-    atomic_uchar *holds;   /* [n_ops] bit l: the value is there in layout l; with blocked_memory */
-    const float **inputs;  /* [n_edges], as graph->inputs */
+    float **outputs;      /* [n_ops] plain; a reshape's is its input's */
+    const float **inputs; /* [n_edges] plain, as graph->inputs */
     float *graph_inputs[4];
+    /* Only where a backend that was prepared before wants blocked tensors, else both NULL: */
+    float **blocked; /* [n_ops]; NULL where nobody wants it */
+    uint8_t *holds;  /* [n_ops] bit l: the value is there in layout l. Atomic access, by
+                        spa_session_holds and the functions below. What an operator held in the
+                        last inference is void once its producer runs again. */
 } spa_session;
 
 /* Plans and allocates all activations; they are touched, so that no run pays page faults. A buffer
  * is used again only by an operator that depends on every reader of what was in it, so the plan
- * holds for any placement and any overlap. O(operators^2) bits while planning. */
+ * holds for any placement and any overlap. The blocked form of a tensor has a buffer of its own, by
+ * the same rule. Prepare the backends before. O(operators^2) bits while planning. */
 SPA_API spa_status spa_session_init(spa_session *session, const spa_model *model,
                                     spa_buffers buffers, spa_error *err);
 SPA_API void spa_session_fini(spa_session *session);
@@ -73,24 +76,27 @@ SPA_API void spa_session_fini(spa_session *session);
 /* Seeded values of mean 0 and variance 1 in all graph inputs, a fraction `zeros` of them 0. */
 SPA_API void spa_session_fill_inputs(spa_session *session, uint64_t seed, double zeros);
 
-/* Is an operator's output there in the layout in which `backend` reads it? */
-SPA_API bool spa_session_is_ready(const spa_session *session, const spa_backend *backend,
-                                  size_t op);
-/* Makes it so: a copy, unless it is. Lanes may call it at the same time. */
-SPA_API spa_status spa_session_convert(spa_session *session, const spa_backend *backend, size_t op,
-                                       spa_error *err);
-/* An operator's output, row-major: converted where it is only there in another layout. */
-SPA_API const float *spa_session_plain(spa_session *session, size_t op);
-
-/* For running an operator by other means: makes its inputs plain and declares its output so. */
-SPA_API void spa_session_plain_io(spa_session *session, size_t op);
-
-/* Runs one operator by a prepared backend; inputs that are not there in its layout are converted.
- * The session must have been planned after the backend was prepared. workspace:
- * spa_model_workspace_bytes, aligned to SPA_KERNEL_ALIGN. A reshape costs nothing: its output is
- * its input. */
+/* Runs one operator by a prepared backend. workspace: spa_model_workspace_bytes, aligned to
+ * SPA_KERNEL_ALIGN. A reshape costs nothing: its output is its input. Inputs that are not there in
+ * the layout that the backend wants are converted first, as by spa_session_convert; the output is
+ * then there in that backend's layout only. */
 SPA_API spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, size_t op,
                                       void *workspace, spa_error *err);
+
+/* Makes the output of operator `op`, which has run, present in the layout that `backend` wants;
+ * nothing to do when it is. What it costs is the price of giving a tensor to another kind of
+ * kernels: a lane may do it before it runs the readers. Several threads may
+ * ask for it at once. */
+SPA_API spa_status spa_session_convert(spa_session *session, const spa_backend *backend, size_t op,
+                                       spa_error *err);
+/* For running an operator by other means: makes its inputs plain and declares its output so. */
+SPA_API void spa_session_plain_io(spa_session *session, size_t op);
+/* Is there nothing to do for spa_session_convert? */
+SPA_API bool spa_session_holds(const spa_session *session, const spa_backend *backend, size_t op);
+
+/* The output of an operator that has run, plain: converted on demand (then as spa_session_convert).
+ * Valid until its buffer is used again. */
+SPA_API const float *spa_session_output(const spa_session *session, size_t op);
 
 /* Called after each operator, while its output is readable. */
 typedef void spa_op_observer(void *context, const spa_session *session, size_t op);

@@ -1,68 +1,74 @@
-/* oneDNN, opened at run time: the program starts where it is missing. Built without its header
- * (ONEDNN=0) there is no backend behind the name. */
+/* oneDNN, loaded at run time: its C API as a table. Only the kernels of this backend see it. */
 #ifndef SPA_KERNELS_ONEDNN_LIBRARY_H
 #define SPA_KERNELS_ONEDNN_LIBRARY_H
 
-#ifndef SPA_ONEDNN
-#if defined(__has_include)
-#if __has_include(<dnnl.h>)
-#define SPA_ONEDNN 1
-#endif
-#endif
-#endif
-
-#if defined(SPA_ONEDNN) && SPA_ONEDNN
 #include <dnnl.h>
 
-#include "base/status.h"
+#include "kernels/backend.h"
 
-/* X(name): the functions that are used. */
+/* Every function that is used, without its prefix "dnnl_". */
 #define SPA_ONEDNN_FUNCTIONS(X)                                                                    \
-    X(dnnl_version)                                                                                \
-    X(dnnl_get_effective_cpu_isa)                                                                  \
-    X(dnnl_engine_create)                                                                          \
-    X(dnnl_stream_create)                                                                          \
-    X(dnnl_stream_destroy)                                                                         \
-    X(dnnl_stream_wait)                                                                            \
-    X(dnnl_memory_desc_init_by_tag)                                                                \
-    X(dnnl_memory_desc_equal)                                                                      \
-    X(dnnl_memory_desc_get_size)                                                                   \
-    X(dnnl_memory_create)                                                                          \
-    X(dnnl_memory_destroy)                                                                         \
-    X(dnnl_memory_set_data_handle)                                                                 \
-    X(dnnl_dilated_convolution_forward_desc_init)                                                  \
-    X(dnnl_inner_product_forward_desc_init)                                                        \
-    X(dnnl_batch_normalization_forward_desc_init)                                                  \
-    X(dnnl_pooling_forward_desc_init)                                                              \
-    X(dnnl_binary_desc_init)                                                                       \
-    X(dnnl_reorder_primitive_desc_create)                                                          \
-    X(dnnl_primitive_attr_create)                                                                  \
-    X(dnnl_primitive_attr_destroy)                                                                 \
-    X(dnnl_primitive_attr_set_scratchpad_mode)                                                     \
-    X(dnnl_primitive_desc_create)                                                                  \
-    X(dnnl_primitive_desc_destroy)                                                                 \
-    X(dnnl_primitive_desc_query_md)                                                                \
-    X(dnnl_primitive_create)                                                                       \
-    X(dnnl_primitive_destroy)                                                                      \
-    X(dnnl_primitive_execute)
+    X(version)                                                                                     \
+    X(get_effective_cpu_isa)                                                                       \
+    X(engine_create)                                                                               \
+    X(stream_create)                                                                               \
+    X(stream_destroy)                                                                              \
+    X(memory_create)                                                                               \
+    X(memory_destroy)                                                                              \
+    X(memory_set_data_handle)                                                                      \
+    X(memory_desc_init_by_strides)                                                                 \
+    X(memory_desc_init_by_tag)                                                                     \
+    X(memory_desc_get_size)                                                                        \
+    X(primitive_attr_create)                                                                       \
+    X(primitive_attr_set_scratchpad_mode)                                                          \
+    X(primitive_desc_create)                                                                       \
+    X(primitive_desc_destroy)                                                                      \
+    X(primitive_desc_query)                                                                        \
+    X(primitive_desc_query_md)                                                                     \
+    X(primitive_create)                                                                            \
+    X(primitive_destroy)                                                                           \
+    X(primitive_execute)                                                                           \
+    X(reorder_primitive_desc_create)                                                               \
+    X(dilated_convolution_forward_desc_init)                                                       \
+    X(inner_product_forward_desc_init)                                                             \
+    X(matmul_desc_init)                                                                            \
+    X(eltwise_forward_desc_init)                                                                   \
+    X(binary_desc_init)                                                                            \
+    X(pooling_forward_desc_init)                                                                   \
+    X(batch_normalization_forward_desc_init)                                                       \
+    X(layer_normalization_forward_desc_init)                                                       \
+    X(softmax_forward_desc_init)
 
-typedef struct spa_onednn {
-#define MEMBER(name) __typeof__(&name) name;
-    SPA_ONEDNN_FUNCTIONS(MEMBER)
-#undef MEMBER
+typedef struct spa_onednn_library {
+#define SPA_ONEDNN_MEMBER(name) __typeof__(dnnl_##name) *name;
+    SPA_ONEDNN_FUNCTIONS(SPA_ONEDNN_MEMBER)
+#undef SPA_ONEDNN_MEMBER
     dnnl_engine_t engine;
-    int block; /* channels of a block: 8, or 16 with AVX-512 */
-    /* OpenMP's per-thread settings, or NULL where the library was built without it. */
-    void (*omp_set_num_threads)(int);
-    int (*omp_get_max_threads)(void);
-} spa_onednn;
+    dnnl_primitive_attr_t attr; /* scratchpads are the caller's */
+    /* Of the OpenMP runtime that the library is linked with; NULL: it has no threads. */
+    int (*max_threads)(void);
+    void (*set_threads)(int);
+} spa_onednn_library;
 
-/* Opens the library once; the message says what to install. Thread-safe. */
-spa_status spa_onednn_open(const spa_onednn **library, spa_error *err);
+/* Loads the library at the first call, thread-safely; it stays loaded. Errors: what is missing and
+ * what to install. */
+spa_status spa_onednn_load(const spa_onednn_library **out, spa_error *err);
 
-/* One thread for what the calling thread does; returns how many it had. */
-int spa_onednn_single(const spa_onednn *library);
-void spa_onednn_threads(const spa_onednn *library, int threads);
+/* The calling thread's OpenMP teams have one thread between these two: what the library makes and
+ * runs then is single-threaded, whatever the environment says. Costs nanoseconds. */
+static inline int spa_onednn_enter(const spa_onednn_library *lib)
+{
+    if (lib->set_threads == NULL) return 1;
+    int threads = lib->max_threads();
+    if (threads != 1) lib->set_threads(1);
+    return threads;
+}
+static inline void spa_onednn_leave(const spa_onednn_library *lib, int threads)
+{
+    if (threads != 1) lib->set_threads(threads);
+}
 
-#endif
+/* "2.6.3 (AVX2)" */
+void spa_onednn_library_name(const spa_onednn_library *lib, char *text, size_t size);
+
 #endif

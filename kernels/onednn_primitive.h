@@ -1,56 +1,44 @@
-/* oneDNN primitives that several lanes may run at once. */
+/* oneDNN primitives of operators: describing them, and running one from several lanes at once. */
 #ifndef SPA_KERNELS_ONEDNN_PRIMITIVE_H
 #define SPA_KERNELS_ONEDNN_PRIMITIVE_H
 
+#include "kernels/onednn.h"
 #include "kernels/onednn_library.h"
 
-#if defined(SPA_ONEDNN) && SPA_ONEDNN
-#include <stdatomic.h>
-#include <stddef.h>
+/* ---- describing ------------------------------------------------------------------------------ */
 
-#define ONEDNN_ARGS     8
-#define ONEDNN_CONTEXTS 8 /* lanes that may be in one primitive at the same time */
+/* The layouts that a primitive is to read and write (of two inputs at most). Blocked images whose
+ * channels do not fill the blocks are filled up. */
+typedef struct spa_onednn_forms {
+    spa_layout inputs[2], output;
+    bool linear_as_conv; /* 1x1, channels last, instead of the inner product */
+} spa_onednn_forms;
 
-/* Memory objects carry the address of their data: each user needs its own. */
-typedef struct onednn_context {
-    _Alignas(64) atomic_flag busy;
-    dnnl_stream_t stream;
-    dnnl_memory_t memory[ONEDNN_ARGS];
-} onednn_context;
+/* *pd = the library's best implementation, NULL when it has none. Destroy it. Between
+ * spa_onednn_enter and _leave. */
+spa_status spa_onednn_describe(const spa_onednn_library *lib, const spa_graph *graph,
+                               const spa_op *op, const spa_onednn_forms *forms,
+                               dnnl_primitive_desc_t *pd, spa_error *err);
 
-typedef struct onednn_primitive {
-    dnnl_primitive_t handle;
-    int n_args;
-    int name[ONEDNN_ARGS]; /* DNNL_ARG_... */
-    dnnl_memory_desc_t desc[ONEDNN_ARGS];
-    size_t scratch_bytes;
-    onednn_context *contexts; /* [ONEDNN_CONTEXTS] */
-} onednn_primitive;
+/* "jit:avx2", "gemm:jit", "ref:any", ... */
+const char *spa_onednn_implementation(const spa_onednn_library *lib,
+                                      const_dnnl_primitive_desc_t pd);
+size_t spa_onednn_scratchpad_bytes(const spa_onednn_library *lib, const_dnnl_primitive_desc_t pd);
 
-/* From an operation descriptor; arguments are added with onednn_primitive_arg before
- * onednn_primitive_finish, in the order in which their addresses will be given. */
-spa_status onednn_primitive_init(onednn_primitive *p, const spa_onednn *l, const_dnnl_op_desc_t op,
-                                 const char *what, dnnl_primitive_desc_t *description,
-                                 spa_error *err);
-void onednn_primitive_arg(onednn_primitive *p, int name, const dnnl_memory_desc_t *desc);
-/* Takes the description, with its scratchpad as the last argument. */
-spa_status onednn_primitive_finish(onednn_primitive *p, const spa_onednn *l,
-                                   dnnl_primitive_desc_t description, const char *what,
-                                   spa_error *err);
-void onednn_primitive_fini(onednn_primitive *p, const spa_onednn *l);
+/* ---- running --------------------------------------------------------------------------------- */
 
-/* data: one address per argument, the scratchpad last. Allocates nothing. */
-spa_status onednn_primitive_run(onednn_primitive *p, const spa_onednn *l, void *const *data,
-                                const char *what, spa_error *err);
+typedef struct spa_onednn_primitive spa_onednn_primitive;
 
-/* A primitive that copies from one layout into another; n_args = 0 when they are equal. */
-spa_status onednn_reorder_init(onednn_primitive *p, const spa_onednn *l,
-                               const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
-                               const char *what, spa_error *err);
+/* Makes the primitive and packs the parameters as it wants them. */
+spa_status spa_onednn_primitive_new(spa_onednn_primitive **out, const spa_onednn_library *lib,
+                                    const spa_op *op, const float *const *params,
+                                    const_dnnl_primitive_desc_t pd, spa_error *err);
+void spa_onednn_primitive_free(spa_onednn_primitive *primitive); /* accepts NULL */
 
-/* Row-major, or in blocks of channels. */
-void onednn_desc(const spa_onednn *l, int rank, const dnnl_dim_t *dims, dnnl_format_tag_t tag,
-                 dnnl_memory_desc_t *desc);
+/* inputs: as the operator has; of add and mul with a parameter, that one second. Any number of
+ * threads may run the same primitive: each call borrows one of a few sets of memory objects, and
+ * waits when all are out. */
+spa_status spa_onednn_primitive_run(spa_onednn_primitive *primitive, const float *const *inputs,
+                                    float *output, void *scratchpad, spa_error *err);
 
-#endif
 #endif

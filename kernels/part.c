@@ -152,7 +152,7 @@ spa_status spa_part_kernel_init(spa_part_kernel *kernel, const spa_model *model,
         spa_part_fini(&kernel->part);
         return status;
     }
-    kernel->workspace_bytes = backend->workspace_bytes(graph, &graph->ops[0], kernel->state);
+    kernel->workspace_bytes = backend->workspace_bytes(graph, &graph->ops[0]);
     return SPA_OK;
 }
 

@@ -11,7 +11,7 @@
 
 typedef struct slot {
     size_t floats;
-    size_t occupant; /* operator whose output is in it */
+    size_t occupant; /* operator whose output is in it, in either layout */
 } slot;
 
 typedef struct planner {
@@ -19,7 +19,9 @@ typedef struct planner {
     size_t words;        /* 64-bit words of one set of operators */
     uint64_t *ancestors; /* [n_ops][words]; NULL: no sharing */
     size_t *slot_of;     /* [n_ops]; of reshapes: their input's, or NO_SLOT for a graph input */
-    slot *slots;         /* [n_ops] */
+    size_t *blocked_of;  /* [n_ops] slots of blocked forms, NO_SLOT where nobody wants one; NULL
+                            where no backend of the model does */
+    slot *slots;         /* [n_ops], twice that with blocked forms */
     size_t n_slots;
 } planner;
 
@@ -75,18 +77,37 @@ static size_t choose_slot(planner *p, size_t op, size_t floats)
     return best;
 }
 
-static void plan(planner *p)
+static size_t align_floats(size_t floats)
+{
+    size_t unit = SPA_KERNEL_ALIGN / sizeof(float);
+    return (floats + unit - 1) / unit * unit;
+}
+
+/* A conversion writes after the producer and before the last reader: the lifetime of the other
+ * form, so the same rule. */
+static void plan_blocked(planner *p, const spa_model *model, size_t op)
+{
+    size_t bytes = 0;
+    if (p->blocked_of == NULL) return;
+    p->blocked_of[op] = NO_SLOT;
+    for (size_t b = 0; b < model->n_prepared; b++)
+        if (model->layouts[b] != NULL && model->layouts[b][op] == SPA_LAYOUT_BLOCKED)
+            bytes = model->prepared[b]->layout_bytes(p->graph, op);
+    if (bytes > 0) p->blocked_of[op] = choose_slot(p, op, align_floats(bytes / sizeof(float)));
+}
+
+static void plan(planner *p, const spa_model *model)
 {
     for (size_t i = 0; i < p->graph->n_ops; i++) {
         const spa_op *op = &p->graph->ops[i];
         if (p->ancestors != NULL) add_ancestors(p, i);
+        plan_blocked(p, model, i);
         if (op->kind == SPA_OP_RESHAPE) {
             int32_t from = p->graph->inputs[op->first_input];
             p->slot_of[i] = from < 0 ? NO_SLOT : p->slot_of[from];
             continue;
         }
-        size_t unit = SPA_KERNEL_ALIGN / sizeof(float);
-        p->slot_of[i] = choose_slot(p, i, (spa_shape_count(&op->out) + unit - 1) / unit * unit);
+        p->slot_of[i] = choose_slot(p, i, align_floats(spa_shape_count(&op->out)));
     }
 }
 
@@ -103,20 +124,15 @@ static float *value_of(const spa_session *session, size_t op, const planner *p)
 static spa_status place(spa_session *session, planner *p, spa_error *err)
 {
     const spa_graph *g = p->graph;
-    size_t floats = 0, offset = 0, unit = SPA_KERNEL_ALIGN / sizeof(float);
+    size_t floats = 0, offset = 0;
     for (size_t s = 0; s < p->n_slots; s++) floats += p->slots[s].floats;
     for (size_t k = 0; k < g->n_graph_inputs; k++)
-        floats += (spa_shape_count(&g->graph_inputs[k]) + unit - 1) / unit * unit;
+        floats += align_floats(spa_shape_count(&g->graph_inputs[k]));
     session->memory_bytes = floats * sizeof(float);
     SPA_TRY(spa_alloc_aligned(&session->memory, session->memory_bytes, err));
-    for (size_t b = 0; b < session->model->n_prepared && !session->holds; b++) {
-        if (!session->model->layouts[b]) continue;
-        SPA_TRY(spa_alloc_aligned(&session->blocked_memory, session->memory_bytes, err));
-        SPA_TRY(spa_alloc(&session->holds, g->n_ops, sizeof *session->holds, err));
-    }
     for (size_t k = 0; k < g->n_graph_inputs; k++) {
         session->graph_inputs[k] = session->memory + offset;
-        offset += (spa_shape_count(&g->graph_inputs[k]) + unit - 1) / unit * unit;
+        offset += align_floats(spa_shape_count(&g->graph_inputs[k]));
     }
     for (size_t s = 0; s < p->n_slots; s++) { /* floats becomes the offset */
         size_t size = p->slots[s].floats;
@@ -131,8 +147,28 @@ static spa_status place(spa_session *session, planner *p, spa_error *err)
                 from < 0 ? session->graph_inputs[~from] : session->outputs[from];
         }
         session->outputs[i] = value_of(session, i, p);
+        if (p->blocked_of != NULL && p->blocked_of[i] != NO_SLOT)
+            session->blocked[i] = session->memory + p->slots[p->blocked_of[i]].floats;
     }
     return SPA_OK;
+}
+
+static spa_status init(spa_session *session, planner *p, bool share, spa_error *err)
+{
+    const spa_graph *g = p->graph;
+    bool is_blocked = session->model->blocked_by != NULL;
+    SPA_TRY(spa_alloc(&session->outputs, g->n_ops, sizeof(float *), err));
+    SPA_TRY(spa_alloc(&session->inputs, g->n_edges, sizeof(const float *), err));
+    SPA_TRY(spa_alloc(&p->slot_of, g->n_ops, sizeof(size_t), err));
+    SPA_TRY(spa_alloc(&p->slots, is_blocked ? 2 * g->n_ops : g->n_ops, sizeof(slot), err));
+    if (share) SPA_TRY(spa_alloc(&p->ancestors, g->n_ops * p->words, sizeof(uint64_t), err));
+    if (is_blocked) {
+        SPA_TRY(spa_alloc(&p->blocked_of, g->n_ops, sizeof(size_t), err));
+        SPA_TRY(spa_alloc(&session->blocked, g->n_ops, sizeof(float *), err));
+        SPA_TRY(spa_alloc(&session->holds, g->n_ops, sizeof(uint8_t), err));
+    }
+    plan(p, session->model);
+    return place(session, p, err);
 }
 
 spa_status spa_session_init(spa_session *session, const spa_model *model, spa_buffers buffers,
@@ -141,18 +177,10 @@ spa_status spa_session_init(spa_session *session, const spa_model *model, spa_bu
     const spa_graph *g = model->graph;
     planner p = {.graph = g, .words = (g->n_ops + 63) / 64};
     *session = (spa_session){.model = model};
-    spa_status status = spa_alloc(&session->outputs, g->n_ops, sizeof(float *), err);
-    if (status == SPA_OK)
-        status = spa_alloc(&session->inputs, g->n_edges, sizeof(const float *), err);
-    if (status == SPA_OK) status = spa_alloc(&p.slot_of, g->n_ops, sizeof(size_t), err);
-    if (status == SPA_OK) status = spa_alloc(&p.slots, g->n_ops, sizeof(slot), err);
-    if (status == SPA_OK && buffers == SPA_BUFFERS_PLANNED && g->n_ops <= MAX_PLANNED_OPS)
-        status = spa_alloc(&p.ancestors, g->n_ops * p.words, sizeof(uint64_t), err);
-    if (status == SPA_OK) {
-        plan(&p);
-        status = place(session, &p, err);
-    }
+    bool share = buffers == SPA_BUFFERS_PLANNED && g->n_ops <= MAX_PLANNED_OPS;
+    spa_status status = init(session, &p, share, err);
     free(p.slot_of);
+    free(p.blocked_of);
     free(p.slots);
     free(p.ancestors);
     if (status != SPA_OK) spa_session_fini(session);
@@ -162,10 +190,10 @@ spa_status spa_session_init(spa_session *session, const spa_model *model, spa_bu
 void spa_session_fini(spa_session *session)
 {
     free(session->memory);
-    free(session->blocked_memory);
-    free(session->holds);
     free(session->outputs);
     free(session->inputs);
+    free(session->blocked);
+    free(session->holds);
     *session = (spa_session){0};
 }
 

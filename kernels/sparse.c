@@ -149,8 +149,7 @@ static void pack(const product *p, const float *weight, weight_steps step, float
     }
 }
 
-/* ---- workspace
- * ------------------------------------------------------------------------------------ */
+/* ---- workspace ------------------------------------------------------------------------------- */
 
 typedef struct scratch {
     size_t *starts;       /* [n_blocks * h*w + 1] first nonzero of (block, position) */
@@ -195,8 +194,7 @@ static size_t scratch_cut(const product *p, bool with_packed, void *workspace, s
     return at[7];
 }
 
-/* ---- listing the nonzeros
- * ------------------------------------------------------------------------ */
+/* ---- listing the nonzeros -------------------------------------------------------------------- */
 
 /* x [c][h*w]: eight positions at a time are turned so that their channels lie side by side. */
 static void list_planes(const product *p, const float *x, const spa_vector *v, scratch *s)
@@ -234,8 +232,7 @@ static void list_rows(const product *p, const float *x, const spa_vector *v, scr
     *start = kept;
 }
 
-/* ---- working them off
- * ------------------------------------------------------------------------------ */
+/* ---- working them off ------------------------------------------------------------------------ */
 
 /* Output positions first .. first+count-1 of one tile of channels. */
 typedef struct tile {
@@ -315,8 +312,7 @@ static void multiply(const product *p, const float *x, const float *packed, cons
     }
 }
 
-/* ---- the decision
- * ---------------------------------------------------------------------------------- */
+/* ---- the decision ---------------------------------------------------------------------------- */
 
 /* Fraction of zeros, from at most about 8192 elements: blocks of 64, evenly spread. */
 static double sample_zeros(const float *x, size_t n, const spa_vector *v)
@@ -385,8 +381,7 @@ double spa_sparse_crossover(const spa_graph *graph, const spa_op *op)
     return is_candidate(graph, op, &p) ? crossover(&p) : 2;
 }
 
-/* ---- the table
- * ---------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static bool supports(const spa_graph *graph, const spa_op *op)
 {
@@ -413,10 +408,10 @@ static spa_status prepare(const spa_graph *graph, const spa_op *op, const float 
     return SPA_OK;
 }
 
-static size_t workspace_bytes(const spa_graph *graph, const spa_op *op, const void *state)
+static size_t workspace_bytes(const spa_graph *graph, const spa_op *op)
 {
     product p;
-    size_t dense = spa_backend_blas.workspace_bytes(graph, op, NULL);
+    size_t dense = spa_backend_blas.workspace_bytes(graph, op);
     if (!is_candidate(graph, op, &p)) return dense;
     size_t bytes = scratch_cut(&p, op->kind == SPA_OP_MATMUL, NULL, NULL);
     return bytes > dense ? bytes : dense;

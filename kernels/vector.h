@@ -21,6 +21,13 @@ typedef struct spa_sparse_run {
     float *sums;
 } spa_sparse_run;
 
+/* A window over positions of 8 or 16 values each; steps in elements. */
+typedef struct spa_lanes_window {
+    size_t rows, row_step, columns, column_step;
+    size_t step; /* from one output to the next */
+    size_t lanes;
+} spa_lanes_window;
+
 typedef struct spa_vector {
     const char *isa;
 
@@ -33,6 +40,18 @@ typedef struct spa_vector {
     void (*mul)(const float *a, const float *b, float *y, size_t n);
     void (*mul_scalar)(const float *a, float b, float *y, size_t n);
     void (*affine)(const float *a, float scale, float shift, float *y, size_t n);
+
+    /* Of n positions with `lanes` (8 or 16) values each: y = x * scale + shift per lane; y may
+     * equal x. And the sums over the positions, y[lanes]. */
+    void (*affine_lanes)(const float *x, const float *scale, const float *shift, size_t lanes,
+                         float *y, size_t n);
+    void (*sum_lanes)(const float *x, size_t lanes, float *y, size_t n);
+
+    /* y[i][lanes] = the maximum, or `factor` times the sum, of window->rows x window->columns
+     * positions from x + i * step on. */
+    void (*max_lanes)(const float *x, const spa_lanes_window *window, float *y, size_t n);
+    void (*mean_lanes)(const float *x, const spa_lanes_window *window, float factor, float *y,
+                       size_t n);
 
     float (*sum)(const float *x, size_t n);
     void (*softmax)(const float *x, float *y, size_t n);

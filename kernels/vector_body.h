@@ -111,6 +111,8 @@ INLINE v8 relu6_8(v8 x)
     return at_most(at_least(x, 0), 6);
 }
 
+#include "kernels/vector_lanes.h"
+
 #define MAP(expression)                                                                            \
     do {                                                                                           \
         size_t i = 0;                                                                              \
@@ -443,6 +445,10 @@ const spa_vector VECTOR_TABLE = {
     .mul = mul,
     .mul_scalar = mul_scalar,
     .affine = affine,
+    .affine_lanes = affine_lanes,
+    .sum_lanes = sum_lanes,
+    .max_lanes = max_lanes,
+    .mean_lanes = mean_lanes,
     .sum = sum,
     .softmax = softmax,
     .layer_norm = layer_norm,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Rooms and their order: a file may include only from its own room and those to its left; policies
-# and kernels never include each other; CUDA and cuDNN types never leave kernels/.
+# and kernels never include each other; CUDA, cuDNN and oneDNN types never leave kernels/.
 #   base < traces < devices < sim < { policies, kernels } < experiments      (tests see everything)
 cd "$(dirname "$0")/.." || exit 1
 allowed() {
@@ -25,8 +25,8 @@ for room in base traces devices sim policies kernels experiments; do
         case $ok in *" $target "*) ;; *) echo "$file: $room must not include $header"; bad=1 ;; esac
     done
 done
-if grep -rnE 'include +<(cuda|cudnn|cublas|nvml)' base traces devices sim policies experiments; then
-    echo "CUDA headers belong in kernels/ only"; bad=1
+if grep -rnE 'include +<(cuda|cudnn|cublas|nvml|dnnl)' base traces devices sim policies experiments; then
+    echo "headers of CUDA and oneDNN belong in kernels/ only"; bad=1
 fi
 if grep -rnE 'include +<(cblas|openblas)' base traces devices sim policies experiments | grep -v '^base/gemm'; then
     echo "BLAS is called in kernels/ and behind base/gemm.h only"; bad=1

@@ -31,7 +31,7 @@ static spa_status prepare(const spa_graph *graph, const spa_op *op, const float 
 
 static void release(void *state) {}
 
-static size_t workspace_bytes(const spa_graph *graph, const spa_op *op, const void *state)
+static size_t workspace_bytes(const spa_graph *graph, const spa_op *op)
 {
     return 0;
 }

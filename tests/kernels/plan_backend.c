@@ -189,9 +189,16 @@ static void release(void *state)
     free(s);
 }
 
-static size_t workspace_bytes(const spa_graph *graph, const spa_op *op, const void *state)
+/* Only explicit padding takes any, and only convolutions have it. */
+static size_t workspace_bytes(const spa_graph *graph, const spa_op *op)
 {
-    return ((const plan_state *)state)->plan.workspace_elements * sizeof(float);
+    static const float *const none[SPA_MAX_PARAMS];
+    spa_cuda_plan plan;
+    if (op->kind != SPA_OP_CONV) return 0;
+    cr_assert_eq(spa_cuda_plan_init(&plan, graph, op, none, true, NULL), SPA_OK);
+    size_t bytes = plan.workspace_elements * sizeof(float);
+    spa_cuda_plan_fini(&plan);
+    return bytes;
 }
 
 static spa_status probe(spa_error *err)

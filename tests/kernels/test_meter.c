@@ -6,7 +6,7 @@
 
 static spa_meter_window window;
 
-/* ---- windows -------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 Test(kernels_meter, a_counter_is_the_difference_of_its_ends)
 {
     spa_meter_mean mean;
@@ -225,7 +225,7 @@ Test(kernels_meter, a_power_that_is_no_number_is_a_fault)
     cr_assert_str_eq(window.tracks[0].fault, "s: no finite power");
 }
 
-/* ---- sets ----------------------------------------------------------------------------------- */
+/* ---- sets ------------------------------------------------------------------------------------ */
 Test(kernels_meter, rails_that_make_no_sense_are_refused_and_released)
 {
     begin_world();
@@ -255,7 +255,7 @@ Test(kernels_meter, a_full_set_takes_no_more_and_releases_all)
     for (int i = 0; i <= SPA_METER_RAILS_MAX; i++) cr_assert_eq(gauges[i].released, 1);
 }
 
-/* ---- real time ------------------------------------------------------------------------------ */
+/* ---- real time ------------------------------------------------------------------------------- */
 typedef struct real_gauge {
     int readings;
 } real_gauge;

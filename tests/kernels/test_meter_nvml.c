@@ -145,7 +145,7 @@ Test(kernels_meter_nvml, a_server_adds_processors_and_gpus)
     cr_assert_eq(total, 5);
 }
 
-/* ---- memory and noise ----------------------------------------------------------------------- */
+/* ---- memory and noise ------------------------------------------------------------------------ */
 Test(kernels_meter_nvml, an_allocation_that_fails_is_reported_and_nothing_leaks)
 {
     long n = 0;
@@ -222,7 +222,7 @@ Test(kernels_meter_nvml, no_content_of_any_attribute_does_harm, .timeout = 60)
     cr_assert_gt(accepted, 400);
 }
 
-/* ---- this machine --------------------------------------------------------------------------- */
+/* ---- this machine ---------------------------------------------------------------------------- */
 static spa_status spin(void *context, spa_error *err)
 {
     int64_t end = spa_clock_ns() + 100000000;

@@ -7,7 +7,7 @@
 
 TestSuite(kernels_meter_probe, .init = begin_tree, .fini = end_tree);
 
-/* ---- nothing -------------------------------------------------------------------------------- */
+/* ---- nothing --------------------------------------------------------------------------------- */
 Test(kernels_meter_probe, a_machine_without_meters_says_so_in_these_words)
 {
     spa_meter_config config = tree_config(&t);
@@ -38,7 +38,7 @@ Test(kernels_meter_probe, configurations_out_of_bounds_are_refused)
     cr_assert_eq(spa_meter_set_probe(&set, &config, NULL), SPA_E_INVALID);
 }
 
-/* ---- RAPL ----------------------------------------------------------------------------------- */
+/* ---- RAPL ------------------------------------------------------------------------------------ */
 Test(kernels_meter_probe, packages_and_their_dram_make_the_total_and_cores_do_not)
 {
     two_packages();
@@ -233,7 +233,7 @@ Test(kernels_meter_probe, a_zone_that_fails_later_is_a_fault_of_the_window)
     cr_assert_not_null(strstr(window.tracks[0].fault, "energy_uj:1: 'gone' is not a count"));
 }
 
-/* ---- INA3221 -------------------------------------------------------------------------------- */
+/* ---- INA3221 --------------------------------------------------------------------------------- */
 /* 5016 mV * 1240 mA = 6.21984 W; its step is 40 uV / 5 mOhm * 5.016 V = 40.128 mW. */
 Test(kernels_meter_probe, the_input_rail_of_an_orin_nano_is_its_total)
 {

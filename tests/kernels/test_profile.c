@@ -220,3 +220,24 @@ Test(kernels_profile, benches_report_what_they_ran)
     cr_assert_gt(gflops, 0);
     remove_folder(folder);
 }
+
+Test(kernels_profile, a_bench_of_backends_runs_all_of_them_and_their_peer)
+{
+    char folder[64], path[128];
+    spa_lane_set lanes;
+    spa_bench_sum sums[SPA_BENCH_SUMS];
+    size_t n, wanted = 2; /* blas, sparse */
+    two_lanes(&lanes);
+    write_chain(folder, path);
+    expect_ok(spa_bench_backends(path, lanes.lanes[0].first_core, 3, sums, &n, err));
+    if (spa_backend_onednn.probe(NULL) == SPA_OK) wanted += 2; /* onednn and its primitives */
+    cr_assert_eq(n, wanted);
+    cr_assert_str_eq(sums[0].backend, "blas");
+    for (size_t i = 0; i < n; i++) {
+        cr_assert_gt(sums[i].total_ms, 0);
+        cr_assert(sums[i].conv_fc_ms > 0 && sums[i].conv_fc_ms < sums[i].total_ms);
+        cr_assert_geq(sums[i].whole_p50_ms, sums[i].total_ms);
+    }
+    if (n == 4) cr_assert_str_eq(sums[3].backend, "onednn-primitives");
+    remove_folder(folder);
+}

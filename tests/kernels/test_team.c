@@ -122,11 +122,11 @@ static size_t compare(spa_team *team, spa_session *session, const spa_backend *b
         size_t n = (size_t)spa_shape_elements(&graph->ops[i].out);
         float *whole = malloc(n * sizeof *whole);
         expect_ok(spa_session_run_op(session, backend, i, workspace, err));
-        memcpy(whole, spa_session_plain(session, i), n * sizeof *whole);
+        memcpy(whole, spa_session_output(session, i), n * sizeof *whole);
         if (graph->ops[i].kind != SPA_OP_RESHAPE) /* which is its input */
             memset(session->outputs[i], 0xff, n * sizeof *whole);
         expect_ok(spa_team_run_op(team, session, i, err));
-        double nmse = spa_nmse(spa_session_plain(session, i), whole, n);
+        double nmse = spa_nmse(spa_session_output(session, i), whole, n);
         cr_assert(nmse <= 1e-12, "%s by %s: NMSE %g", graph->ops[i].name, backend->name, nmse);
         n_cut += spa_team_parts(team, i) > 1;
         free(whole);

@@ -113,3 +113,65 @@ Test(kernels_vector, sparse_runs_add_weighted_rows_for_every_tile_width)
         }
     }
 }
+
+/* Integers: every sum is exact in any order. */
+static float whole(size_t i)
+{
+    return (float)((i * 37 + 11) % 101) - 50;
+}
+
+Test(kernels_vector, loops_over_positions_keep_their_channels_apart)
+{
+    enum { N = 21, MOST = 16 };
+    float x[N * MOST], y[N * MOST], scale[MOST], shift[MOST];
+    for (size_t i = 0; i < N * MOST; i++) x[i] = whole(i);
+    for (size_t k = 0; k < MOST; k++) {
+        scale[k] = (float)k + 1;
+        shift[k] = 100 - (float)k;
+    }
+    FOR_EACH_TABLE(v)
+    {
+        for (size_t lanes = 8; lanes <= MOST; lanes += 8) {
+            v->affine_lanes(x, scale, shift, lanes, y, N);
+            for (size_t i = 0; i < N * lanes; i++)
+                cr_assert_eq(y[i], x[i] * scale[i % lanes] + shift[i % lanes], "%s", v->isa);
+            v->sum_lanes(x, lanes, y, N);
+            for (size_t k = 0; k < lanes; k++) {
+                float sum = 0;
+                for (size_t i = 0; i < N; i++) sum += x[i * lanes + k];
+                cr_assert_eq(y[k], sum, "%s", v->isa);
+            }
+        }
+    }
+}
+
+Test(kernels_vector, windows_over_positions_are_what_loops_give)
+{
+    enum { H = 7, W = 9, N = 3, MOST = 16 };
+    float x[H * W * MOST], largest[N * MOST], mean[N * MOST];
+    for (size_t i = 0; i < H * W * MOST; i++) x[i] = whole(i);
+    FOR_EACH_TABLE(v)
+    {
+        for (size_t lanes = 8; lanes <= MOST; lanes += 8) {
+            spa_lanes_window w = {.rows = 3,
+                                  .row_step = 2 * W * lanes, /* every other row */
+                                  .columns = 4,
+                                  .column_step = lanes,
+                                  .step = 2 * lanes,
+                                  .lanes = lanes};
+            v->max_lanes(x, &w, largest, N);
+            v->mean_lanes(x, &w, 0.5f, mean, N);
+            for (size_t i = 0; i < N * lanes; i++) {
+                float most = -INFINITY, sum = 0;
+                for (size_t tap = 0; tap < 12; tap++) {
+                    float value =
+                        x[((tap / 4 * 2 * W) + i / lanes * 2 + tap % 4) * lanes + i % lanes];
+                    if (value > most) most = value;
+                    sum += value;
+                }
+                cr_assert_eq(largest[i], most, "%s", v->isa);
+                cr_assert_eq(mean[i], sum / 2, "%s", v->isa);
+            }
+        }
+    }
+}

@@ -65,7 +65,7 @@ static spa_status compare_ops(const stream_rig *rig, spa_model *model, const spa
         const float *const *params = (const float *const *)(model->params + i * SPA_MAX_PARAMS);
         if (op->kind == SPA_OP_RESHAPE) continue;
         SPA_TRY(backend->prepare(g, op, params, &state, err));
-        SPA_TRY(spa_alloc_aligned(&workspace, backend->workspace_bytes(g, op, state), err));
+        SPA_TRY(spa_alloc_aligned(&workspace, backend->workspace_bytes(g, op), err));
         SPA_TRY(spa_alloc_aligned(&expected, n * sizeof(float), err));
         spa_kernel_args args = {.graph = g,
                                 .op = op,

@@ -110,15 +110,15 @@ Test(sim_arrivals, a_run_resumes_in_the_middle_of_a_queue)
 Test(sim_arrivals, a_scenario_without_a_rate_is_refused)
 {
     sim_world w;
-    spa_error err = {0};
+    spa_error why = {0};
     spa_engine *engine;
     spa_scenario s;
     static const char text[] = "[scenario]\narrivals = poisson\nrequests = 10\n";
     station(&w, SPA_ARRIVALS_PERIODIC, 0, 1, 10, 60);
     expect_ok(spa_costs_finish(&w.costs, err));
-    cr_assert_eq(spa_engine_new(&engine, &w.config, &err), SPA_E_INVALID);
-    cr_assert_not_null(strstr(err.message, "arrivals per second"), "%s", err.message);
-    cr_assert_neq(spa_scenario_parse(&s, "x.scenario", text, sizeof text - 1, &err), SPA_OK);
-    cr_assert_not_null(strstr(err.message, "rate_hz"), "%s", err.message);
+    cr_assert_eq(spa_engine_new(&engine, &w.config, &why), SPA_E_INVALID);
+    cr_assert_not_null(strstr(why.message, "arrivals per second"), "%s", why.message);
+    cr_assert_neq(spa_scenario_parse(&s, "x.scenario", text, sizeof text - 1, &why), SPA_OK);
+    cr_assert_not_null(strstr(why.message, "rate_hz"), "%s", why.message);
     sim_world_fini(&w);
 }

@@ -52,7 +52,8 @@ Test(sim_scenario, built_in_scenarios_go_by_name)
     expect_error(spa_scenario_load(&s, "closde", err), SPA_E_NOT_FOUND,
                  "unknown scenario 'closde'; did you mean 'closed'?");
     expect_error(spa_scenario_load(&s, ".scenario", err), SPA_E_NOT_FOUND,
-                 "unknown scenario '.scenario'; known: single, closed, a *.scenario file");
+                 "unknown scenario '.scenario'; known: single, closed, periodic, poisson, a "
+                 "*.scenario file");
     cr_assert_eq(s.requests, 0);
 }
 
