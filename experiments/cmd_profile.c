@@ -37,8 +37,8 @@ static void put_command(spa_string *s, const spa_options *o, const spa_profile_o
     for (size_t i = 0; i < o->operands.count; i++) {
         spa_string_append(s, " %s", o->operands.items[i]);
     }
-    spa_string_append(s, " --lanes %s --batch %d --seed %llu --runs %d -o %s", o->lanes, p->batch,
-                      (unsigned long long)p->seed, p->runs, o->output);
+    spa_string_append(s, " --lanes %s --batch %d --seed %llu --rounds %d --runs %d -o %s", o->lanes,
+                      p->batch, (unsigned long long)p->seed, p->visits, p->runs, o->output);
 }
 
 /* Sum of the p50 of a model's operators on a processor alone, ms; 0 = not measured. */
@@ -121,6 +121,7 @@ spa_status spa_cmd_profile(spa_cli *cli, spa_options *options, spa_error *err)
     spa_profile_options p = spa_profile_default();
     if (options->batch) p.batch = (int32_t)options->batch;
     if (options->reps) p.runs = (int32_t)options->reps;
+    if (options->rounds) p.visits = (int32_t)options->rounds;
     p.seed = (uint64_t)options->seed;
     put_command(&command, options, &p);
     p.command = command.text;
