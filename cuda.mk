@@ -74,6 +74,7 @@ test-cuda:  ## compare the GPU's kernels with the reference (skipped with a reas
 	@$(MAKE) --no-print-directory VARIANT=$(VARIANT) run-test-cuda
 $(B)/tests/program/cuda_check.bin $(B)/tests/program/thread_stream.bin: \
     $(B)/tests/kernels/stream_rig.o $(B)/tests/random_graph.o
+.SECONDARY: $(B)/tests/program/cuda_check.o
 run-test-cuda: $(B)/tests/program/cuda_check.bin
 	@$(TEST_ENV) $< $(CUDA_CHECK_ARGS)
 .PHONY: test-cuda run-test-cuda
