@@ -10,7 +10,7 @@
 #include "kernels/worker.h"
 
 #define SPA_HARDWARE_SLOTS 256
-#define HARDWARE_LINE      128 /* two cache lines: neighbours are prefetched in pairs */
+#define HARDWARE_LINE      SPA_KERNEL_ALIGN /* what lanes write often stands on lines of its own */
 
 /* A lane's mailbox. The poster writes the job, then the word; only the lane takes it out. */
 enum { LANE_EMPTY, LANE_POSTED, LANE_ASLEEP };

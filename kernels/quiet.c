@@ -23,8 +23,8 @@ typedef struct prober {
 enum { THROWS = 101 };
 
 typedef struct ball_game {
-    _Alignas(128) atomic_int ball; /* odd: the catcher's turn */
-    _Alignas(128) double us[THROWS];
+    _Alignas(SPA_KERNEL_ALIGN) atomic_int ball; /* odd: the catcher's turn */
+    _Alignas(SPA_KERNEL_ALIGN) double us[THROWS];
 } ball_game;
 
 struct spa_quiet {
