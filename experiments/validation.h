@@ -27,13 +27,12 @@ typedef struct spa_validated {
     const char *kind; /* "anchor", "policy", "random", "file" */
     bool is_skipped;  /* a policy that cannot do this model */
     char skipped[256];
-    double measured_ms;               /* median latency, without the drift that the anchors show */
-    double raw_ms;                    /* the same as measured */
+    double measured_ms;               /* median latency */
     double simulated_ms;              /* without noise */
     double share[SPA_MAX_PROCESSORS]; /* of the simulated kernel time, by lane */
     double scale;                     /* the lanes' scales, weighted by these shares */
     double error;                     /* simulated times scale, over measured, minus 1 */
-    double raw_error;                 /* simulated over raw, minus 1 */
+    double raw_error;                 /* simulated over measured, minus 1 */
     double spread_ms;                 /* half the distance of the quartiles */
     double halves_ms[2];            /* medians of the even and of the odd rounds: the noise floor */
     size_t samples, switches;       /* inferences kept; inputs that come from another lane */

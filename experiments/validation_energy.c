@@ -28,7 +28,7 @@ static spa_status measure(validator *v, size_t row, spa_meter_set *set, spa_erro
     const spa_validated *r = &v->out->rows[row];
     spa_meter_options options = spa_meter_options_default();
     spa_run_config config = spa_run_config_default();
-    double requests = ceil(JOB_MS / fmax(r->raw_ms, 1e-3));
+    double requests = ceil(JOB_MS / fmax(r->measured_ms, 1e-3));
     energy_job job = {.hardware = v->hardware};
     config.graph = v->graph;
     config.costs = &v->costs;

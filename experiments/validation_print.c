@@ -142,7 +142,6 @@ static void put_json_schedule(spa_json *j, json_t *rows, const spa_validated *r)
         return;
     }
     spa_json_set(j, row, "measured_ms", spa_json_number(r->measured_ms));
-    spa_json_set(j, row, "raw_ms", spa_json_number(r->raw_ms));
     spa_json_set(j, row, "simulated_ms", spa_json_number(r->simulated_ms));
     spa_json_set(j, row, "error", spa_json_number(r->error));
     spa_json_set(j, row, "raw_error", spa_json_number(r->raw_error));

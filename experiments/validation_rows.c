@@ -198,9 +198,6 @@ static void measure_budget(validator *v, const spa_samples *s, spa_validated *ro
 
 /* ---- measured: totals ------------------------------------------------------------------------ */
 
-/* By how much each lane was slower than usual in each round, as its anchor shows. */
-typedef double lane_drift[SPA_MAX_PROCESSORS];
-
 static double weigh(const spa_validated *row, const double *by_lane)
 {
     double sum = 0;
@@ -208,54 +205,27 @@ static double weigh(const spa_validated *row, const double *by_lane)
     return sum;
 }
 
-/* Kept totals, ms, divided by the drift of their round; parity < 0: of all rounds. */
-static size_t totals_ms(const spa_validated *row, const spa_samples *s, const lane_drift *drift,
-                        int parity, double *out)
+/* Kept totals, ms; parity < 0: of all rounds. */
+static size_t totals_ms(const spa_samples *s, int parity, double *out)
 {
     size_t n = 0;
     for (size_t r = 0; r < s->count; r++)
-        if (s->kept[r] && (parity < 0 || s->round[r] % 2 == parity))
-            out[n++] = s->total[r] * 1e-3 / (drift ? weigh(row, drift[s->round[r]]) : 1);
+        if (s->kept[r] && (parity < 0 || s->round[r] % 2 == parity)) out[n++] = s->total[r] * 1e-3;
     return n;
 }
 
-static size_t round_totals(const spa_samples *s, int32_t round, double *out)
+static void take_measured(validator *v, const spa_samples *s, double *scratch, spa_validated *row)
 {
-    size_t n = 0;
-    for (size_t r = 0; r < s->count; r++)
-        if (s->kept[r] && s->round[r] == round) out[n++] = s->total[r] * 1e-3;
-    return n;
-}
-
-/* The first rows are the anchors, in the order of the lanes. */
-static void find_drift(const validator *v, lane_drift *drift, double *scratch)
-{
-    for (size_t p = 0; p < v->out->n_lanes; p++) {
-        const spa_samples *s = &v->samples[p];
-        size_t n = totals_ms(NULL, s, NULL, -1, scratch);
-        double usual = spa_median(scratch, n);
-        for (int32_t round = 0; round < v->options->rounds; round++) {
-            n = round_totals(s, round, scratch);
-            drift[round][p] = n ? spa_median(scratch, n) / usual : 1;
-        }
-    }
-}
-
-static void take_measured(validator *v, const spa_samples *s, const lane_drift *drift,
-                          double *scratch, spa_validated *row)
-{
-    size_t n = totals_ms(row, s, NULL, -1, scratch);
+    size_t n = totals_ms(s, -1, scratch);
     uint32_t k = v->options->concurrency;
     row->samples = n;
-    row->raw_ms = spa_median(scratch, n);
-    n = totals_ms(row, s, drift, -1, scratch);
     row->throughput[0] = k > 1 ? k * 1e3 / mean(scratch, n) : NAN;
     row->measured_ms = spa_median(scratch, n); /* sorts */
     row->p95_ms[0] = spa_quantile_sorted(scratch, n, 0.95);
     row->spread_ms =
         0.5 * (spa_quantile_sorted(scratch, n, 0.75) - spa_quantile_sorted(scratch, n, 0.25));
     for (int parity = 0; parity < 2; parity++) {
-        n = totals_ms(row, s, drift, parity, scratch);
+        n = totals_ms(s, parity, scratch);
         row->halves_ms[parity] = n ? spa_median(scratch, n) : NAN;
     }
     if (k == 1) measure_budget(v, s, row);
@@ -351,7 +321,7 @@ static void sum_components(spa_validation *v)
         const spa_validated *r = &v->rows[i];
         if (!counts(r)) continue;
         n++;
-        total += r->raw_ms;
+        total += r->measured_ms;
         for (int c = 0; c < SPA_COMPONENT_COUNT; c++) {
             v->component_ms[c][0] += r->measured.us[c] * 1e-3;
             v->component_ms[c][1] += r->simulated.us[c] * 1e-3 * r->scale;
@@ -367,6 +337,7 @@ static void sum_components(spa_validation *v)
     v->cancelling = above && below;
 }
 
+/* The first rows are the anchors, in the order of the lanes. */
 static void find_errors(spa_validation *v)
 {
     for (size_t p = 0; p < v->n_lanes; p++)
@@ -375,34 +346,26 @@ static void find_errors(spa_validation *v)
         spa_validated *r = &v->rows[i];
         r->scale = weigh(r, v->lane_scale);
         r->error = r->is_skipped ? NAN : r->simulated_ms * r->scale / r->measured_ms - 1;
-        r->raw_error = r->is_skipped ? NAN : r->simulated_ms / r->raw_ms - 1;
+        r->raw_error = r->is_skipped ? NAN : r->simulated_ms / r->measured_ms - 1;
     }
 }
 
 spa_status validation_compare(validator *v, spa_error *err)
 {
     double *scratch;
-    lane_drift *drift;
     size_t most = v->out->n_rows, at = 0;
     for (size_t i = 0; i < v->n_samples; i++)
         if (v->samples[i].capacity > most) most = v->samples[i].capacity;
     v->out->n_lanes = v->costs.n_processors;
     SPA_TRY(spa_alloc(&scratch, most, sizeof *scratch, err));
-    spa_status status = spa_alloc(&drift, (size_t)v->options->rounds, sizeof *drift, err);
-    if (status) {
-        free(scratch);
-        return status;
-    }
-    find_drift(v, drift, scratch);
     for (size_t i = 0; i < v->out->n_rows; i++)
         if (!v->out->rows[i].is_skipped)
-            take_measured(v, &v->samples[at++], drift, scratch, &v->out->rows[i]);
+            take_measured(v, &v->samples[at++], scratch, &v->out->rows[i]);
     find_errors(v->out);
     spa_validation_summarise(v->out->rows, v->out->n_rows, false, &v->out->rescaled);
     spa_validation_summarise(v->out->rows, v->out->n_rows, true, &v->out->raw);
     find_floor(v->out, scratch);
     sum_components(v->out);
-    free(drift);
     free(scratch);
     return SPA_OK;
 }

@@ -38,7 +38,7 @@ typedef struct validator {
 void validation_take_simulated(validator *v, spa_validated *row, uint64_t requests);
 /* Fills validation->stream: the scenario on the lanes, then simulated without noise. */
 spa_status validation_run_stream(validator *v, size_t row, spa_error *err);
-/* Fills validation->energy; no meter is no error. The row's raw_ms is known. */
+/* Fills validation->energy; no meter is no error. The row's measured_ms is known. */
 spa_status validation_measure_energy(validator *v, size_t row, spa_error *err);
 /* Fills everything that needs both sides. */
 spa_status validation_compare(validator *v, spa_error *err);
