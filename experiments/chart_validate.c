@@ -87,22 +87,22 @@ spa_status spa_chart_scatter(const char *path, const spa_validation *runs, size_
     spa_string caption = {0};
     if (n > PANELS_MAX) n = PANELS_MAX;
     spa_figure f = {.width = PANEL * (int)n, .height = SCATTER_HEIGHT};
-    if (f.width < 520) f.width = 520;
+    if (f.width < 560) f.width = 560;
     for (size_t i = 0; i < n; i++) put_points(&f, &runs[i], i);
     spa_string_append(&caption, "lanes ");
     spa_lanes_put(&caption, &c->lanes);
-    spa_string_append(&caption,
-                      "; simulated times rescaled by the anchors; dotted: 5 %%; bars: "
-                      "quartiles; measured on %s",
-                      c->trace.fingerprint.machine);
+    spa_string_append(&caption, "; measured on %s", c->trace.fingerprint.machine);
     spa_string_append(
         &f.commands,
-        "set multiplot\nset tmargin at screen 0.84\nset bmargin at screen 0.29\nset "
-        "border 3\nset tics nomirror out font ',9'\nset xlabel 'simulated (ms)'\nset "
-        "key at screen 0.5, screen 0.12 center horizontal maxrows 1 samplen 1 font ',10'\nset "
-        "label 1 ");
+        "set multiplot\nset tmargin at screen 0.84\nset bmargin at screen 0.30\nset border 3\nset "
+        "tics nomirror out font ',9'\nset xlabel 'simulated (ms)'\nset key at screen 0.5, screen "
+        "0.14 center horizontal maxrows 1 samplen 1 font ',9'\nset label 1 ");
     spa_figure_text(&f.commands, caption.text ? caption.text : "");
-    spa_string_append(&f.commands, " at screen 0.5, screen 0.025 center font ',8'\n");
+    spa_string_append(
+        &f.commands,
+        " at screen 0.5, screen 0.07 center font ',8'\nset label 2 'simulated times "
+        "rescaled by the anchors; dotted: 5 %%; bars: quartiles' at screen 0.5, screen "
+        "0.03 center font ',8'\n");
     for (size_t i = 0; i < n; i++) put_panel(&f, &runs[i], i, n);
     spa_string_append(&f.commands, "unset multiplot\n");
     spa_status status = spa_string_ok(&caption, err);
