@@ -179,6 +179,8 @@ SPA_API bool spa_shape_equal(const spa_shape *a, const spa_shape *b);
 SPA_API size_t spa_dtype_bytes(spa_dtype dtype);
 SPA_API const char *spa_dtype_name(spa_dtype dtype);
 SPA_API const char *spa_op_kind_name(spa_op_kind kind); /* "conv", "linear", ... */
+/* Can operators of this kind be computed in parts, each a contiguous piece of the output? */
+SPA_API bool spa_op_kind_divides(spa_op_kind kind);
 SPA_API bool spa_op_kind_from_name(const char *name, spa_op_kind *kind);
 SPA_API const char *spa_origin_name(spa_origin origin);
 SPA_API bool spa_origin_from_name(const char *name, spa_origin *origin);

@@ -77,6 +77,25 @@ const char *spa_op_kind_name(spa_op_kind kind)
     return (unsigned)kind < SPA_OP_KIND_COUNT ? rules[kind].name : "?";
 }
 
+bool spa_op_kind_divides(spa_op_kind kind)
+{
+    switch (kind) {
+    case SPA_OP_CONCAT: /* pieces of the output are scattered over the inputs, or there is */
+    case SPA_OP_SLICE:  /* nothing to gain */
+    case SPA_OP_PAD:
+    case SPA_OP_ROLL:
+    case SPA_OP_RESHAPE:
+    case SPA_OP_TRANSPOSE:
+    case SPA_OP_GATHER:
+    case SPA_OP_HOST: /* nothing is known of what they do */
+    case SPA_OP_OTHER:
+    case SPA_OP_KIND_COUNT:
+        return false;
+    default:
+        return true;
+    }
+}
+
 bool spa_op_kind_from_name(const char *name, spa_op_kind *kind)
 {
     for (int k = 0; k < SPA_OP_KIND_COUNT; k++) {

@@ -111,7 +111,7 @@ Test(devices_lanes, two_processors_may_share_a_selector)
 {
     const char *const search[] = {"devices/data", NULL};
     expect_ok(spa_device_load(&device, "x86-2core", search, err));
-    cr_assert_str_eq(spa_device_info_of(device)->default_lanes, "cpu:0=sparse,cpu:1=blas");
+    cr_assert_str_eq(spa_device_info_of(device)->default_lanes, "cpu:0=sparse,cpu:1=onednn");
     devices_tiny(&graph, 1, SPA_FP32);
     refuse("cpu:1=blas", NULL, SPA_E_INVALID, "the host 'cpu0' has no lane; add cpu:0");
     refuse("cpu:2", NULL, SPA_E_NOT_FOUND, "has no core 2");
