@@ -87,7 +87,7 @@ static spa_status add_metrics(spa_results *r, int64_t run, const spa_validation 
         snprintf(name, sizeof name, "scale_lane%zu", p);
         SPA_TRY(results_add_metric(r, run, name, v->lane_scale[p], 0, err));
     }
-    return SPA_OK;
+    return results_add_metric(r, run, "scale_turn", v->turn_scale, 0, err);
 }
 
 static spa_status store_one(spa_results *r, const spa_validation *v, const spa_hardware_case *c,

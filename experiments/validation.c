@@ -37,6 +37,17 @@ static spa_status add_anchor(validator *v, uint32_t lane, spa_error *err)
     return SPA_OK;
 }
 
+/* Operators in turn over the lanes. */
+static spa_status add_turn_anchor(validator *v, spa_error *err)
+{
+    validated_entry *e = add_row(v, "anchor", "in turn");
+    SPA_TRY(spa_schedule_init(&e->schedule, v->graph->n_ops, err));
+    for (size_t op = 0, turn = 0; op < v->graph->n_ops; op++)
+        if (v->graph->ops[op].kind != SPA_OP_RESHAPE)
+            e->schedule.processor[op] = (uint8_t)(turn++ % v->costs.n_processors);
+    return SPA_OK;
+}
+
 /* Half of them place every operator by itself, half run segments of random length, so that both
  * many and few changes of lane occur. */
 static spa_status add_random(validator *v, int32_t index, spa_error *err)
@@ -100,11 +111,12 @@ static spa_status add_file(validator *v, const char *path, spa_error *err)
 static spa_status add_rows(validator *v, spa_error *err)
 {
     const spa_validation_options *o = v->options;
-    size_t n = v->costs.n_processors + (size_t)o->schedules + 1;
+    size_t n = v->costs.n_processors + 1 + (size_t)o->schedules + 1;
     if (o->policies) n += o->policies->count;
     SPA_TRY(spa_alloc(&v->out->rows, n, sizeof *v->out->rows, err));
     SPA_TRY(spa_alloc(&v->entries, n, sizeof *v->entries, err));
     for (uint32_t p = 0; p < v->costs.n_processors; p++) SPA_TRY(add_anchor(v, p, err));
+    if (v->costs.n_processors > 1) SPA_TRY(add_turn_anchor(v, err));
     if (o->schedule) return add_file(v, o->schedule, err);
     for (size_t i = 0; o->policies && i < o->policies->count; i++)
         SPA_TRY(add_policy(v, o->policies->items[i], err));

@@ -27,13 +27,16 @@ typedef struct spa_validated {
     const char *kind; /* "anchor", "policy", "random", "file" */
     bool is_skipped;  /* a policy that cannot do this model */
     char skipped[256];
-    double measured_ms;               /* median latency */
+    double measured_ms;               /* median latency at the machine's usual pace (campaign.h) */
+    double raw_ms;                    /* and as the clock had it */
     double simulated_ms;              /* without noise */
     double share[SPA_MAX_PROCESSORS]; /* of the simulated kernel time, by lane */
-    double scale;                     /* the lanes' scales, weighted by these shares */
-    double error;                     /* simulated times scale, over measured, minus 1 */
-    double raw_error;                 /* simulated over measured, minus 1 */
-    double spread_ms;                 /* half the distance of the quartiles */
+    double crossing;                /* bytes that change lanes, over those of the anchor in turn */
+    double scale;                   /* the lanes' scales, weighted by these shares, and that of
+                                       crossing */
+    double error;                   /* simulated times scale, over measured, minus 1 */
+    double raw_error;               /* simulated over raw_ms, minus 1 */
+    double spread_ms;               /* half the distance of the quartiles */
     double halves_ms[2];            /* medians of the even and of the odd rounds: the noise floor */
     size_t samples, switches;       /* inferences kept; inputs that come from another lane */
     double throughput[2];           /* several in flight: per second; measured, simulated */
@@ -75,8 +78,9 @@ typedef struct spa_validation {
     spa_validated *rows;
     size_t n_lanes;
     double lane_scale[SPA_MAX_PROCESSORS]; /* anchors: measured over simulated, lane by lane */
-    spa_error_summary rescaled, raw;       /* over all rows but anchors */
-    double floor_median, floor_p95;        /* one half of the rounds against the other */
+    double turn_scale; /* the anchor in turn: what its ratio is beyond that; 1 with one lane */
+    spa_error_summary rescaled, raw;             /* over all rows but anchors */
+    double floor_median, floor_p95;              /* one half of the rounds against the other */
     double component_ms[SPA_COMPONENT_COUNT][2]; /* mean per schedule: measured, simulated */
     bool cancelling; /* components off in opposite directions hide each other */
     uint64_t costs_hash;

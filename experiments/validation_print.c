@@ -18,6 +18,7 @@ static void put_row(spa_table *t, const spa_validated *r)
     }
     spa_table_number(t, r->measured_ms, 3);
     spa_table_number(t, r->spread_ms, 3);
+    spa_table_number(t, r->raw_ms, 3);
     spa_table_number(t, r->simulated_ms, 3);
     spa_table_number(t, r->error * PERCENT, 2);
     spa_table_number(t, r->raw_error * PERCENT, 2);
@@ -27,7 +28,8 @@ static void put_row(spa_table *t, const spa_validated *r)
 static spa_status put_rows(const spa_validation *v, spa_string *out, spa_error *err)
 {
     spa_table t;
-    spa_table_init(&t, "schedule|measured ms|+-|simulated ms|error %|raw %|switches", "lrrrrrr");
+    spa_table_init(&t, "schedule|measured ms|+-|raw ms|simulated ms|error %|raw %|switches",
+                   "lrrrrrrr");
     for (size_t i = 0; i < v->n_rows; i++) put_row(&t, &v->rows[i]);
     spa_status status = spa_table_print(&t, 2, out, err);
     spa_table_fini(&t);
@@ -63,6 +65,7 @@ static void put_summary(const spa_validation *v, spa_string *out)
     spa_string_append(out, "  rescaled by the anchors (");
     for (size_t p = 0; p < v->n_lanes; p++)
         spa_string_append(out, "%sx %.3f", p ? ", " : "", v->lane_scale[p]);
+    if (v->n_lanes > 1) spa_string_append(out, ", in turn x %.3f", v->turn_scale);
     spa_string_append(out,
                       "): median %.2f %% (%.2f to %.2f), p95 %.2f "
                       "%%, bias %+.2f %%, tau %.3f over %zu pairs\n",
@@ -142,6 +145,7 @@ static void put_json_schedule(spa_json *j, json_t *rows, const spa_validated *r)
         return;
     }
     spa_json_set(j, row, "measured_ms", spa_json_number(r->measured_ms));
+    spa_json_set(j, row, "raw_ms", spa_json_number(r->raw_ms));
     spa_json_set(j, row, "simulated_ms", spa_json_number(r->simulated_ms));
     spa_json_set(j, row, "error", spa_json_number(r->error));
     spa_json_set(j, row, "raw_error", spa_json_number(r->raw_error));
@@ -234,6 +238,7 @@ static void put_json_run(spa_json *j, json_t *runs, const spa_validation *v, con
     json_t *scales = spa_json_array(j, latency, "lane_scale");
     for (size_t p = 0; p < v->n_lanes; p++)
         spa_json_add(j, scales, spa_json_number(v->lane_scale[p]));
+    spa_json_set(j, latency, "turn_scale", spa_json_number(v->turn_scale));
     put_json_summary(j, spa_json_member(j, run, "raw"), &v->raw);
     json_t *components = spa_json_array(j, run, "components");
     for (int c = 0; c < SPA_COMPONENT_COUNT && v->concurrency == 1; c++) {

@@ -54,10 +54,11 @@ static void count_switches(const validator *v, spa_validated *row)
         if (o->kind == SPA_OP_RESHAPE) continue;
         for (uint32_t i = 0; i < o->n_inputs; i++) {
             size_t t = spa_tensor_of(&v->costs, g->inputs[o->first_input + i]);
-            uint32_t lane = row->placement.processor[op];
-            if (placed_on(v, row, t) == lane || read_by[t] >> lane & 1u) continue;
-            read_by[t] |= (uint8_t)(1u << lane);
-            row->switches++;
+            uint32_t readers = 1u << row->placement.processor[op];
+            if (row->placement.share[op]) readers |= 1u << row->placement.second[op];
+            readers &= ~(1u << placed_on(v, row, t) | read_by[t]);
+            read_by[t] |= (uint8_t)readers;
+            row->switches += (uint32_t)__builtin_popcount(readers);
         }
     }
     free(read_by);
@@ -70,6 +71,11 @@ static void take_placement(const validator *v, spa_validated *row)
     for (size_t i = 0; i < v->n_events && n < v->graph->n_ops; i++) {
         const spa_event *ev = &v->events[i];
         if (ev->kind != SPA_EV_PLACE || ev->request != 0) continue;
+        if (ev->tenths && row->placement.share[ev->op]) { /* the second part */
+            row->placement.second[ev->op] = ev->processor;
+            continue;
+        }
+        if (ev->tenths) row->placement.share[ev->op] = (uint8_t)(SPA_TENTHS - ev->tenths);
         row->placement.processor[ev->op] = ev->processor;
         row->placement.lane[ev->op] = (int8_t)ev->lane;
         row->placement.order[n++] = ev->op;
@@ -127,11 +133,15 @@ static int lane_of_tensor(const validator *v, const spa_samples *s, size_t tenso
 }
 
 /* As the table has it: alone on its lane, with inputs from where they are. */
-static double expected_us(const validator *v, const spa_samples *s, size_t op)
+static double expected_us(const validator *v, const spa_samples *s, const spa_schedule *placement,
+                          size_t op)
 {
     const spa_op *o = &v->graph->ops[op];
     uint32_t lane = (uint32_t)s->lane[op], n = v->costs.n_processors;
-    double us = (double)spa_cost(&v->costs, op, lane)->kernel_ns * 1e-3;
+    uint32_t share = placement->share[op];
+    int64_t alone_ns = share ? spa_part_ns(&v->costs, op, lane, SPA_TENTHS - share)
+                             : spa_cost(&v->costs, op, lane)->kernel_ns;
+    double us = (double)alone_ns * 1e-3;
     for (uint32_t i = 0; i < o->n_inputs; i++) {
         size_t t = spa_tensor_of(&v->costs, v->graph->inputs[o->first_input + i]);
         int from = lane_of_tensor(v, s, t);
@@ -154,7 +164,8 @@ static bool is_overlapped(const validator *v, size_t op)
     return shared > 0.5 * (s->end - s->begin);
 }
 
-static void add_measured_budget(validator *v, const spa_samples *s, size_t r, spa_budget *sum)
+static void add_measured_budget(validator *v, const spa_samples *s, const spa_schedule *placement,
+                                size_t r, spa_budget *sum)
 {
     spa_budget budget;
     for (size_t i = 0; i < s->n_ops; i++) {
@@ -166,8 +177,9 @@ static void add_measured_budget(validator *v, const spa_samples *s, size_t r, sp
                            .lane = s->lane[i]};
     }
     for (size_t i = 0; i < s->n_ops; i++)
-        if (s->lane[i] >= 0 && is_overlapped(v, i))
-            v->steps[i].contention = v->steps[i].end - v->steps[i].begin - expected_us(v, s, i);
+        if (s->lane[i] >= 0 && (placement->share[i] || is_overlapped(v, i)))
+            v->steps[i].contention =
+                v->steps[i].end - v->steps[i].begin - expected_us(v, s, placement, i);
     spa_budget_of(v->graph, v->steps, &budget);
     for (int c = 0; c < SPA_COMPONENT_COUNT; c++) sum->us[c] += budget.us[c];
 }
@@ -190,7 +202,7 @@ static void measure_budget(validator *v, const spa_samples *s, spa_validated *ro
 {
     spa_budget sum = {{0}};
     for (size_t r = 0; r < s->count; r++)
-        if (s->typical[r]) add_measured_budget(v, s, r, &sum);
+        if (s->typical[r]) add_measured_budget(v, s, &row->placement, r, &sum);
     for (int c = 0; c < SPA_COMPONENT_COUNT; c++)
         row->measured.us[c] = sum.us[c] / (double)s->n_typical;
     if (row->steps[0]) measure_steps(s, row->steps[0]);
@@ -206,18 +218,20 @@ static double weigh(const spa_validated *row, const double *by_lane)
 }
 
 /* Kept totals, ms; parity < 0: of all rounds. */
-static size_t totals_ms(const spa_samples *s, int parity, double *out)
+static size_t totals_ms(const spa_samples *s, const double *totals, int parity, double *out)
 {
     size_t n = 0;
     for (size_t r = 0; r < s->count; r++)
-        if (s->kept[r] && (parity < 0 || s->round[r] % 2 == parity)) out[n++] = s->total[r] * 1e-3;
+        if (s->kept[r] && (parity < 0 || s->round[r] % 2 == parity)) out[n++] = totals[r] * 1e-3;
     return n;
 }
 
 static void take_measured(validator *v, const spa_samples *s, double *scratch, spa_validated *row)
 {
-    size_t n = totals_ms(s, -1, scratch);
     uint32_t k = v->options->concurrency;
+    size_t n = totals_ms(s, s->raw, -1, scratch);
+    row->raw_ms = spa_median(scratch, n);
+    n = totals_ms(s, s->total, -1, scratch);
     row->samples = n;
     row->throughput[0] = k > 1 ? k * 1e3 / mean(scratch, n) : NAN;
     row->measured_ms = spa_median(scratch, n); /* sorts */
@@ -225,7 +239,7 @@ static void take_measured(validator *v, const spa_samples *s, double *scratch, s
     row->spread_ms =
         0.5 * (spa_quantile_sorted(scratch, n, 0.75) - spa_quantile_sorted(scratch, n, 0.25));
     for (int parity = 0; parity < 2; parity++) {
-        n = totals_ms(s, parity, scratch);
+        n = totals_ms(s, s->total, parity, scratch);
         row->halves_ms[parity] = n ? spa_median(scratch, n) : NAN;
     }
     if (k == 1) measure_budget(v, s, row);
@@ -337,16 +351,39 @@ static void sum_components(spa_validation *v)
     v->cancelling = above && below;
 }
 
-/* The first rows are the anchors, in the order of the lanes. */
+/* Of all rows, over those of the anchor in turn. */
+static spa_status find_crossings(validator *v, spa_error *err)
+{
+    spa_validation *out = v->out;
+    int8_t *lane;
+    double turn = 0;
+    if (out->n_lanes < 2) return SPA_OK;
+    SPA_TRY(spa_alloc(&lane, v->graph->n_ops, sizeof *lane, err));
+    for (size_t i = 0; i < out->n_rows; i++) {
+        spa_validated *r = &out->rows[i];
+        for (size_t op = 0; op < r->placement.n_ops; op++)
+            lane[op] = (int8_t)r->placement.processor[op];
+        r->crossing = r->placement.n_ops ? spa_crossing_bytes(v->graph, lane) : 0;
+        if (i == out->n_lanes) turn = r->crossing;
+    }
+    for (size_t i = 0; i < out->n_rows; i++)
+        out->rows[i].crossing = turn > 0 ? out->rows[i].crossing / turn : 0;
+    free(lane);
+    return SPA_OK;
+}
+
+/* The first rows are the anchors: in the order of the lanes, then in turn. */
 static void find_errors(spa_validation *v)
 {
     for (size_t p = 0; p < v->n_lanes; p++)
         v->lane_scale[p] = v->rows[p].measured_ms / v->rows[p].simulated_ms;
+    const spa_validated *turn = v->n_lanes > 1 ? &v->rows[v->n_lanes] : NULL;
+    v->turn_scale = turn ? turn->measured_ms / turn->simulated_ms / weigh(turn, v->lane_scale) : 1;
     for (size_t i = 0; i < v->n_rows; i++) {
         spa_validated *r = &v->rows[i];
-        r->scale = weigh(r, v->lane_scale);
+        r->scale = weigh(r, v->lane_scale) * pow(v->turn_scale, r->crossing);
         r->error = r->is_skipped ? NAN : r->simulated_ms * r->scale / r->measured_ms - 1;
-        r->raw_error = r->is_skipped ? NAN : r->simulated_ms / r->measured_ms - 1;
+        r->raw_error = r->is_skipped ? NAN : r->simulated_ms / r->raw_ms - 1;
     }
 }
 
@@ -361,11 +398,12 @@ spa_status validation_compare(validator *v, spa_error *err)
     for (size_t i = 0; i < v->out->n_rows; i++)
         if (!v->out->rows[i].is_skipped)
             take_measured(v, &v->samples[at++], scratch, &v->out->rows[i]);
-    find_errors(v->out);
+    spa_status status = find_crossings(v, err);
+    if (!status) find_errors(v->out);
     spa_validation_summarise(v->out->rows, v->out->n_rows, false, &v->out->rescaled);
     spa_validation_summarise(v->out->rows, v->out->n_rows, true, &v->out->raw);
     find_floor(v->out, scratch);
     sum_components(v->out);
     free(scratch);
-    return SPA_OK;
+    return status;
 }

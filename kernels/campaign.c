@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/rng.h"
-#include "kernels/quiet.h"
+#include "kernels/mood.h"
 #include "kernels/samples.h"
 
 /* A visit whose fastest inference is this much slower than the entry's median so far met a burst.
@@ -16,11 +16,6 @@
 #define BURST_VISIT   1.4
 #define BURST_TRIES   5
 #define BURST_REST_NS 200000000L
-/* Lanes that are far from each other at the moment are waited for, on average at most so many times
- * per visit. */
-#define NEAR_REST_NS 20000000L
-#define NEAR_WAITS   5
-
 spa_campaign_options spa_campaign_default(void)
 {
     return (spa_campaign_options){.rounds = 3, .runs = 10, .burst_factor = 1.5, .seed = 1};
@@ -35,10 +30,9 @@ typedef struct campaign {
     spa_samples *samples;
     spa_hardware_record record;
     double *scratch;
-    spa_quiet *quiet;
-    double *levels; /* [n_levels] of all visits */
-    size_t n_levels, level_capacity;
-    size_t waits, most_waits; /* for lanes to be near */
+    spa_anchors *anchors;
+    spa_mood mood;     /* as last read: the end of one visit is the beginning of the next */
+    double turn_bytes; /* that cross between lanes in the anchor in turn */
 } campaign;
 
 static uint32_t concurrency_of(const spa_campaign_entry *entry)
@@ -98,37 +92,32 @@ static void rest(long ns)
     nanosleep(&time, NULL);
 }
 
-static spa_quiet_state await_near(campaign *c)
+/* Between two readings. */
+static spa_mood mean_mood(const campaign *c, const spa_mood *before, const spa_mood *after)
 {
-    spa_quiet_state state = spa_quiet_probe(c->quiet);
-    while (!state.is_near && c->waits < c->most_waits) {
-        c->waits++;
-        rest(NEAR_REST_NS);
-        state = spa_quiet_probe(c->quiet);
-    }
-    return state;
+    spa_mood mean = {{0}};
+    for (size_t k = 0; k < spa_anchors_count(c->anchors); k++)
+        mean.log_us[k] = 0.5f * (before->log_us[k] + after->log_us[k]);
+    return mean;
 }
 
 static spa_status visit(campaign *c, size_t i, int32_t round, spa_error *err)
 {
     const spa_campaign_entry *entry = &c->entries[i];
     spa_samples *s = &c->samples[i];
-    spa_quiet_state before = await_near(c), after = before;
     for (int try = 0; try < BURST_TRIES; try++) {
         SPA_TRY(run_visit(c, entry, err));
-        after = spa_quiet_probe(c->quiet);
         if (!met_a_burst(c, entry, s)) break;
         rest(BURST_REST_NS);
-        before = await_near(c);
+        SPA_TRY(spa_anchors_read(c->anchors, &c->mood, err));
     }
-    double level = 0.5 * (before.level + after.level);
-    if (c->n_levels < c->level_capacity) c->levels[c->n_levels++] = level;
+    spa_mood before = c->mood, mood;
+    SPA_TRY(spa_anchors_read(c->anchors, &c->mood, err));
+    mood = mean_mood(c, &before, &c->mood);
     for (uint64_t q = 0; q < requests_of(c, entry) && s->count < s->capacity; q++)
         if (is_measured(c, entry, q))
             spa_samples_add(s, c->costs->graph, &c->record, q, (uint16_t)round,
-                            (uint8_t)(q % concurrency_of(entry)), level,
-                            before.is_near && after.is_near);
-    s->usual_level = level; /* until all are known */
+                            (uint8_t)(q % concurrency_of(entry)), &mood);
     spa_samples_judge(s, c->options->burst_factor, c->scratch);
     return SPA_OK;
 }
@@ -142,11 +131,11 @@ static void shuffle(size_t *order, size_t n, spa_rng *rng)
     }
 }
 
-static void judge_all(campaign *c)
+/* `usual` once and for all: rows that come later are brought to the same pace. */
+static void judge_all(campaign *c, const spa_mood *usual)
 {
-    double usual = spa_median(c->levels, c->n_levels);
     for (size_t i = 0; i < c->n; i++) {
-        c->samples[i].usual_level = usual;
+        spa_samples_pace(&c->samples[i], c->costs->graph, c->anchors, usual, c->turn_bytes);
         spa_samples_judge(&c->samples[i], c->options->burst_factor, c->scratch);
     }
 }
@@ -154,8 +143,8 @@ static void judge_all(campaign *c)
 static spa_status visit_all(campaign *c, size_t *order, spa_error *err)
 {
     spa_rng rng;
+    spa_mood usual;
     size_t done = 0, visits = c->n * (size_t)c->options->rounds;
-    c->most_waits = NEAR_WAITS * visits;
     spa_rng_init(&rng, c->options->seed, "campaign");
     for (size_t i = 0; i < c->n; i++) order[i] = i;
     for (int32_t round = 0; round < c->options->rounds; round++) {
@@ -166,15 +155,16 @@ static spa_status visit_all(campaign *c, size_t *order, spa_error *err)
             SPA_TRY(visit(c, order[i], round, err));
         }
     }
-    judge_all(c);
-    /* What bursts and other levels took away, within the capacity of the samples. */
+    spa_anchors_usual(c->anchors, &usual);
+    judge_all(c, &usual);
+    /* What bursts took away, within the capacity of the samples. */
     for (size_t i = 0; i < c->n; i++) {
         spa_samples *s = &c->samples[i];
         size_t wanted = s->capacity / 2;
         while (s->n_kept < wanted && s->count < s->capacity)
             SPA_TRY(visit(c, i, c->options->rounds - 1, err));
     }
-    judge_all(c);
+    judge_all(c, &usual);
     return SPA_OK;
 }
 
@@ -189,12 +179,10 @@ static spa_status prepare(campaign *c, spa_error *err)
         if (requests > most) most = requests;
         if (capacity > samples) samples = capacity;
     }
-    spa_worker *workers[SPA_LANES_MAX];
-    size_t n_workers = spa_hardware_workers(c->hardware, workers);
-    SPA_TRY(spa_quiet_new(&c->quiet, workers, n_workers, err));
-    for (int i = 0; i < 20; i++) spa_quiet_probe(c->quiet); /* to know what fast is */
-    c->level_capacity = 2 * c->n * (size_t)c->options->rounds;
-    SPA_TRY(spa_alloc(&c->levels, c->level_capacity, sizeof *c->levels, err));
+    SPA_TRY(spa_anchors_new(&c->anchors, c->hardware, c->costs, err));
+    c->turn_bytes = spa_anchors_turn_bytes(c->anchors);
+    for (int i = 0; i < 2; i++) /* the first one warms up */
+        SPA_TRY(spa_anchors_read(c->anchors, &c->mood, err));
     SPA_TRY(spa_alloc(&c->scratch, samples, sizeof *c->scratch, err));
     return spa_hardware_record_init(&c->record, c->hardware, most, false, err);
 }
@@ -231,8 +219,7 @@ spa_status spa_campaign_run(spa_hardware *hardware, const spa_costs *costs,
     if (!status) status = prepare(&c, err);
     if (!status) status = visit_all(&c, order, err);
     spa_hardware_record_fini(&c.record);
-    spa_quiet_free(c.quiet);
-    free(c.levels);
+    spa_anchors_free(c.anchors);
     free(c.scratch);
     free(order);
     return status;

@@ -3,8 +3,9 @@
  *
  * The machine drifts: the same schedules measured ten minutes apart differ by 1 to 14 %. So every
  * round visits all schedules once, in random order; a visit runs a few inferences and drops the
- * first one; a visit that met a burst (2-2.7x slow-downs occur) is sat out and repeated; visits in
- * which strangers kept the cores busier or less busy than usual are not kept. */
+ * first one; a visit that met a burst (2-2.7x slow-downs occur) is sat out and repeated; and every
+ * visit stands between two readings of the machine's mood (mood.h), by which its times are brought
+ * to the campaign's usual pace. */
 #ifndef SPA_KERNELS_CAMPAIGN_H
 #define SPA_KERNELS_CAMPAIGN_H
 
@@ -26,11 +27,11 @@ typedef struct spa_campaign_entry {
 typedef struct spa_samples {
     size_t n_ops, n_tensors, n_lanes;
     size_t count, capacity;
+    double *raw; /* [capacity] arrival to finish, as the clock had it */
+    /* The rest is at the campaign's usual pace. */
     double *total;   /* [capacity] arrival to finish */
     uint16_t *round; /* [capacity] */
     uint8_t *slot;   /* [capacity] */
-    float *level;    /* [capacity] of the visit: how busy strangers kept the cores (quiet.h) */
-    bool *is_near;   /* [capacity] lanes were behind one cache (quiet.h) */
     bool *kept;      /* [capacity] not in a burst */
     bool *typical;   /* [capacity] kept, and its total in the middle half of those */
     float *begin;    /* [capacity][n_ops] of the kernel, since arrival */
@@ -39,10 +40,12 @@ typedef struct spa_samples {
     float *gap;      /* [capacity][n_ops] between what it waited for and its first copy or
                              kernel: NaN for views */
     float *copy;     /* [capacity][n_tensors][n_lanes]; 0 = none */
-    int8_t *lane;    /* [n_ops] of the last inference; -1: a view */
+    int8_t *lanes;   /* [capacity][n_ops]; -1: a view */
+    int8_t *lane;    /* [n_ops] of the last inference */
     uint64_t digest; /* of placements; differs when a policy changed its mind */
     size_t n_kept, n_typical;
-    double usual_level; /* of the campaign; what is far from it is not kept */
+    size_t n_paced;        /* rows that have been brought to the usual pace */
+    struct spa_mood *mood; /* [capacity] around the visit */
 } spa_samples;
 SPA_API void spa_samples_fini(spa_samples *samples);
 
@@ -50,6 +53,10 @@ SPA_API void spa_samples_fini(spa_samples *samples);
 SPA_API double spa_samples_median(const spa_samples *samples, double *scratch);
 SPA_API double spa_samples_typical(const spa_samples *samples, int slot, const float *column,
                                    size_t stride);
+
+/* Bytes that are read on another lane than the one they were made on, each tensor once per lane;
+ * lane[n_ops]: views count where what they show was made. */
+SPA_API double spa_crossing_bytes(const spa_graph *graph, const int8_t *lane);
 
 typedef struct spa_campaign_options {
     int32_t rounds;      /* visits of each entry */

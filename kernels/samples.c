@@ -7,8 +7,6 @@
 
 #include "base/text.h"
 
-#define LEVEL_TOLERANCE 1.1
-
 spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lanes, size_t capacity,
                             spa_error *err)
 {
@@ -16,11 +14,11 @@ spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lan
                        .n_tensors = costs->n_tensors,
                        .n_lanes = n_lanes,
                        .capacity = capacity};
+    SPA_TRY(spa_alloc(&s->raw, capacity, sizeof *s->raw, err));
     SPA_TRY(spa_alloc(&s->total, capacity, sizeof *s->total, err));
+    SPA_TRY(spa_alloc(&s->mood, capacity, sizeof *s->mood, err));
     SPA_TRY(spa_alloc(&s->round, capacity, sizeof *s->round, err));
     SPA_TRY(spa_alloc(&s->slot, capacity, sizeof *s->slot, err));
-    SPA_TRY(spa_alloc(&s->level, capacity, sizeof *s->level, err));
-    SPA_TRY(spa_alloc(&s->is_near, capacity, sizeof *s->is_near, err));
     SPA_TRY(spa_alloc(&s->kept, capacity, sizeof *s->kept, err));
     SPA_TRY(spa_alloc(&s->typical, capacity, sizeof *s->typical, err));
     SPA_TRY(spa_alloc(&s->begin, capacity, s->n_ops * sizeof *s->begin, err));
@@ -28,16 +26,17 @@ spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lan
     SPA_TRY(spa_alloc(&s->lead, capacity, s->n_ops * sizeof *s->lead, err));
     SPA_TRY(spa_alloc(&s->gap, capacity, s->n_ops * sizeof *s->gap, err));
     SPA_TRY(spa_alloc(&s->copy, capacity, s->n_tensors * n_lanes * sizeof *s->copy, err));
+    SPA_TRY(spa_alloc(&s->lanes, capacity, s->n_ops * sizeof *s->lanes, err));
     return spa_alloc(&s->lane, s->n_ops, sizeof *s->lane, err);
 }
 
 void spa_samples_fini(spa_samples *s)
 {
+    free(s->raw);
     free(s->total);
+    free(s->mood);
     free(s->round);
     free(s->slot);
-    free(s->level);
-    free(s->is_near);
     free(s->kept);
     free(s->typical);
     free(s->begin);
@@ -45,6 +44,7 @@ void spa_samples_fini(spa_samples *s)
     free(s->lead);
     free(s->gap);
     free(s->copy);
+    free(s->lanes);
     free(s->lane);
     *s = (spa_samples){0};
 }
@@ -85,20 +85,19 @@ static float gap_us(const spa_graph *graph, const spa_hardware_op *ops, size_t o
 }
 
 void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_record *record,
-                     uint64_t q, uint16_t round, uint8_t slot, double level, bool is_near)
+                     uint64_t q, uint16_t round, uint8_t slot, const spa_mood *mood)
 {
     const spa_hardware_op *ops = spa_hardware_ops(record, q);
     size_t row = s->count++, n_copies = s->n_tensors * s->n_lanes;
-    s->total[row] = (double)(record->finish_ns[q] - record->arrive_ns[q]) * 1e-3;
+    s->raw[row] = s->total[row] = (double)(record->finish_ns[q] - record->arrive_ns[q]) * 1e-3;
+    s->mood[row] = *mood;
     s->round[row] = round;
     s->slot[row] = slot;
-    s->level[row] = (float)level;
-    s->is_near[row] = is_near;
     s->kept[row] = s->typical[row] = true;
     s->digest = SPA_HASH_SEED;
     for (size_t i = 0; i < s->n_ops; i++) {
         bool view = ops[i].lane < 0;
-        s->lane[i] = (int8_t)ops[i].lane;
+        s->lane[i] = s->lanes[row * s->n_ops + i] = (int8_t)ops[i].lane;
         s->digest = spa_hash_u64(s->digest, (uint64_t)(ops[i].lane + 1));
         s->begin[row * s->n_ops + i] = (float)(ops[i].begin_ns - record->arrive_ns[q]) * 1e-3f;
         s->kernel[row * s->n_ops + i] = (float)(ops[i].end_ns - ops[i].begin_ns) * 1e-3f;
@@ -107,6 +106,61 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
     }
     for (size_t k = 0; k < n_copies; k++)
         s->copy[row * n_copies + k] = (float)record->copies[q * n_copies + k] * 1e-3f;
+}
+
+/* ---- pace ------------------------------------------------------------------------------------ */
+
+/* The lane on which a tensor was made, -1: it is a graph input. */
+static int lane_of(const spa_graph *graph, const int8_t *lane, int32_t producer)
+{
+    while (producer >= 0 && graph->ops[producer].kind == SPA_OP_RESHAPE)
+        producer = graph->inputs[graph->ops[producer].first_input];
+    return producer >= 0 ? lane[producer] : -1;
+}
+
+double spa_crossing_bytes(const spa_graph *graph, const int8_t *lane)
+{
+    double bytes = 0;
+    for (size_t from = 0; from < graph->n_ops; from++) {
+        uint64_t readers = 0;
+        int own = lane_of(graph, lane, (int32_t)from);
+        for (uint32_t i = graph->first_consumer[from]; i < graph->first_consumer[from + 1]; i++) {
+            int32_t reader = graph->consumers[i];
+            if (graph->ops[reader].kind != SPA_OP_RESHAPE) readers |= UINT64_C(1) << lane[reader];
+        }
+        if (own >= 0) readers &= ~(UINT64_C(1) << own);
+        bytes += __builtin_popcountll(readers) * (double)graph->ops[from].bytes_out;
+    }
+    return bytes;
+}
+
+static void scale_columns(spa_samples *s, size_t row, float factor)
+{
+    size_t n_copies = s->n_tensors * s->n_lanes;
+    float *columns[] = {s->begin, s->kernel, s->lead, s->gap};
+    for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
+        for (size_t i = 0; i < s->n_ops; i++) columns[c][row * s->n_ops + i] *= factor;
+    for (size_t i = 0; i < n_copies; i++) s->copy[row * n_copies + i] *= factor;
+}
+
+void spa_samples_pace(spa_samples *s, const spa_graph *graph, const spa_anchors *anchors,
+                      const spa_mood *usual, double turn_bytes)
+{
+    for (; s->n_paced < s->count; s->n_paced++) {
+        size_t row = s->n_paced;
+        double share[SPA_MAX_PROCESSORS] = {0}, sum = 0, crossing = 0;
+        for (size_t i = 0; i < s->n_ops; i++) {
+            if (s->lanes[row * s->n_ops + i] < 0) continue;
+            share[s->lanes[row * s->n_ops + i]] += (double)s->kernel[row * s->n_ops + i];
+            sum += (double)s->kernel[row * s->n_ops + i];
+        }
+        for (int l = 0; l < SPA_MAX_PROCESSORS && sum > 0; l++) share[l] /= sum;
+        if (turn_bytes > 0)
+            crossing = spa_crossing_bytes(graph, s->lanes + row * s->n_ops) / turn_bytes;
+        double factor = spa_mood_factor(anchors, &s->mood[row], usual, share, crossing);
+        s->total[row] = s->raw[row] / factor;
+        scale_columns(s, row, (float)(1 / factor));
+    }
 }
 
 /* ---- judging --------------------------------------------------------------------------------- */
@@ -138,29 +192,6 @@ double spa_samples_median(const spa_samples *s, double *scratch)
     return spa_samples_quantile(s, 0.5, scratch);
 }
 
-/* Leaves out what ran at another level than usual, unless that is most of it. */
-static void judge_levels(spa_samples *s)
-{
-    size_t usual = 0;
-    for (size_t r = 0; r < s->count; r++) {
-        double ratio = (double)s->level[r] / s->usual_level;
-        s->kept[r] = !(ratio > LEVEL_TOLERANCE || ratio < 1 / LEVEL_TOLERANCE);
-        usual += s->kept[r];
-    }
-    for (size_t r = 0; r < s->count && usual < s->count / 3; r++) s->kept[r] = true;
-}
-
-/* Leaves out what ran while lanes were far from each other, unless that is nearly all of it. */
-static void judge_distance(spa_samples *s)
-{
-    size_t kept = 0, near_by = 0;
-    for (size_t r = 0; r < s->count; r++) {
-        kept += s->kept[r];
-        near_by += s->kept[r] && s->is_near[r];
-    }
-    for (size_t r = 0; r < s->count && near_by > kept / 4; r++) s->kept[r] &= s->is_near[r];
-}
-
 /* Requests of different slots may be different work (each on a lane of its own). */
 static void judge_slot(spa_samples *s, int slot, double burst_factor, double *scratch)
 {
@@ -177,8 +208,7 @@ static void judge_slot(spa_samples *s, int slot, double burst_factor, double *sc
 void spa_samples_judge(spa_samples *s, double burst_factor, double *scratch)
 {
     int last_slot = 0;
-    judge_levels(s);
-    judge_distance(s);
+    for (size_t r = 0; r < s->count; r++) s->kept[r] = true;
     for (size_t r = 0; r < s->count; r++)
         if (s->slot[r] > last_slot) last_slot = s->slot[r];
     for (int slot = 0; slot <= last_slot; slot++) judge_slot(s, slot, burst_factor, scratch);

@@ -67,7 +67,7 @@ Test(cli_hardware, validate_measures_and_simulates_every_schedule)
         const json_t *run = json_array_get(runs, i);
         const json_t *rows = json_object_get(run, "schedules");
         cr_assert_eq(number(run, "concurrency"), (double)i + 1);
-        cr_assert_eq(json_array_size(rows), 2 + 2 + 3); /* anchors, policies, random ones */
+        cr_assert_eq(json_array_size(rows), 3 + 2 + 3); /* anchors, policies, random ones */
         for (size_t k = 0; k < json_array_size(rows); k++) {
             const json_t *row = json_array_get(rows, k);
             cr_assert(number(row, "measured_ms") > 0 && number(row, "simulated_ms") > 0);
@@ -91,8 +91,8 @@ Test(cli_hardware, replay_runs_a_schedule_beside_its_simulation)
                          graph, path_of("r.db"));
     const json_t *run = json_array_get(json_object_get(d, "runs"), 0);
     const json_t *rows = json_object_get(run, "schedules");
-    cr_assert_eq(json_array_size(rows), 3); /* two anchors and the file's */
-    const json_t *row = json_array_get(rows, 2);
+    cr_assert_eq(json_array_size(rows), 4); /* three anchors and the file's */
+    const json_t *row = json_array_get(rows, 3);
     cr_assert_str_eq(json_string_value(json_object_get(row, "kind")), "file");
     /* The image goes to cpu0 for nothing; stem to cpu1; stem's side and right's to join's. */
     cr_assert_eq(number(row, "switches"), 2);
