@@ -75,6 +75,7 @@ static spec_point make_point(const builder *b, uint32_t device_p, const char *se
         .units_ratio = now->units / then->units,
         .dram_ratio = b->mode->dram_bytes_per_s / d->reference_dram,
         .cores = b->lanes.cores_per_lane[device_p],
+        .part = 1,
         .section = section,
     };
     return point;
@@ -325,6 +326,7 @@ static spa_status fill(builder *b, spa_error *err)
         SPA_TRY(check_backend(b, p, err));
         for (size_t i = 0; i < c->n_ops; i++) SPA_TRY(fill_op(b, i, p, err));
     }
+    SPA_TRY(build_parts(b, err));
     SPA_TRY(build_links(b, err));
     if (!b->trace) return SPA_OK;
     const char *stack = b->trace->fingerprint.stack;

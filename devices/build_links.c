@@ -55,6 +55,7 @@ static spa_status fill_link(builder *b, uint32_t from, uint32_t to, spa_error *e
                         b->device->info.name);
     }
     out->issue_ns = (int32_t)lround(issue_ns);
+    if (link->given) out->latency_ns = llround(fmin(link_seconds(b, link, 0), MAX_SECONDS) * 1e9);
     for (size_t t = 0; t < c->n_tensors; t++) {
         double s = 0;
         SPA_TRY(transfer_seconds(b, from, to, t, &s, err));

@@ -37,14 +37,17 @@ static void init_processors(spa_costs *costs)
 
 static spa_status allocate(spa_costs *costs, const spa_graph *graph, spa_error *err)
 {
-    size_t n = costs->n_processors, n_costs = 0, n_transfers = 0;
+    size_t n = costs->n_processors, n_costs = 0, n_parts = 0, n_transfers = 0;
     if (!spa_mul_size(graph->n_ops, n, &n_costs) ||
+        !spa_mul_size(n_costs, SPA_TENTHS - 1, &n_parts) ||
         !spa_mul_size(costs->n_tensors, n * n, &n_transfers)) {
         return spa_fail(err, SPA_E_RANGE, "graph '%s' is too large for a cost table", graph->name);
     }
     SPA_TRY(spa_arena_alloc(&costs->arena, &costs->ops, n_costs, sizeof *costs->ops, err));
     SPA_TRY(spa_arena_alloc(&costs->arena, &costs->transfer_ns, n_transfers,
                             sizeof *costs->transfer_ns, err));
+    SPA_TRY(spa_arena_alloc(&costs->arena, &costs->part_ns, n_parts, sizeof *costs->part_ns, err));
+    for (size_t i = 0; i < n_parts; i++) costs->part_ns[i] = -1;
     for (size_t i = 0; i < n_costs; i++) {
         costs->ops[i] = (spa_op_cost){.kernel_ns = -1, .capacity_share = 1};
     }
@@ -76,6 +79,17 @@ void spa_costs_fini(spa_costs *costs)
     if (!costs) return;
     spa_arena_fini(&costs->arena);
     *costs = (spa_costs){0};
+}
+
+void spa_costs_divide(spa_costs *costs)
+{
+    for (size_t i = 0; i < costs->n_ops * costs->n_processors; i++) {
+        const spa_op *op = &costs->graph->ops[i / costs->n_processors];
+        int64_t whole_ns = costs->ops[i].kernel_ns;
+        if (whole_ns < 0 || !spa_op_kind_divides(op->kind)) continue;
+        for (size_t k = 1; k < SPA_TENTHS; k++)
+            costs->part_ns[i * (SPA_TENTHS - 1) + k - 1] = whole_ns * (int64_t)k / SPA_TENTHS;
+    }
 }
 
 /* ---------------------------------------------------------------- checks */
@@ -215,6 +229,21 @@ static spa_status check_op_cost(const spa_costs *c, size_t op, uint32_t p, spa_e
     return SPA_OK;
 }
 
+/* A part takes no longer than a table may say; it may take longer than the whole. */
+static spa_status check_parts(const spa_costs *c, size_t op, uint32_t p, spa_error *err)
+{
+    for (uint32_t k = 1; k < SPA_TENTHS; k++) {
+        int64_t ns = spa_part_ns(c, op, p, k);
+        if (ns <= MAX_NS && (ns < 0 || spa_cost_can_run(c, op, p))) continue;
+        return spa_fail(err, SPA_E_RANGE,
+                        "cost table of '%s': %u tenths of operator '%s' on '%s' = %lld ns are not "
+                        "allowed",
+                        c->graph->name, k, c->graph->ops[op].name, c->processors[p].name,
+                        (long long)ns);
+    }
+    return SPA_OK;
+}
+
 /* One operator: its entries, that something can run it, the longest of them into *longest, and the
  * table's origin. A view moves nothing, so its zero says nothing about trust. */
 static spa_status check_op(spa_costs *c, size_t op, int64_t *longest, spa_error *err)
@@ -224,6 +253,7 @@ static spa_status check_op(spa_costs *c, size_t op, int64_t *longest, spa_error 
     for (uint32_t p = 0; p < c->n_processors; p++) {
         const spa_op_cost *k = spa_cost(c, op, p);
         SPA_TRY(check_op_cost(c, op, p, err));
+        SPA_TRY(check_parts(c, op, p, err));
         if (k->kernel_ns < 0) continue;
         runs = true;
         int64_t total = spa_cost_total_ns(c, op, p);
@@ -337,8 +367,11 @@ static uint64_t hash_table(const spa_costs *c)
         h = spa_hash_u64(h, (uint64_t)link->id << 32 | (uint32_t)link->issue_ns);
         h = hash_double(hash_double(h, link->dram_share), link->dynamic_w);
         if (link->on_lane) h = spa_hash_u64(h, i);
+        if (link->latency_ns) h = spa_hash_u64(h, (uint64_t)link->latency_ns);
     }
     for (size_t i = 0; i < c->n_ops * n; i++) h = hash_op(h, &c->ops[i]);
+    for (size_t i = 0; i < c->n_ops * n * (SPA_TENTHS - 1); i++)
+        h = spa_hash_u64(h, (uint64_t)c->part_ns[i]);
     for (size_t i = 0; i < c->n_tensors * n * n; i++) {
         h = spa_hash_u64(h, (uint64_t)c->transfer_ns[i]);
     }

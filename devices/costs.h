@@ -34,6 +34,9 @@ typedef struct spa_op_cost {
     uint8_t pad[3];
 } spa_op_cost;
 
+/* Operators are split in tenths of their output. */
+#define SPA_TENTHS 10
+
 /* A processor as configured for the run. */
 typedef struct spa_cost_processor {
     const char *name;    /* "cpu", "gpu", "cpu0" */
@@ -58,8 +61,9 @@ typedef struct spa_cost_link {
     uint8_t id;       /* transfers with equal id share one queue */
     float dram_share; /* DRAM bandwidth drawn while a transfer runs */
     float dynamic_w;
-    int32_t issue_ns; /* host time to issue a transfer */
-    bool on_lane;     /* from a processor that is not asynchronous to one with one lane */
+    int32_t issue_ns;   /* host time to issue a transfer */
+    int64_t latency_ns; /* part of a transfer's time that does not depend on its bytes */
+    bool on_lane;       /* from a processor that is not asynchronous to one with one lane */
 } spa_cost_link;
 
 typedef struct spa_costs {
@@ -71,6 +75,7 @@ typedef struct spa_costs {
     spa_cost_processor processors[SPA_MAX_PROCESSORS];
     spa_cost_link links[SPA_MAX_PROCESSORS][SPA_MAX_PROCESSORS]; /* [from][to] */
     spa_op_cost *ops;     /* [n_ops * n_processors], see spa_cost */
+    int64_t *part_ns;     /* [n_ops * n_processors * (SPA_TENTHS - 1)], see spa_part_ns */
     int64_t *transfer_ns; /* [n_tensors * n_processors * n_processors], see spa_transfer_ns;
                              includes latency and synchronisation; 0 on the diagonal */
     /* Dispatch: true = issuing work occupies the host's lane 0 (one thread computes and dispatches,
@@ -106,9 +111,24 @@ static inline int64_t spa_cost_total_ns(const spa_costs *c, size_t op, uint32_t 
     const spa_op_cost *k = spa_cost(c, op, processor);
     return k->kernel_ns + k->launch_ns;
 }
+/* kernel_ns of `tenths` (1 .. SPA_TENTHS - 1) of an operator; < 0: it cannot be split there. */
+static inline int64_t spa_part_ns(const spa_costs *c, size_t op, uint32_t processor,
+                                  uint32_t tenths)
+{
+    size_t at = op * c->n_processors + processor;
+    return c->part_ns[at * (SPA_TENTHS - 1) + tenths - 1];
+}
 static inline int64_t spa_transfer_ns(const spa_costs *c, size_t tensor, uint32_t from, uint32_t to)
 {
     return c->transfer_ns[(tensor * c->n_processors + from) * c->n_processors + to];
+}
+/* The same of a part of an operator's output. */
+static inline int64_t spa_part_transfer_ns(const spa_costs *c, size_t op, uint32_t from,
+                                           uint32_t to, uint32_t tenths)
+{
+    int64_t whole_ns = spa_transfer_ns(c, op, from, to), fixed_ns = c->links[from][to].latency_ns;
+    if (fixed_ns > whole_ns) fixed_ns = whole_ns;
+    return fixed_ns + (whole_ns - fixed_ns) / SPA_TENTHS * tenths;
 }
 /* Tensor index of input edge `producer` (an operator, or ~k for a graph input). */
 static inline size_t spa_tensor_of(const spa_costs *c, int32_t producer)
@@ -116,7 +136,12 @@ static inline size_t spa_tensor_of(const spa_costs *c, int32_t producer)
     return producer >= 0 ? (size_t)producer : c->n_ops + (size_t)~producer;
 }
 
-/* Allocates an empty table for a graph: every operator everywhere kernel_ns = -1, transfers 0.
+/* Lets operators of kinds that divide be split, at times in proportion to their parts, wherever
+ * they run (spa_costs_build knows better). For tests and builders, before spa_costs_finish. */
+SPA_API void spa_costs_divide(spa_costs *costs);
+
+/* Allocates an empty table for a graph: every operator everywhere kernel_ns = -1 (parts too),
+ * transfers 0.
  * For tests and for builders; fill it, then call spa_costs_finish (checks ranges, hashes). */
 SPA_API spa_status spa_costs_init(spa_costs *costs, const spa_graph *graph, uint32_t n_processors,
                                   spa_error *err);

@@ -10,6 +10,7 @@
  * R        of one core or of a whole accelerator at the reference clock; `clock` is the ratio to it
  * S        CPU with n cores: 1 / (1 - parallel + parallel / min(n, max_cores)) (Amdahl 1967);
  *          accelerator: powered units / reference units, and n is that ratio too
+ * part     of the operator: work and x are those of the part (its bytes: build_parts.c)
  * bandwidth  CPU: min(n * bandwidth_gbs * clock, max_bandwidth_gbs * dram); accelerator:
  *          bandwidth_gbs * dram; `dram` is the mode's DRAM bandwidth over the reference's
  *
@@ -133,8 +134,8 @@ spa_status spec_op_time(const spec_point *point, const spa_graph *graph, const s
     *out = (spec_time){.fill = 1};
     if (op->kind == SPA_OP_RESHAPE) return SPA_OK; /* a view */
     spec_rate rate = resolve(p->rates, graph, op);
-    double work = (double)(op->macs > 0 ? op->macs : op->flops), compute = 0;
-    double x = (double)spa_op_out_elements(op);
+    double work = (double)(op->macs > 0 ? op->macs : op->flops) * p->part, compute = 0;
+    double x = (double)spa_op_out_elements(op) * p->part;
     double half = rate.x_half * (p->is_cpu ? p->cores : p->units_ratio);
     out->fill = x / (x + half);
     out->bytes = (double)(op->bytes_in + op->bytes_out + op->bytes_weight) * p->bytes_factor;

@@ -40,7 +40,16 @@ static bool row_fits(const spa_trace_cost *row, const spa_costs *costs, uint32_t
     const spa_cost_processor *q = &costs->processors[p];
     return strcmp(row->processor, q->name) == 0 && strcmp(row->backend, q->backend) == 0 &&
            row->cores == (int32_t)q->cores_per_lane && row->batch == costs->graph->batch &&
-           row->dtype == dtype && row->part == 1 && row->op >= 0 && (size_t)row->op < costs->n_ops;
+           row->dtype == dtype && row->op >= 0 && (size_t)row->op < costs->n_ops;
+}
+
+/* A row of a part: of those that schedules can ask for. */
+static void take_part(spec_measured *m, size_t at, const spa_trace_cost *row)
+{
+    long tenths = lround(row->part * SPA_TENTHS);
+    if (*row->corun || tenths < 1 || tenths >= SPA_TENTHS) return;
+    if (fabs(row->part * SPA_TENTHS - (double)tenths) > 1e-6) return;
+    m->parts[at * (SPA_TENTHS - 1) + (size_t)tenths - 1] = row;
 }
 
 spa_status spec_measured_index(spec_measured *m, const spa_trace *trace, const spa_costs *costs,
@@ -53,12 +62,16 @@ spa_status spec_measured_index(spec_measured *m, const spa_trace *trace, const s
     if (!m->model) return SPA_OK;
     SPA_TRY(spa_arena_alloc(arena, &m->alone, n, sizeof *m->alone, err));
     SPA_TRY(spa_arena_alloc(arena, &m->corun, n, sizeof *m->corun, err));
+    SPA_TRY(spa_arena_alloc(arena, &m->parts, n * (SPA_TENTHS - 1), sizeof *m->parts, err));
     for (size_t i = 0; i < m->model->n_costs; i++) {
         const spa_trace_cost *row = &m->model->costs[i];
         for (uint32_t p = 0; p < costs->n_processors; p++) {
             if (!row_fits(row, costs, p, dtype)) continue;
             size_t at = (size_t)row->op * costs->n_processors + p;
-            (*row->corun ? m->corun : m->alone)[at] = row;
+            if (row->part == 1)
+                (*row->corun ? m->corun : m->alone)[at] = row;
+            else
+                take_part(m, at, row);
         }
     }
     return SPA_OK;

@@ -189,6 +189,7 @@ typedef struct spec_point {
     double clock_hz, host_hz;
     double clock_ratio, units_ratio, dram_ratio; /* to the speeds at which the rates hold */
     double cores;                                /* of a lane; 1 for an accelerator */
+    double part;                                 /* of the operator's output that is computed */
     const char *section;                         /* for messages: "rates ncnn gpu" */
 } spec_point;
 
@@ -212,6 +213,7 @@ typedef struct spec_measured {
     const spa_trace *trace;
     const spa_trace_model *model;
     const spa_trace_cost **alone, **corun;
+    const spa_trace_cost **parts; /* [n_ops * n_processors * (SPA_TENTHS - 1)], alone */
 } spec_measured;
 
 spa_status spec_measured_index(spec_measured *m, const spa_trace *trace, const spa_costs *costs,

@@ -80,36 +80,63 @@ static const spa_copy_parts *part_of(const spa_costs *c, const spa_copy_parts *p
     return parts ? &parts[(ev->op * n + ev->lane) * n + ev->processor] : NULL;
 }
 
+/* What a processor has done for its next kernel. */
+typedef struct prelude {
+    double begin, transfer_begin, copy, read; /* us */
+} prelude;
+
+static void take_transfer(const spa_costs *costs, const spa_copy_parts *parts, const spa_event *ev,
+                          prelude *own)
+{
+    const spa_copy_parts *p = part_of(costs, parts, ev);
+    double whole = p ? p->hand_off + p->copy + p->read : 0;
+    double took = (double)ev->time_ns * 1e-3 - own->transfer_begin;
+    double scale = whole > 0 ? took / whole : 0;
+    own->copy += p ? p->copy * scale : took;
+    own->read += p ? p->read * scale : 0;
+}
+
+/* Reading is part of a real kernel, launching is not. */
+static void take_kernel(const spa_costs *costs, const spa_event *ev, const prelude *own, double end,
+                        spa_step *s)
+{
+    const spa_op_cost *cost = spa_cost(costs, ev->op, ev->processor);
+    int64_t alone_ns =
+        ev->tenths ? spa_part_ns(costs, ev->op, ev->processor, ev->tenths) : cost->kernel_ns;
+    double launch = costs->dispatch_occupies_host ? 0 : cost->launch_ns * 1e-3;
+    if (ev->tenths && s->lane != ev->processor) { /* the second part */
+        if (s->end > 0) s->contention += end - s->end;
+        if (s->end > 0) s->end = end;
+        return;
+    }
+    s->lane = ev->processor;
+    s->begin = own->begin + launch - own->read;
+    s->end = end;
+    s->copy = own->copy;
+    s->contention = end - s->begin - own->read - (double)alone_ns * 1e-3;
+}
+
 void spa_steps_from_events(const spa_costs *costs, const spa_event *events, size_t n_events,
                            uint64_t request, const spa_copy_parts *parts, spa_step *steps)
 {
-    double arrive = 0, begun[SPA_MAX_PROCESSORS] = {0};
-    double copy[SPA_MAX_PROCESSORS] = {0}, read[SPA_MAX_PROCESSORS] = {0};
+    double arrive = 0;
+    prelude before[SPA_MAX_PROCESSORS] = {{0}};
     memset(steps, 0, costs->n_ops * sizeof *steps);
     for (size_t i = 0; i < costs->n_ops; i++) steps[i].lane = -1;
     for (size_t i = 0; i < n_events; i++) {
         const spa_event *ev = &events[i];
+        prelude *own = &before[ev->processor];
         double at = (double)ev->time_ns * 1e-3;
         if (ev->request != request) continue;
         if (ev->kind == SPA_EV_ARRIVE) arrive = at;
-        if (ev->kind == SPA_EV_TRANSFER_BEGIN) begun[ev->processor] = at;
-        if (ev->kind == SPA_EV_TRANSFER_END) {
-            const spa_copy_parts *p = part_of(costs, parts, ev);
-            double whole = p ? p->hand_off + p->copy + p->read : 0;
-            double took = at - begun[ev->processor], scale = whole > 0 ? took / whole : 0;
-            copy[ev->processor] += p ? p->copy * scale : took;
-            read[ev->processor] += p ? p->read * scale : 0;
-        }
-        if (ev->kind == SPA_EV_KERNEL_BEGIN) steps[ev->op].begin = at - arrive;
+        /* The first place of a split operator is its own. */
+        if (ev->kind == SPA_EV_PLACE && ev->tenths && steps[ev->op].lane < 0)
+            steps[ev->op].lane = ev->processor;
+        if (ev->kind == SPA_EV_TRANSFER_BEGIN) own->transfer_begin = at;
+        if (ev->kind == SPA_EV_TRANSFER_END) take_transfer(costs, parts, ev, own);
+        if (ev->kind == SPA_EV_KERNEL_BEGIN) own->begin = at - arrive;
         if (ev->kind != SPA_EV_KERNEL_END) continue;
-        const spa_op_cost *cost = spa_cost(costs, ev->op, ev->processor);
-        double launch = costs->dispatch_occupies_host ? 0 : cost->launch_ns * 1e-3;
-        spa_step *s = &steps[ev->op];
-        s->end = at - arrive;
-        s->lane = ev->processor;
-        s->begin += launch - read[ev->processor]; /* reading is part of a real kernel */
-        s->copy = copy[ev->processor];
-        s->contention = s->end - s->begin - read[ev->processor] - (double)cost->kernel_ns * 1e-3;
-        copy[ev->processor] = read[ev->processor] = 0;
+        take_kernel(costs, ev, own, at - arrive, &steps[ev->op]);
+        own->copy = own->read = 0;
     }
 }

@@ -26,7 +26,8 @@ typedef struct spa_budget {
 } spa_budget;
 double spa_budget_total(const spa_budget *budget);
 
-/* One operator of one inference; us since the request's arrival. */
+/* One operator of one inference; us since the request's arrival. A split operator stands on the
+ * lane where it is whole again: waiting for the other part counts as contention. */
 typedef struct spa_step {
     double begin, end; /* of the kernel; copies end at begin */
     double copy;       /* spent on copies before it */

@@ -50,7 +50,9 @@ static const char schema[] =
     "  graph_hash TEXT NOT NULL,\n"
     "  placement TEXT NOT NULL,\n" /* JSON array: processor of each operator */
     "  lanes TEXT NOT NULL,\n"     /* JSON array: lane, -1 = any */
-    "  ordering TEXT NOT NULL\n"   /* JSON array: operators in dispatch order */
+    "  ordering TEXT NOT NULL,\n"  /* JSON array: operators in dispatch order */
+    "  shares TEXT,\n"             /* JSON array: tenths given to `seconds`; NULL = none is split */
+    "  seconds TEXT\n"             /* JSON array: processor of that part */
     ") STRICT;\n"
     "CREATE TABLE validation(\n"
     "  run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,\n"
@@ -77,8 +79,8 @@ static const char *const statements[N_STATEMENTS] = {
     [CLEAR_VALIDATION] = "DELETE FROM validation WHERE run_id = ?1",
     [ADD_VALIDATION] = "INSERT INTO validation(run_id, schedule, component, measured_ms, "
                        "simulated_ms) VALUES(?1, ?2, ?3, ?4, ?5)",
-    [ADD_SCHEDULE] = "INSERT INTO schedule(run_id, graph_hash, placement, lanes, ordering) "
-                     "VALUES(?1, ?2, ?3, ?4, ?5)",
+    [ADD_SCHEDULE] = "INSERT INTO schedule(run_id, graph_hash, placement, lanes, ordering, shares, "
+                     "seconds) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 };
 
 static spa_status fail_db(const spa_results *r, spa_error *err)
@@ -312,18 +314,22 @@ static spa_status store_metrics(spa_results *r, int64_t run, const spa_outcome *
 static spa_status store_schedule(spa_results *r, int64_t run, const spa_case *c,
                                  const spa_schedule *plan, spa_error *err)
 {
-    spa_string texts[3] = {{0}};
+    spa_string texts[5] = {{0}};
+    int n_texts = spa_schedule_splits(plan) ? 5 : 3;
     for (size_t i = 0; i < plan->n_ops; i++) {
         const char *before = i ? "," : "[";
         spa_string_append(&texts[0], "%s%u", before, plan->processor[i]);
         spa_string_append(&texts[1], "%s%d", before, plan->lane[i]);
         spa_string_append(&texts[2], "%s%u", before, plan->order[i]);
+        if (n_texts == 3) continue;
+        spa_string_append(&texts[3], "%s%u", before, plan->share[i]);
+        spa_string_append(&texts[4], "%s%u", before, plan->second[i]);
     }
     sqlite3_stmt *s = r->statements[ADD_SCHEDULE];
     sqlite3_bind_int64(s, 1, run);
     results_bind_hash(s, 2, c->graph.hash);
     spa_status status = SPA_OK;
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < n_texts; k++) {
         spa_string_append(&texts[k], "]");
         if (!status) status = spa_string_ok(&texts[k], err);
         if (!status) results_bind_text(s, 3 + k, texts[k].text);

@@ -5,7 +5,7 @@
 #include "experiments/runs.h"
 
 /* user_version of the databases that this program writes and reads. */
-#define SPA_RESULTS_VERSION 1
+#define SPA_RESULTS_VERSION 2
 
 typedef struct spa_results spa_results;
 

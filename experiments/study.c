@@ -162,6 +162,12 @@ static spa_status make_engine(trial *t, const spa_outcome *outcome, spa_error *e
     return spa_engine_new(&t->engine, &config, err);
 }
 
+static int64_t bound_of(const trial *t)
+{
+    bool splits = t->policy && t->policy->capabilities & SPA_CAP_SPLIT;
+    return splits ? t->c->split_bound_ns : t->c->lower_bound_ns;
+}
+
 /* The bound knows no noise, so the gap to it is that of a run without noise: the sample mean of a
  * few noisy replications may even lie below the bound. */
 static spa_status measure_gap(const trial *t, spa_outcome *outcome, spa_error *err)
@@ -173,8 +179,8 @@ static spa_status measure_gap(const trial *t, spa_outcome *outcome, spa_error *e
     config.noise = false;
     SPA_TRY(spa_engine_new(&engine, &config, err));
     status = spa_engine_run(engine, NULL, &result, err);
-    if (!status && t->c->lower_bound_ns > 0)
-        outcome->gap = result.latency_ns.mean / (double)t->c->lower_bound_ns - 1;
+    int64_t bound_ns = bound_of(t);
+    if (!status && bound_ns > 0) outcome->gap = result.latency_ns.mean / (double)bound_ns - 1;
     spa_engine_free(engine);
     return status;
 }
@@ -249,7 +255,7 @@ static void summarise(const trial *t, spa_outcome *o)
     bool unknown = t->means.count < 2 && t->options->noise;
     o->ci95_ms =
         unknown ? NAN : spa_ci_half_width(t->means.count, spa_moments_sd(&t->means), 0.95) * 1e-6;
-    o->lower_bound_ms = (double)t->c->lower_bound_ns * 1e-6;
+    o->lower_bound_ms = (double)bound_of(t) * 1e-6;
     summarise_energy(t, o);
     double macs = 0, accelerated = 0;
     int used = 0;

@@ -13,7 +13,8 @@ typedef struct spa_case {
     spa_device *device; /* NULL = no device (inspect) */
     spa_graph graph;
     spa_costs costs;
-    int64_t lower_bound_ns;
+    int64_t lower_bound_ns; /* of whole operators */
+    int64_t split_bound_ns; /* of schedules that split some */
     bool power_known; /* false = every energy is unknown, never 0 */
 } spa_case;
 

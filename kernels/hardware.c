@@ -33,6 +33,7 @@ spa_status spa_hardware_record_init(spa_hardware_record *r, const spa_hardware *
                                .n_lanes = hw->lanes.count};
     size_t copies = r->n_tensors * r->n_lanes;
     spa_status status = spa_alloc(&r->ops, requests * g->n_ops, sizeof *r->ops, err);
+    if (!status) status = spa_alloc(&r->seconds, requests * g->n_ops, sizeof *r->seconds, err);
     if (!status) status = spa_alloc(&r->copies, requests * copies, sizeof *r->copies, err);
     if (!status) status = spa_alloc(&r->arrive_ns, requests, sizeof(int64_t), err);
     if (!status) status = spa_alloc(&r->finish_ns, requests, sizeof(int64_t), err);
@@ -47,6 +48,7 @@ spa_status spa_hardware_record_init(spa_hardware_record *r, const spa_hardware *
 void spa_hardware_record_fini(spa_hardware_record *r)
 {
     free(r->ops);
+    free(r->seconds);
     free(r->copies);
     free(r->arrive_ns);
     free(r->finish_ns);
@@ -57,11 +59,19 @@ void spa_hardware_record_fini(spa_hardware_record *r)
 static void clear_record(spa_hardware_record *r)
 {
     memset(r->ops, 0, r->capacity * r->n_ops * sizeof *r->ops);
-    for (size_t i = 0; i < r->capacity * r->n_ops; i++) r->ops[i].lane = -1;
+    memset(r->seconds, 0, r->capacity * r->n_ops * sizeof *r->seconds);
+    for (size_t i = 0; i < r->capacity * r->n_ops; i++) r->ops[i].lane = r->seconds[i].lane = -1;
     memset(r->copies, 0, r->capacity * r->n_tensors * r->n_lanes * sizeof *r->copies);
     memset(r->arrive_ns, 0, r->capacity * sizeof(int64_t));
     memset(r->finish_ns, 0, r->capacity * sizeof(int64_t));
     r->n_events = 0;
+}
+
+/* A split operator ends with the later of its parts. */
+static void join_parts(spa_hardware_record *r)
+{
+    for (size_t i = 0; i < r->capacity * r->n_ops; i++)
+        if (r->seconds[i].end_ns > r->ops[i].end_ns) r->ops[i].end_ns = r->seconds[i].end_ns;
 }
 
 /* ---- hooks of the engine: called under the lock ---------------------------------------------- */
@@ -70,11 +80,19 @@ static void on_admit(void *self, uint32_t slot, uint64_t request)
 {
     spa_hardware *hw = self;
     hw->slots[slot].request = request;
+    if (hw->parts) memset(hw->slots[slot].plain, 0, hw->model->graph->n_ops);
 }
 
 static void on_kernel(void *self, uint32_t lane, uint32_t slot, uint32_t op)
 {
     spa_hardware_post(self, lane, HARDWARE_KERNEL, slot, op, 0);
+}
+
+static void on_part(void *self, uint32_t lane, uint32_t slot, uint32_t op, uint32_t begin,
+                    uint32_t end)
+{
+    uint32_t part = spa_hardware_part(self, lane, op, end - begin, begin > 0);
+    spa_hardware_post(self, lane, HARDWARE_PART, slot, op, part);
 }
 
 static bool on_copy(void *self, uint32_t lane, uint32_t slot, uint32_t op, uint32_t tensor)
@@ -85,7 +103,8 @@ static bool on_copy(void *self, uint32_t lane, uint32_t slot, uint32_t op, uint3
     return true;
 }
 
-static const spa_executor executor = {.admit = on_admit, .kernel = on_kernel, .copy = on_copy};
+static const spa_executor executor = {
+    .admit = on_admit, .kernel = on_kernel, .part = on_part, .copy = on_copy};
 
 static void on_event(void *self, const spa_event *event)
 {
@@ -121,6 +140,12 @@ spa_status spa_hardware_config(spa_hardware *hw, spa_run_config *config, spa_err
     if (config->scenario.concurrency > hw->options.slots)
         return spa_fail(err, SPA_E_RANGE, "%u requests in flight, but activations for %u",
                         config->scenario.concurrency, hw->options.slots);
+    if (config->policy && config->policy->place && config->policy->capabilities & SPA_CAP_SPLIT)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "policy '%s' splits operators as it goes; lanes prepare parts before they "
+                        "run: let it plan a schedule",
+                        config->policy->name);
+    if (config->schedule) SPA_TRY(spa_hardware_parts_add(hw, config->schedule, err));
     config->executor = &executor;
     config->executor_self = hw;
     config->record = on_event;
@@ -138,6 +163,7 @@ static spa_status init_slots(spa_hardware *hw, spa_error *err)
     for (uint32_t s = 0; s < hw->options.slots; s++) {
         SPA_TRY(spa_session_init(&hw->slots[s].session, hw->model, SPA_BUFFERS_PLANNED, err));
         spa_session_fill_inputs(&hw->slots[s].session, spa_hash_u64(hw->options.seed, s), 0);
+        SPA_TRY(spa_alloc(&hw->slots[s].plain, hw->model->graph->n_ops, 1, err));
     }
     return SPA_OK;
 }
@@ -149,8 +175,8 @@ static spa_status init_lane(spa_hardware *hw, uint32_t id, spa_error *err)
     lane->id = id;
     lane->lane = &hw->lanes.lanes[id];
     atomic_init(&lane->word, LANE_EMPTY);
-    SPA_TRY(spa_alloc_aligned(&lane->workspace,
-                              spa_model_workspace_bytes(hw->model, lane->lane->backend), err));
+    lane->workspace_bytes = spa_model_workspace_bytes(hw->model, lane->lane->backend);
+    SPA_TRY(spa_alloc_aligned(&lane->workspace, lane->workspace_bytes, err));
     if (lane->lane->n_cores > 1) {
         SPA_TRY(spa_pool_new(&lane->pool, lane->lane->first_core, lane->lane->n_cores, err));
         SPA_TRY(spa_team_new(&lane->team, hw->model, lane->lane->backend, lane->pool,
@@ -209,8 +235,11 @@ void spa_hardware_free(spa_hardware *hw)
         spa_pool_free(hw->lane[i].pool);
         free(hw->lane[i].workspace);
     }
-    for (uint32_t s = 0; s < hw->options.slots && hw->slots; s++)
+    for (uint32_t s = 0; s < hw->options.slots && hw->slots; s++) {
         spa_session_fini(&hw->slots[s].session);
+        free(hw->slots[s].plain);
+    }
+    spa_hardware_parts_free(hw);
     free(hw->slots);
     free(hw->lane);
     free(hw);
@@ -257,6 +286,7 @@ spa_status spa_hardware_run(spa_hardware *hw, spa_engine *engine, spa_hardware_r
     for (size_t i = 0; i < hw->lanes.count; i++)
         spa_worker_start(hw->lane[i].worker, spa_hardware_lane_run, &hw->lane[i]);
     for (size_t i = 0; i < hw->lanes.count; i++) spa_worker_wait(hw->lane[i].worker);
+    if (record && hw->parts) join_parts(record);
     hw->engine = NULL;
     hw->record = NULL;
     if (atomic_exchange(&hw->interrupted, false) && hw->status == SPA_OK)

@@ -41,7 +41,8 @@ SPA_API spa_status spa_hardware_new(spa_hardware **hardware, const spa_lane_set 
 SPA_API void spa_hardware_free(spa_hardware *hardware); /* joins the threads; accepts NULL */
 
 /* Makes `config` one for this hardware: executor, no noise, no policy cost. The cost table must
- * have one processor of one lane per lane of the set. */
+ * have one processor of one lane per lane of the set. What the schedule's splits need is prepared
+ * here; policies that split as they go are refused. */
 SPA_API spa_status spa_hardware_config(spa_hardware *hardware, spa_run_config *config,
                                        spa_error *err);
 
@@ -58,7 +59,9 @@ typedef struct spa_hardware_record {
     size_t capacity, n_ops; /* requests, operators */
     size_t n_tensors, n_lanes;
     spa_hardware_op *ops; /* [capacity][n_ops] */
-    int64_t *copies;      /* [capacity][n_tensors][n_lanes] ns of the copy to a lane; 0 = none */
+    spa_hardware_op
+        *seconds;    /* the same: of split operators the part that ended first, else lane -1 */
+    int64_t *copies; /* [capacity][n_tensors][n_lanes] ns of the copy to a lane; 0 = none */
     int64_t *arrive_ns, *finish_ns; /* [capacity] */
     spa_event *events;              /* or NULL: the event stream of the engine */
     size_t n_events, event_capacity;

@@ -10,18 +10,10 @@
 #include <unistd.h>
 
 #include "kernels/clock.h"
+#include "kernels/relax.h"
 
 /* Looks at the mailbox between two looks at the clock. */
 #define SPIN_LOOKS 64
-
-static inline void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
 
 /* ---- the lock -------------------------------------------------------------------------------- */
 
@@ -29,7 +21,7 @@ static inline void relax(void)
 static void lock(spa_hardware *hw)
 {
     while (atomic_exchange_explicit(&hw->locked, true, memory_order_acquire))
-        while (atomic_load_explicit(&hw->locked, memory_order_relaxed)) relax();
+        while (atomic_load_explicit(&hw->locked, memory_order_relaxed)) spa_relax();
 }
 
 static void wake(hardware_lane *lane)
@@ -172,7 +164,7 @@ static bool await_job(hardware_lane *lane)
                 atomic_store_explicit(&lane->word, LANE_EMPTY, memory_order_relaxed);
                 return !atomic_load_explicit(&hw->done, memory_order_acquire);
             }
-            relax();
+            spa_relax();
         }
         if (atomic_load_explicit(&hw->done, memory_order_acquire)) return false;
         int64_t now_ns = spa_clock_ns();
@@ -205,6 +197,7 @@ static spa_status copy(hardware_lane *lane, hardware_slot *slot, spa_error *err)
 
 static spa_status run_kernel(hardware_lane *lane, hardware_slot *slot, spa_error *err)
 {
+    if (lane->job == HARDWARE_PART) return spa_hardware_part_run(lane, slot, err);
     if (lane->team) return spa_team_run_op(lane->team, &slot->session, lane->op, err);
     return spa_session_run_op(&slot->session, lane->lane->backend, lane->op, lane->workspace, err);
 }
@@ -214,7 +207,8 @@ static void note(const hardware_lane *lane, const hardware_slot *slot, int64_t b
 {
     spa_hardware_record *r = lane->hardware->record;
     if (!r || slot->request >= r->capacity) return;
-    spa_hardware_op *o = &r->ops[slot->request * r->n_ops + lane->op];
+    bool second = lane->job == HARDWARE_PART && spa_hardware_part_is_second(lane->tensor);
+    spa_hardware_op *o = (second ? r->seconds : r->ops) + slot->request * r->n_ops + lane->op;
     if (o->posted_ns == 0) o->posted_ns = lane->posted_ns;
     o->lane = (int32_t)lane->id;
     if (lane->job == HARDWARE_COPY) {
@@ -248,7 +242,8 @@ static void gather(hardware_lane *lane)
     spa_hardware *hw = lane->hardware;
     atomic_fetch_add(&hw->ready, 1);
     if (lane->id == 0) {
-        while (atomic_load_explicit(&hw->ready, memory_order_acquire) < hw->lanes.count) relax();
+        while (atomic_load_explicit(&hw->ready, memory_order_acquire) < hw->lanes.count)
+            spa_relax();
         begin(hw);
     }
 }

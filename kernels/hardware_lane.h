@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "kernels/hardware.h"
+#include "kernels/part.h"
 #include "kernels/team.h"
 #include "kernels/worker.h"
 
@@ -15,18 +16,19 @@
 /* A lane's mailbox. The poster writes the job, then the word; only the lane takes it out. */
 enum { LANE_EMPTY, LANE_POSTED, LANE_ASLEEP };
 
-typedef enum hardware_job { HARDWARE_KERNEL, HARDWARE_COPY } hardware_job;
+typedef enum hardware_job { HARDWARE_KERNEL, HARDWARE_PART, HARDWARE_COPY } hardware_job;
 
 typedef struct hardware_lane {
     _Alignas(HARDWARE_LINE) atomic_uint word;
     hardware_job job;
-    uint32_t slot, op, tensor;
+    uint32_t slot, op, tensor; /* of parts: `tensor` is the index of the part */
     int64_t posted_ns;
     /* The lane's own: */
     _Alignas(HARDWARE_LINE) spa_hardware *hardware;
     uint32_t id;
     const spa_lane *lane;
     void *workspace;
+    size_t workspace_bytes;
     spa_worker *worker;
     spa_pool *pool; /* lanes of several cores */
     spa_team *team;
@@ -35,14 +37,16 @@ typedef struct hardware_lane {
 typedef struct hardware_slot {
     spa_session session;
     uint64_t request;
+    atomic_uchar *plain; /* [n_ops] of split operators: are their inputs row-major? */
 } hardware_slot;
 
 struct spa_hardware {
     spa_hardware_options options;
     spa_lane_set lanes;
     spa_model *model;
-    hardware_slot *slots; /* [options.slots] */
-    hardware_lane *lane;  /* [lanes.count] */
+    hardware_slot *slots;    /* [options.slots] */
+    hardware_lane *lane;     /* [lanes.count] */
+    spa_part_kernel **parts; /* see hardware_parts.c; NULL until a schedule splits */
     /* Of the run at hand; under the lock: */
     spa_engine *engine;
     spa_hardware_record *record;
@@ -64,6 +68,15 @@ void spa_hardware_post(spa_hardware *hw, uint32_t lane, hardware_job job, uint32
 /* Has a lane work to do to bring a tensor here? (Lanes share memory: only where their kernels keep
  * it in different layouts.) */
 bool spa_hardware_must_copy(const spa_hardware *hw, uint32_t lane, uint32_t slot, uint32_t tensor);
+/* hardware_parts.c: what a schedule's splits need, made before the run; none without splits.
+ * Errors: operators that cannot be cut there, lanes of several cores, memory. */
+spa_status spa_hardware_parts_add(spa_hardware *hw, const spa_schedule *schedule, spa_error *err);
+void spa_hardware_parts_free(spa_hardware *hw);
+/* Index of a prepared part: `tenths` from the beginning of the operator, or (second) to its end. */
+uint32_t spa_hardware_part(const spa_hardware *hw, uint32_t lane, uint32_t op, uint32_t tenths,
+                           bool second);
+bool spa_hardware_part_is_second(uint32_t part);
+spa_status spa_hardware_part_run(hardware_lane *lane, hardware_slot *slot, spa_error *err);
 /* The job of a lane's worker: works until the run is done. */
 void spa_hardware_lane_run(void *lane);
 

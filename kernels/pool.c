@@ -9,6 +9,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/clock.h"
+#include "kernels/relax.h"
 #include "kernels/worker.h"
 
 /* How long a waiting thread spins before it blocks. Operators that run whole keep helpers waiting
@@ -63,22 +64,13 @@ static void gate_raise(gate *g, uint64_t value)
     pthread_mutex_unlock(&g->mutex);
 }
 
-static void pause_core(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 static bool spin(const gate *g, uint64_t value)
 {
     int64_t end = 0;
     do {
         for (int i = 0; i < 64; i++) {
             if (atomic_load_explicit(&g->value, memory_order_acquire) >= value) return true;
-            pause_core();
+            spa_relax();
         }
         if (end == 0) end = spa_clock_ns() + SPIN_NS;
     } while (spa_clock_ns() < end);

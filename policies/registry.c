@@ -19,6 +19,7 @@ static const spa_policy *const policies[] = {
     &spa_policy_threshold,
     &spa_policy_exhaustive,
     &spa_policy_local_search,
+    &spa_policy_codl,
 };
 #define N_POLICIES (sizeof policies / sizeof *policies)
 

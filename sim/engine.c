@@ -32,6 +32,14 @@ static uint32_t bit_width(uint64_t n)
     return bits;
 }
 
+/* May operators be split in this run? */
+static bool splits(const spa_run_config *c)
+{
+    return c->splits ||
+           (c->policy && c->policy->place && c->policy->capabilities & SPA_CAP_SPLIT) ||
+           (c->schedule && spa_schedule_splits(c->schedule));
+}
+
 static spa_status check_config(const spa_run_config *c, spa_error *err)
 {
     const spa_costs *costs = c->costs;
@@ -45,9 +53,9 @@ static spa_status check_config(const spa_run_config *c, spa_error *err)
     if (c->policy && !(c->policy->objectives & (uint32_t)c->objective))
         return spa_fail(err, SPA_E_UNSUPPORTED, "policy '%s' does not honour objective '%s'",
                         c->policy->name, spa_objective_name(c->objective));
-    if (c->policy && (c->policy->capabilities & SPA_CAP_SPLIT))
+    if (c->executor && !c->executor->part && splits(c))
         return spa_fail(err, SPA_E_UNSUPPORTED,
-                        "policy '%s' splits operators; the engine cannot yet", c->policy->name);
+                        "the schedule splits operators, and these lanes cannot run parts");
     for (size_t op = 0; op < c->graph->n_ops; op++)
         if (c->graph->ops[op].n_inputs > SPA_MAX_OP_INPUTS)
             return spa_fail(err, SPA_E_RANGE, "operator '%s' has more than %d inputs",
@@ -63,7 +71,8 @@ static spa_status check_config(const spa_run_config *c, spa_error *err)
     if (s->serial_ops > c->graph->n_ops)
         return spa_fail(err, SPA_E_INVALID, "scenario '%s': serial_ops %u exceeds %zu operators",
                         s->name, s->serial_ops, c->graph->n_ops);
-    moves = (uint64_t)s->concurrency << bit_width(costs->n_tensors) << 2;
+    moves = costs->n_tensors + (splits(c) ? costs->n_ops : 0);
+    moves = (uint64_t)s->concurrency << bit_width(moves) << 2;
     if (moves >= SPA_NONE)
         return spa_fail(err, SPA_E_RANGE, "%u requests of %zu operators in flight are too many",
                         s->concurrency, c->graph->n_ops);
@@ -102,7 +111,7 @@ static size_t take_lines(size_t *at, size_t bytes)
 static void lay_out(spa_engine *e)
 {
     engine_layout *l = &e->layout;
-    size_t t = e->n_tensors, others = e->n_processors > 2 ? e->n_processors - 2 : 0;
+    size_t t = e->n_nodes, others = e->n_processors > 2 ? e->n_processors - 2 : 0;
     size_t slots = e->n_lanes + e->n_links;
     size_t at = sizeof(engine_request) + t * sizeof(engine_op);
     l->finish = take(&at, t * sizeof(int64_t));
@@ -111,6 +120,9 @@ static void lay_out(spa_engine *e)
     l->placed = at;
     at += t;
     l->more_next = take(&at, t * others * sizeof(uint32_t));
+    l->share = at;
+    l->joins = at += e->splits ? e->n_ops : 0;
+    at += e->splits ? e->n_ops : 0;
     l->request_bytes = (at + ENGINE_LINE - 1) & ~(size_t)(ENGINE_LINE - 1);
     at = offsetof(spa_engine, lanes) - offsetof(spa_engine, state);
     at += e->n_lanes * sizeof(engine_lane);
@@ -229,9 +241,10 @@ static void set_constants(spa_engine *e)
     e->costs = c->costs;
     e->n_ops = (uint32_t)c->graph->n_ops;
     e->n_tensors = (uint32_t)c->costs->n_tensors;
+    e->splits = splits(c);
+    e->n_nodes = e->n_tensors + (e->splits ? e->n_ops : 0);
     e->n_words = (e->n_ops + 63) / 64;
-    e->op_bits = bit_width(e->n_ops);
-    e->tensor_bits = bit_width(e->n_tensors);
+    e->op_bits = e->tensor_bits = bit_width(e->n_nodes);
     e->n_processors = c->costs->n_processors;
     e->host = c->costs->host;
     e->n_slots = c->scenario.concurrency;
@@ -337,6 +350,9 @@ spa_status spa_engine_restart(spa_engine *e, uint64_t seed, uint64_t replication
         if (!e->has_schedule)
             return spa_fail(err, SPA_E_INVALID, "the engine was made without a schedule");
         SPA_TRY(spa_schedule_check(schedule, e->costs, err));
+        if (!e->splits && spa_schedule_splits(schedule))
+            return spa_fail(err, SPA_E_INVALID,
+                            "the engine was made without splits, the schedule has some");
         same_order =
             memcmp(e->schedule.order, schedule->order, e->n_ops * sizeof *schedule->order) == 0;
         spa_schedule_copy(&e->schedule, schedule);
@@ -488,6 +504,10 @@ static uint64_t config_hash(const spa_engine *e)
         h = spa_hash_bytes(h, e->schedule.processor, e->n_ops);
         h = spa_hash_bytes(h, e->schedule.lane, e->n_ops);
         h = spa_hash_bytes(h, e->schedule.order, e->n_ops * sizeof *e->schedule.order);
+    }
+    if (e->splits && e->has_schedule) {
+        h = spa_hash_bytes(h, e->schedule.share, e->n_ops);
+        h = spa_hash_bytes(h, e->schedule.second, e->n_ops);
     }
     return h;
 }

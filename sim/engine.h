@@ -25,6 +25,9 @@ typedef struct spa_run_config {
     spa_scenario scenario;
     spa_objective objective;
     bool noise, policy_cost, contention;
+    /* Room for operators that are split: implied by a schedule that splits some and by a policy
+     * that places and may split; to be set where such a schedule can come by a restart. */
+    bool splits;
     uint64_t seed, replication;
     /* Called for every event, in order; NULL = none. Must not touch the engine. */
     void (*record)(void *user, const spa_event *event);
@@ -90,8 +93,9 @@ SPA_API uint64_t spa_evaluator_count(const spa_evaluator *evaluator); /* evaluat
 
 /* Lower bound of the makespan of one request on this graph and table, noise and contention off:
  * max(critical path of each operator's cheapest time, total cheapest work over all lanes)
- * (Graham 1969's two bounds). Transfers that no placement can avoid are not counted. */
-SPA_API int64_t spa_lower_bound_ns(const spa_graph *graph, const spa_costs *costs);
+ * (Graham 1969's two bounds). Transfers that no placement can avoid are not counted. `splits`:
+ * operators may be split. */
+SPA_API int64_t spa_lower_bound_ns(const spa_graph *graph, const spa_costs *costs, bool splits);
 
 #ifdef __cplusplus
 }

@@ -24,6 +24,7 @@ ENGINE_APART void record_event(const spa_engine *e, uint64_t what, uint64_t requ
                        .kind = (uint8_t)what,
                        .processor = (uint8_t)(what >> 8),
                        .lane = (uint8_t)(what >> 16),
+                       .tenths = (uint8_t)(what >> 24),
                        .power_w = power_w};
     e->config.record(e->config.record_user, &event);
 }
@@ -38,6 +39,27 @@ ENGINE_INLINE void emit(spa_engine *e, spa_event_kind kind, const engine_request
     e->state.digest = h ^ h >> 32;
     if (ENGINE_RARELY(e->config.record)) record_event(e, what, r->number, power_w);
     e->state.sequence++;
+}
+
+/* The same of a node that may be a part of an operator. */
+ENGINE_INLINE void emit_node(spa_engine *e, spa_event_kind kind, engine_request *r, uint32_t node,
+                             uint32_t place, float power_w)
+{
+    if (ENGINE_RARELY(e->splits)) {
+        place |= tenths_of(e, r, node) << 24;
+        node = whole_of(e, node);
+    }
+    emit(e, kind, r, node, place, power_w);
+}
+
+/* The same of a tensor, or of the part of it that a twin has made, on its way. */
+ENGINE_INLINE void emit_move(spa_engine *e, spa_event_kind kind, engine_request *r, uint32_t node,
+                             uint32_t place, float power_w)
+{
+    if (ENGINE_RARELY(is_twin(e, node)))
+        emit_node(e, kind, r, node, place, power_w);
+    else
+        emit(e, kind, r, node, place, power_w);
 }
 
 #endif

@@ -133,7 +133,8 @@ ENGINE_APART bool start_copy(spa_engine *e, engine_lane *lane, engine_request *r
             r->ops[t].present |= 1u << p & 0xffu;
             continue;
         }
-        if (e->executor && !e->executor->copy(e->config.executor_self, lane->id, slot, op, t)) {
+        if (e->executor && (tenths_of(e, r, op) || /* parts see to their inputs themselves */
+                            !e->executor->copy(e->config.executor_self, lane->id, slot, op, t))) {
             float power_w = e->loads[load].dynamic_w; /* it only changes hands */
             emit(e, SPA_EV_TRANSFER_BEGIN, r, t, event_place(p, from), power_w);
             emit(e, SPA_EV_TRANSFER_END, r, t, event_place(p, from), power_w);
@@ -159,11 +160,22 @@ ENGINE_APART bool start_copy(spa_engine *e, engine_lane *lane, engine_request *r
 /* ---- kernels on lanes --------------------------------------------------------------------------
  */
 
+ENGINE_APART void execute(spa_engine *e, const engine_lane *lane, engine_request *r, uint32_t slot,
+                          uint32_t node)
+{
+    uint32_t tenths = tenths_of(e, r, node), begin = is_twin(e, node) ? SPA_TENTHS - tenths : 0;
+    if (tenths == 0)
+        e->executor->kernel(e->config.executor_self, lane->id, slot, node);
+    else
+        e->executor->part(e->config.executor_self, lane->id, slot, whole_of(e, node), begin,
+                          begin + tenths);
+}
+
 ENGINE_APART void start_kernel(spa_engine *e, engine_lane *lane, engine_request *r, uint32_t slot,
                                uint32_t op)
 {
     if (ENGINE_RARELY(e->lane_copies) && start_copy(e, lane, r, slot, op)) return;
-    uint32_t load_id = op * e->n_processors + lane->processor;
+    uint32_t load_id = kernel_load(e, r, op, lane->processor);
     const engine_load *load = &e->loads[load_id];
     int64_t expected_ns = load->expected_ns, now = e->state.now;
     lane->doing = LANE_KERNEL;
@@ -174,11 +186,10 @@ ENGINE_APART void start_kernel(spa_engine *e, engine_lane *lane, engine_request 
     lane->expected_end_ns = now + expected_ns;
     lane->backlog_ns -= expected_ns;
     e->state.kernels_running++;
-    emit(e, SPA_EV_KERNEL_BEGIN, r, op, lane->name, load->dynamic_w);
+    emit_node(e, SPA_EV_KERNEL_BEGIN, r, op, lane->name, load->dynamic_w);
     add_activity(e, lane->id, load_id,
                  ENGINE_RARELY(e->noise) ? noisy(e, r, op, load) : (double)expected_ns);
-    if (ENGINE_RARELY(e->executor != NULL))
-        e->executor->kernel(e->config.executor_self, lane->id, slot, op);
+    if (ENGINE_RARELY(e->executor != NULL)) execute(e, lane, r, slot, op);
 }
 
 /* With many requests in flight, the next one of a queue has left the cache since it queued. */

@@ -44,11 +44,22 @@ ENGINE_INLINE void wake_users(spa_engine *e, engine_request *r, uint32_t slot, u
     }
 }
 
+/* One of the two parts of a split operator is done, and where the operator was placed. The operator
+ * is then finished as views are, once this step has done the rest. */
+ENGINE_APART void join_part(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op)
+{
+    if (--joins_of(e, r)[op] == 0) push_view(e, &r->ops[op], slot, op);
+}
+
 /* A transferred tensor is now at `to`. */
 ENGINE_INLINE void arrive(spa_engine *e, engine_request *r, uint32_t slot, uint32_t tensor,
                           uint32_t to)
 {
     r->ops[tensor].present |= 1u << to & 0xffu;
+    if (ENGINE_RARELY(is_twin(e, tensor))) {
+        join_part(e, r, slot, whole_of(e, tensor));
+        return;
+    }
     wake_users(e, r, slot, tensor, to);
     if (r->flags & (BLOCK_SYNC | IN_SECTION)) {
         if (r->flags & BLOCK_SYNC && r->blocked_on == tensor && to == e->host)
@@ -59,6 +70,15 @@ ENGINE_INLINE void arrive(spa_engine *e, engine_request *r, uint32_t slot, uint3
 }
 
 /* ---- links ----------------------------------------------------------------------------------- */
+
+/* Of a tensor or of a twin's part of one. */
+ENGINE_INLINE int64_t move_ns(const spa_engine *e, engine_request *r, uint32_t node, uint32_t from,
+                              uint32_t to)
+{
+    if (ENGINE_RARELY(is_twin(e, node)))
+        return spa_part_transfer_ns(e->costs, whole_of(e, node), from, to, tenths_of(e, r, node));
+    return spa_transfer_ns(e->costs, node, from, to);
+}
 
 /* Where a queued transfer keeps its successor. A tensor may queue for every processor but its
  * own; the first of them uses the operator's own link, free since it left its lane. */
@@ -76,7 +96,7 @@ ENGINE_APART void start_transfer(spa_engine *e, uint32_t link_id, engine_request
     engine_link *link = &e->links[link_id];
     uint32_t from = placed_of(e, r)[tensor];
     uint32_t load_id = (e->n_ops + from) * e->n_processors + to;
-    double work = (double)spa_transfer_ns(e->costs, tensor, from, to);
+    double work = (double)move_ns(e, r, tensor, from, to);
     if (e->noise) work *= e->state.run_factor;
     link->busy = 1;
     link->slot = slot;
@@ -86,7 +106,7 @@ ENGINE_APART void start_transfer(spa_engine *e, uint32_t link_id, engine_request
     link->name = event_place(to, from);
     link->started_ns = e->state.now;
     e->state.transfers_running++;
-    emit(e, SPA_EV_TRANSFER_BEGIN, r, tensor, link->name, e->loads[load_id].dynamic_w);
+    emit_move(e, SPA_EV_TRANSFER_BEGIN, r, tensor, link->name, e->loads[load_id].dynamic_w);
     add_activity(e, e->n_lanes + link_id, load_id, work);
     if (ENGINE_RARELY(e->executor != NULL))
         e->executor->transfer(e->config.executor_self, link_id, slot, tensor, from, to);
@@ -121,7 +141,7 @@ ENGINE_APART void queue_transfer(spa_engine *e, engine_request *r, uint32_t slot
                                  uint32_t to)
 {
     uint32_t from = placed_of(e, r)[tensor], link_id = e->costs->links[from][to].id;
-    int64_t duration = spa_transfer_ns(e->costs, tensor, from, to);
+    int64_t duration = move_ns(e, r, tensor, from, to);
     engine_link *link = &e->links[link_id];
     if (duration == 0 || copied_by_lane(e, from, to)) { /* by a lane: only final outputs get here */
         arrive(e, r, slot, tensor, to);

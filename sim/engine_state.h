@@ -26,9 +26,12 @@ enum {
 /* What a lane does. */
 enum { LANE_IDLE, LANE_KERNEL, LANE_DISPATCH, LANE_COPY };
 
+/* The part of a split operator that its second processor computes is a node of its own, its twin,
+ * numbered behind the tensors; it reads what the operator reads and nobody reads it. The operator
+ * is finished when its own part is done and the twin's is where it belongs (join_part). */
 typedef struct engine_lane {
     uint32_t head, tail; /* queue of issued operators (items), linked by engine_op.next */
-    uint32_t slot, op;   /* what it runs or, on the host, issues */
+    uint32_t slot, op;   /* what it runs (an operator or a twin) or, on the host, issues */
     int64_t started_ns;
     int64_t expected_end_ns; /* 0 when idle */
     int64_t backlog_ns;      /* isolated time of what was placed here and has not started */
@@ -79,7 +82,7 @@ typedef struct engine_request {
     uint32_t first_word;  /* no ready bit is set in words before this one */
     uint32_t blocked_on;  /* tensor or operator behind BLOCK_SYNC */
     uint32_t flags, pad;
-    engine_op ops[]; /* [n_tensors] */
+    engine_op ops[]; /* [n_nodes] */
 } engine_request;
 
 typedef struct engine_state {
@@ -128,7 +131,7 @@ typedef struct engine_node {
 
 /* Byte offsets of the arrays of a request and of the parts of the block. */
 typedef struct engine_layout {
-    size_t finish, where, placed, ready, more_next;
+    size_t finish, where, placed, ready, more_next, share, joins;
     size_t request_bytes;
     size_t links, activities, active, events, memory, requests, total;
 } engine_layout;
@@ -143,16 +146,18 @@ struct spa_engine {
     uint16_t *active;            /* event slots of what runs, in order of start */
     spa_event_list *events;
     unsigned char *requests;
-    const engine_node *nodes; /* [n_tensors] */
-    const engine_load *loads; /* [n_ops * n_processors], then [from][to] */
-    const uint32_t *inputs;   /* tensors, one per edge */
-    const uint32_t *users;    /* consumers of each tensor, one per edge */
-    const uint32_t *op_at;    /* [n_ops] dispatch order */
-    uint32_t n_ops, n_tensors, n_words, n_processors, n_lanes, n_links, n_slots, host;
+    const engine_node *nodes; /* [n_nodes] */
+    /* [n_ops * n_processors], then [from][to]; then, with splits, of parts, as costs->part_ns */
+    const engine_load *loads;
+    const uint32_t *inputs; /* tensors, one per edge */
+    const uint32_t *users;  /* consumers of each tensor, one per edge */
+    const uint32_t *op_at;  /* [n_ops] dispatch order */
+    uint32_t n_ops, n_tensors, n_nodes, n_words, n_processors, n_lanes, n_links, n_slots, host;
     uint32_t op_bits, tensor_bits; /* widths within items and moves */
     engine_lane *home, *home_end;  /* lanes that dispatch */
     uint32_t serial_ops;
     bool occupies, blocking_sync, contention, noise, workers, calls_place, observes, has_schedule;
+    bool splits;           /* operators may be split: there are twins */
     bool lane_copies;      /* some link is on_lane */
     uint32_t arrival_slot; /* of the event list, open loop; else SPA_NONE */
     bool is_async[SPA_MAX_PROCESSORS];
@@ -215,6 +220,45 @@ ENGINE_INLINE uint8_t *where_of(const spa_engine *e, engine_request *r)
     return REQUEST_ARRAY(e, r, uint8_t, where);
 }
 
+/* With splits only, [n_ops]: tenths that the twin computes, 0 = not split; parts to come. */
+ENGINE_INLINE uint8_t *share_of(const spa_engine *e, engine_request *r)
+{
+    return REQUEST_ARRAY(e, r, uint8_t, share);
+}
+ENGINE_INLINE uint8_t *joins_of(const spa_engine *e, engine_request *r)
+{
+    return REQUEST_ARRAY(e, r, uint8_t, joins);
+}
+ENGINE_INLINE bool is_twin(const spa_engine *e, uint32_t node)
+{
+    return node >= e->n_tensors;
+}
+/* The operator of which a node is all or a part. */
+ENGINE_INLINE uint32_t whole_of(const spa_engine *e, uint32_t node)
+{
+    return is_twin(e, node) ? node - e->n_tensors : node;
+}
+/* Tenths of its operator that a node is; 0: all of it. */
+ENGINE_INLINE uint32_t tenths_of(const spa_engine *e, engine_request *r, uint32_t node)
+{
+    uint32_t op = whole_of(e, node), share;
+    if (!e->splits || op >= e->n_ops) return 0;
+    share = share_of(e, r)[op];
+    return share == 0 || node != op ? share : SPA_TENTHS - share;
+}
+/* What a node is to its lane: index into loads. */
+ENGINE_INLINE uint32_t kernel_load(const spa_engine *e, engine_request *r, uint32_t node,
+                                   uint32_t processor)
+{
+    uint32_t op, tenths;
+    if (__builtin_expect(!e->splits, 1)) return node * e->n_processors + processor;
+    op = whole_of(e, node);
+    tenths = tenths_of(e, r, node);
+    if (tenths == 0) return op * e->n_processors + processor;
+    return (e->n_ops + e->n_processors) * e->n_processors +
+           (op * e->n_processors + processor) * (SPA_TENTHS - 1) + tenths - 1;
+}
+
 /* Where an event happens, as it stands in the digest's words. */
 static inline uint32_t event_place(uint32_t processor, uint32_t lane)
 {
@@ -230,8 +274,8 @@ static inline void *policy_memory(spa_engine *e)
     return block_of(e) + e->layout.memory;
 }
 
-/* An item is an operator of a request in flight, a move one of its tensors on the way to a
- * processor: packed into 32 bits (widths chosen at set-up), so that queues link by index. */
+/* An item is an operator (or twin) of a request in flight, a move one of its tensors on the way to
+ * a processor: packed into 32 bits (widths chosen at set-up), so that queues link by index. */
 ENGINE_INLINE uint32_t item_of(const spa_engine *e, uint32_t slot, uint32_t op)
 {
     return slot << e->op_bits | op;

@@ -61,9 +61,26 @@ ENGINE_INLINE void ask_policy(spa_engine *e, engine_request *r, uint32_t slot, u
     for (uint32_t p = 0; p < e->n_processors; p++)
         view->free_ns[p] = lane_free_ns(e, best_lane(e, r, p));
     for (; link < links_end; link++) *link_free_ns++ = link->free_ns > now ? link->free_ns : now;
-    action->processor = (int32_t)e->host;
-    action->lane = SPA_LANE_ANY;
+    *action = (spa_action){.processor = (int32_t)e->host, .lane = SPA_LANE_ANY};
     e->config.policy->place(e->config.self, policy_memory(e), view, op, action);
+}
+
+ENGINE_APART bool check_split(spa_engine *e, uint32_t op, const spa_action *action)
+{
+    uint32_t p = (uint32_t)action->processor, q = (uint32_t)action->second, share = action->share;
+    if (!e->splits) {
+        fail_illegal(e, op, "split it, but does not declare SPA_CAP_SPLIT");
+    } else if (share >= SPA_TENTHS) {
+        fail_illegal(e, op, "gave away more than nine tenths of it");
+    } else if (action->second < 0 || q >= e->n_processors || p == q) {
+        fail_illegal(e, op, "split it with a processor that is not another one");
+    } else if (spa_part_ns(e->costs, op, p, SPA_TENTHS - share) < 0 ||
+               spa_part_ns(e->costs, op, q, share) < 0) {
+        fail_illegal(e, op, "split it where it cannot be split");
+    } else {
+        return true;
+    }
+    return false;
 }
 
 ENGINE_APART bool check_action(spa_engine *e, uint32_t op, const spa_action *action)
@@ -76,7 +93,7 @@ ENGINE_APART bool check_action(spa_engine *e, uint32_t op, const spa_action *act
     } else if (action->lane != SPA_LANE_ANY &&
                (action->lane < 0 || (uint32_t)action->lane >= e->costs->processors[p].n_lanes)) {
         fail_illegal(e, op, "chose a lane that is not there");
-    } else {
+    } else if (action->share == 0 || check_split(e, op, action)) {
         return true;
     }
     return false;
@@ -90,17 +107,21 @@ ENGINE_INLINE bool choose(spa_engine *e, engine_request *r, uint32_t slot, uint3
     if (node->flags & NODE_VIEW) {
         action->processor = placed_of(e, r)[e->inputs[node->first_input]];
         action->lane = SPA_LANE_ANY;
+        action->share = 0;
         return true;
     }
     if (e->calls_place) {
         ask_policy(e, r, slot, op, action);
         if ((uint32_t)action->processor < e->n_processors && action->lane == SPA_LANE_ANY &&
+            action->share == 0 &&
             e->loads[op * e->n_processors + (uint32_t)action->processor].can_run)
             return true;
         return check_action(e, op, action);
     }
     action->processor = e->schedule.processor[op];
     action->lane = e->schedule.lane[op];
+    action->share = e->schedule.share[op];
+    action->second = e->schedule.second[op];
     return true; /* checked when the schedule was taken */
 }
 
@@ -140,6 +161,31 @@ ENGINE_INLINE int64_t gather_inputs(spa_engine *e, engine_request *r, uint32_t s
     return ready;
 }
 
+/* Gives a part of an operator to a second processor: its twin is placed there. Adds the host time
+ * of issuing; returns when the part is expected where the operator is. */
+ENGINE_APART int64_t place_twin(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op,
+                                uint32_t second, int64_t *issue_ns)
+{
+    uint32_t twin = e->n_tensors + op, p = placed_of(e, r)[op];
+    const engine_load *load = &e->loads[kernel_load(e, r, twin, second)];
+    engine_lane *lane = best_lane(e, r, second);
+    int64_t copy_ns = 0, ready, free_ns;
+    r->ops[twin].lane = lane->id & 0xffu;
+    placed_of(e, r)[twin] = (uint8_t)second;
+    joins_of(e, r)[op] = 2;
+    if (second == e->host && e->blocking_sync) { /* the host computes its part inline */
+        r->flags |= BLOCK_SYNC;
+        r->blocked_on = op;
+    }
+    emit_node(e, SPA_EV_PLACE, r, twin, lane->name, 0);
+    ready = gather_inputs(e, r, slot, twin, second, issue_ns, &copy_ns);
+    free_ns = lane_free_ns(e, lane);
+    lane->backlog_ns += copy_ns + load->expected_ns;
+    *issue_ns += load->issue_ns;
+    return (ready > free_ns ? ready : free_ns) + copy_ns + load->expected_ns +
+           move_ns(e, r, twin, second, p);
+}
+
 /* Fixes an operator's place, starts the transfers it needs, estimates its finish. Returns the host
  * time that issuing takes. */
 ENGINE_INLINE int64_t place(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op)
@@ -153,13 +199,14 @@ ENGINE_INLINE int64_t place(spa_engine *e, engine_request *r, uint32_t slot, uin
     uint32_t p;
     if (!choose(e, r, slot, op, &action)) return 0;
     p = (uint32_t)action.processor;
-    load = &e->loads[op * e->n_processors + p];
+    if (ENGINE_RARELY(e->splits)) share_of(e, r)[op] = (uint8_t)action.share;
+    load = &e->loads[kernel_load(e, r, op, p)];
     lane = action.lane == SPA_LANE_ANY ? best_lane(e, r, p)
                                        : &e->lanes[e->lane_first[p] + (uint32_t)action.lane];
     o->lane = lane->id & 0xffu;
     placed_of(e, r)[op] = (uint8_t)p;
     where_of(e, r)[op] = (uint8_t)(1u << p);
-    emit(e, SPA_EV_PLACE, r, op, lane->name, 0);
+    emit_node(e, SPA_EV_PLACE, r, op, lane->name, 0);
     ready = gather_inputs(e, r, slot, op, p, &issue_ns, &copy_ns);
     if (p != e->host && node->flags & (NODE_SINK | NODE_PULLED))
         request_transfer(e, r, slot, op, e->host); /* it will be queued when produced */
@@ -174,20 +221,25 @@ ENGINE_INLINE int64_t place(spa_engine *e, engine_request *r, uint32_t slot, uin
     free_ns = lane_free_ns(e, lane);
     finish_of(e, r)[op] = (ready > free_ns ? ready : free_ns) + copy_ns + load->expected_ns;
     lane->backlog_ns += copy_ns + load->expected_ns;
+    if (ENGINE_RARELY(action.share != 0)) {
+        int64_t joined = place_twin(e, r, slot, op, (uint32_t)action.second, &issue_ns);
+        if (joined > finish_of(e, r)[op]) finish_of(e, r)[op] = joined;
+    }
     return e->executor ? 0 : issue_ns + load->issue_ns; /* real issuing takes real time */
 }
 
 /* ---- issuing and finishing ------------------------------------------------------------------- */
 
-/* Issuing is done: the operator stands in its lane's queue. */
-ENGINE_INLINE void issue(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op)
+/* Issuing is done: the operator (or twin) stands in its lane's queue. */
+ENGINE_INLINE void issue_node(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op)
 {
     engine_op *o = &r->ops[op];
     engine_lane *lane = &e->lanes[o->lane];
     bool is_async = e->is_async[lane->processor], starts, complete = --o->missing == 0;
     if (is_async) {
         satisfy(e, r, slot, op);
-        if (ENGINE_RARELY(e->executor != NULL) && !(e->nodes[op].flags & NODE_VIEW))
+        if (ENGINE_RARELY(e->executor != NULL) && !(e->nodes[op].flags & NODE_VIEW) &&
+            !is_twin(e, op))
             e->executor->issue(e->config.executor_self, lane->id, slot, op);
     }
     if (ENGINE_RARELY(e->nodes[op].flags & NODE_VIEW)) {
@@ -204,6 +256,12 @@ ENGINE_INLINE void issue(spa_engine *e, engine_request *r, uint32_t slot, uint32
     if (starts) try_start(e, lane);
 }
 
+ENGINE_INLINE void issue(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op)
+{
+    issue_node(e, r, slot, op);
+    if (ENGINE_RARELY(e->splits) && share_of(e, r)[op]) issue_node(e, r, slot, e->n_tensors + op);
+}
+
 ENGINE_INLINE void finish_op(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op)
 {
     engine_op *o = &r->ops[op];
@@ -217,10 +275,10 @@ ENGINE_INLINE void finish_op(spa_engine *e, engine_request *r, uint32_t slot, ui
         wake_users(e, r, slot, op, p);
     else
         satisfy(e, r, slot, op);
-    if (p == e->host) {
-        if (r->flags & BLOCK_SYNC && r->blocked_on == op) unblock(e, r, slot, BLOCK_SYNC);
-        if (e->nodes[op].flags & NODE_SINK) count_down(e, r, slot);
-    }
+    if (r->flags & BLOCK_SYNC && r->blocked_on == op &&
+        (p == e->host || !(e->nodes[op].flags & NODE_PULLED)))
+        unblock(e, r, slot, BLOCK_SYNC);
+    if (p == e->host && e->nodes[op].flags & NODE_SINK) count_down(e, r, slot);
     while (ENGINE_RARELY(coming)) {
         queue_transfer(e, r, slot, op, (uint32_t)__builtin_ctz(coming));
         coming &= coming - 1;
@@ -237,6 +295,19 @@ ENGINE_APART void finish_views(spa_engine *e)
         e->state.views_head = r->ops[op].next;
         finish_op(e, r, slot, op);
     }
+}
+
+/* A kernel of a split operator has ended: the twin's part moves to where the operator was placed.
+ */
+ENGINE_APART void finish_part(spa_engine *e, engine_request *r, uint32_t slot, uint32_t node)
+{
+    uint32_t op = whole_of(e, node);
+    if (!is_twin(e, node)) {
+        join_part(e, r, slot, op);
+        return;
+    }
+    r->ops[node].present |= 1u << placed_of(e, r)[node] & 0xffu;
+    queue_transfer(e, r, slot, node, placed_of(e, r)[op]);
 }
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
@@ -314,12 +385,15 @@ ENGINE_INLINE void end_dispatch(spa_engine *e, engine_lane *lane)
 
 ENGINE_APART void tell_policy(spa_engine *e, const engine_lane *lane)
 {
+    uint32_t op = whole_of(e, lane->op), p = lane->processor;
+    uint32_t tenths = tenths_of(e, request_of(e, lane->slot), lane->op);
     spa_completion done = {.request_slot = lane->slot,
-                           .op = lane->op,
-                           .processor = lane->processor,
+                           .op = op,
+                           .processor = p,
                            .start_ns = lane->started_ns,
                            .finish_ns = e->state.now,
-                           .expected_ns = spa_cost(e->costs, lane->op, lane->processor)->kernel_ns};
+                           .expected_ns = tenths ? spa_part_ns(e->costs, op, p, tenths)
+                                                 : spa_cost(e->costs, op, p)->kernel_ns};
     e->config.policy->observe(e->config.self, policy_memory(e), &done);
 }
 
@@ -340,9 +414,12 @@ ENGINE_INLINE void end_kernel(spa_engine *e, engine_lane *lane)
     lane->doing = LANE_IDLE;
     lane->expected_end_ns = 0;
     remove_activity(e, lane->id);
-    emit(e, SPA_EV_KERNEL_END, r, op, lane->name, load->dynamic_w);
+    emit_node(e, SPA_EV_KERNEL_END, r, op, lane->name, load->dynamic_w);
     if (e->observes) tell_policy(e, lane);
-    finish_op(e, r, slot, op);
+    if (ENGINE_RARELY(e->splits) && tenths_of(e, r, op))
+        finish_part(e, r, slot, op);
+    else
+        finish_op(e, r, slot, op);
 }
 
 ENGINE_INLINE void end_transfer(spa_engine *e, uint32_t link_id)
@@ -360,7 +437,7 @@ ENGINE_INLINE void end_transfer(spa_engine *e, uint32_t link_id)
     e->state.transfers_running--;
     link->busy = 0;
     remove_activity(e, e->n_lanes + link_id);
-    emit(e, SPA_EV_TRANSFER_END, r, tensor, link->name, load->dynamic_w);
+    emit_move(e, SPA_EV_TRANSFER_END, r, tensor, link->name, load->dynamic_w);
     arrive(e, r, slot, tensor, to);
     if (link->head != SPA_NONE) start_next_transfer(e, link_id);
 }

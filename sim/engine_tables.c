@@ -5,20 +5,28 @@
 #include <gsl/gsl_cdf.h>
 #include "sim/engine_state.h"
 
+/* Every edge is used by an operator and, with splits, by its twin. */
+static size_t user_count(const spa_engine *e)
+{
+    return e->splits ? 2 * e->graph->n_edges : e->graph->n_edges;
+}
+
 /* Inputs, consumers and dispatch order of operators: one allocation, three arrays of indices. */
 static spa_status build_nodes(spa_engine *e, spa_error *err)
 {
     const spa_graph *g = e->graph;
     uint32_t *inputs;
-    SPA_TRY(spa_alloc(&e->node_table, e->n_tensors, sizeof *e->node_table, err));
-    SPA_TRY(spa_alloc(&e->index_table, 2 * g->n_edges + e->n_ops, sizeof *e->index_table, err));
+    size_t n_users = user_count(e);
+    SPA_TRY(spa_alloc(&e->node_table, e->n_nodes, sizeof *e->node_table, err));
+    SPA_TRY(
+        spa_alloc(&e->index_table, g->n_edges + n_users + e->n_ops, sizeof *e->index_table, err));
     e->nodes = e->node_table;
     e->inputs = inputs = e->index_table;
     e->users = e->index_table + g->n_edges;
-    e->op_at = e->index_table + 2 * g->n_edges;
+    e->op_at = e->users + n_users;
     for (size_t i = 0; i < g->n_edges; i++) {
         inputs[i] = (uint32_t)spa_tensor_of(e->costs, g->inputs[i]);
-        e->node_table[inputs[i]].end_user++; /* a count, so far */
+        e->node_table[inputs[i]].end_user += e->splits ? 2 : 1; /* a count, so far */
     }
     for (uint32_t t = 0, at = 0; t < e->n_tensors; t++) {
         engine_node *node = &e->node_table[t];
@@ -33,6 +41,10 @@ static spa_status build_nodes(spa_engine *e, spa_error *err)
         node->end_input = o->first_input + o->n_inputs;
         if (o->kind == SPA_OP_RESHAPE) node->flags |= NODE_VIEW;
         if (o->flags & SPA_OP_PULLED) node->flags |= NODE_PULLED;
+        if (!e->splits) continue;
+        engine_node *twin = &e->node_table[e->n_tensors + op];
+        twin->first_input = node->first_input;
+        twin->end_input = node->end_input;
     }
     return SPA_OK;
 }
@@ -60,11 +72,27 @@ static void fill_kernel(const spa_engine *e, engine_load *load, uint32_t op, uin
     };
 }
 
+/* Of parts: the whole operator's demands for a part's time. */
+static void fill_parts(const spa_engine *e, engine_load *load, uint32_t op, uint32_t p)
+{
+    const engine_load *whole = &e->loads[op * e->n_processors + p];
+    int64_t kernel_ns = spa_cost(e->costs, op, p)->kernel_ns;
+    for (uint32_t k = 1; k < SPA_TENTHS; k++, load++) {
+        int64_t part_ns = spa_part_ns(e->costs, op, p, k);
+        *load = *whole;
+        load->macs = whole->macs * k / SPA_TENTHS;
+        load->can_run = part_ns >= 0;
+        if (part_ns >= 0) load->expected_ns += part_ns - kernel_ns;
+    }
+}
+
 static spa_status build_loads(spa_engine *e, spa_error *err)
 {
     uint32_t n = e->n_processors;
     engine_load *load;
-    SPA_TRY(spa_alloc(&e->load_table, (size_t)(e->n_ops + n) * n, sizeof *e->load_table, err));
+    size_t n_parts = e->splits ? (size_t)e->n_ops * n * (SPA_TENTHS - 1) : 0;
+    SPA_TRY(spa_alloc(&e->load_table, (size_t)(e->n_ops + n) * n + n_parts, sizeof *e->load_table,
+                      err));
     e->loads = load = e->load_table;
     for (uint32_t op = 0; op < e->n_ops; op++)
         for (uint32_t p = 0; p < n; p++) fill_kernel(e, load++, op, p);
@@ -77,6 +105,8 @@ static spa_status build_loads(spa_engine *e, spa_error *err)
             load->can_run = link->on_lane;
         }
     }
+    for (uint32_t op = 0; op < e->n_ops && e->splits; op++)
+        for (uint32_t p = 0; p < n; p++, load += SPA_TENTHS - 1) fill_parts(e, load, op, p);
     return SPA_OK;
 }
 
@@ -127,6 +157,9 @@ static void build_template(spa_engine *e)
             ops[op].wait += e->inputs[i] < e->n_ops;
         if (!ops[op].wait) ready_of(e, r)[node->rank >> 6] |= UINT64_C(1) << (node->rank & 63);
         if (node->flags & NODE_SINK) r->left++;
+        if (!e->splits) continue;
+        ops[e->n_tensors + op].wait = 0xff; /* never dispatched by itself */
+        placed_of(e, r)[e->n_tensors + op] = SPA_UNPLACED;
     }
 }
 
@@ -135,14 +168,17 @@ static void build_template(spa_engine *e)
 void engine_tables_order(spa_engine *e)
 {
     size_t n_edges = e->graph->n_edges;
-    uint32_t *op_at = e->index_table + 2 * n_edges, *users = e->index_table + n_edges;
+    uint32_t *users = e->index_table + n_edges, *op_at = users + user_count(e);
     for (uint32_t t = 0; t < e->n_tensors; t++) e->node_table[t].end_user = e->nodes[t].first_user;
     for (uint32_t i = 0; i < e->n_ops; i++) {
         uint32_t op = op_at[i] = e->has_schedule ? e->schedule.order[i] : i;
         engine_node *node = &e->node_table[op];
         node->rank = i;
-        for (uint32_t k = node->first_input; k < node->end_input; k++)
-            users[e->node_table[e->inputs[k]].end_user++] = op;
+        for (uint32_t k = node->first_input; k < node->end_input; k++) {
+            engine_node *from = &e->node_table[e->inputs[k]];
+            users[from->end_user++] = op;
+            if (e->splits) users[from->end_user++] = e->n_tensors + op;
+        }
     }
     build_template(e);
 }

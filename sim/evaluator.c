@@ -40,6 +40,11 @@ spa_status spa_evaluate(spa_evaluator *v, const spa_schedule *schedule, spa_eval
 {
     spa_run_result result;
     memset(out, 0, sizeof *out);
+    if (!v->config.splits && spa_schedule_splits(schedule)) { /* from now on */
+        v->config.splits = true;
+        spa_engine_free(v->engine);
+        v->engine = NULL;
+    }
     if (!v->engine) { /* made with the first schedule: an engine needs one */
         v->config.schedule = schedule;
         SPA_TRY(spa_engine_new(&v->engine, &v->config, err));
@@ -54,32 +59,60 @@ spa_status spa_evaluate(spa_evaluator *v, const spa_schedule *schedule, spa_eval
     return SPA_OK;
 }
 
-static int64_t cheapest_ns(const spa_costs *costs, size_t op)
+/* The least that an operator can take: until it is done, and in time of lanes. */
+typedef struct least {
+    int64_t time_ns, work_ns;
+} least;
+
+/* Where dispatch is a delay on the lane, no run can avoid it. */
+static int64_t launch_ns(const spa_costs *costs, size_t op, uint32_t p)
 {
-    int64_t best = INT64_MAX;
-    if (costs->graph->ops[op].kind == SPA_OP_RESHAPE) return 0;
-    for (uint32_t p = 0; p < costs->n_processors; p++) {
-        const spa_op_cost *c = spa_cost(costs, op, p);
-        /* Where dispatch is a delay on the lane, no run can avoid it. */
-        int64_t t = c->kernel_ns + (costs->dispatch_occupies_host ? 0 : c->launch_ns);
-        if (c->kernel_ns >= 0 && t < best) best = t;
-    }
-    return best == INT64_MAX ? 0 : best;
+    return costs->dispatch_occupies_host ? 0 : spa_cost(costs, op, p)->launch_ns;
 }
 
-int64_t spa_lower_bound_ns(const spa_graph *graph, const spa_costs *costs)
+static void consider_split(const spa_costs *costs, size_t op, uint32_t p, uint32_t q, least *best)
+{
+    for (uint32_t share = 1; share < SPA_TENTHS; share++) {
+        int64_t a = spa_part_ns(costs, op, p, SPA_TENTHS - share);
+        int64_t b = spa_part_ns(costs, op, q, share), longer;
+        if (a < 0 || b < 0) continue;
+        a += launch_ns(costs, op, p);
+        b += launch_ns(costs, op, q);
+        longer = a > b ? a : b;
+        if (longer < best->time_ns) best->time_ns = longer;
+        if (a + b < best->work_ns) best->work_ns = a + b;
+    }
+}
+
+static least least_of(const spa_costs *costs, size_t op, bool splits)
+{
+    least best = {INT64_MAX, INT64_MAX};
+    if (costs->graph->ops[op].kind == SPA_OP_RESHAPE) return (least){0, 0};
+    for (uint32_t p = 0; p < costs->n_processors; p++) {
+        int64_t t = spa_cost(costs, op, p)->kernel_ns + launch_ns(costs, op, p);
+        if (!spa_cost_can_run(costs, op, p)) continue;
+        if (t < best.time_ns) best.time_ns = best.work_ns = t;
+    }
+    for (uint32_t p = 0; p < costs->n_processors && splits; p++)
+        for (uint32_t q = 0; q < costs->n_processors; q++)
+            if (q != p) consider_split(costs, op, p, q, &best);
+    return best.time_ns == INT64_MAX ? (least){0, 0} : best;
+}
+
+int64_t spa_lower_bound_ns(const spa_graph *graph, const spa_costs *costs, bool splits)
 {
     int64_t *finish = NULL, path = 0, work = 0, lanes = 0;
     if (spa_alloc(&finish, graph->n_ops, sizeof *finish, NULL)) return 0;
     for (size_t op = 0; op < graph->n_ops; op++) {
-        int64_t ready = 0, cost = cheapest_ns(costs, op);
+        least cost = least_of(costs, op, splits);
+        int64_t ready = 0;
         for (uint32_t i = 0; i < graph->ops[op].n_inputs; i++) {
             int32_t producer = graph->inputs[graph->ops[op].first_input + i];
             if (producer >= 0 && finish[producer] > ready) ready = finish[producer];
         }
-        finish[op] = ready + cost;
+        finish[op] = ready + cost.time_ns;
         if (finish[op] > path) path = finish[op];
-        work += cost;
+        work += cost.work_ns;
     }
     for (uint32_t p = 0; p < costs->n_processors; p++) lanes += costs->processors[p].n_lanes;
     free(finish);

@@ -22,8 +22,9 @@ typedef struct spa_event {
     uint64_t sequence; /* 0, 1, 2, ... in the run */
     uint64_t request;  /* number of the request in the run */
     uint32_t op;       /* operator or tensor; UINT32_MAX where none */
-    uint8_t kind, processor, lane, reserved;
-    float power_w; /* of the activity that begins or ends, above idle */
+    uint8_t kind, processor, lane;
+    uint8_t tenths; /* of the operator's output, where it is split; 0: all of it */
+    float power_w;  /* of the activity that begins or ends, above idle */
     uint32_t reserved2;
 } spa_event; /* 40 bytes, no padding */
 

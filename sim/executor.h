@@ -32,6 +32,10 @@ typedef struct spa_executor {
     void (*admit)(void *self, uint32_t slot, uint64_t request);
     /* An operator of the request in `slot` starts on a lane; completes with event slot = lane. */
     void (*kernel)(void *self, uint32_t lane, uint32_t slot, uint32_t op);
+    /* Tenths begin .. end-1 of a split operator's output start on a lane; completes with event slot
+     * = lane. NULL: such schedules are refused. */
+    void (*part)(void *self, uint32_t lane, uint32_t slot, uint32_t op, uint32_t begin,
+                 uint32_t end);
     /* Before operator `op` the lane has to bring a tensor here (links that are on_lane). False:
      * there is nothing to do. True: it completes with event slot = lane. */
     bool (*copy)(void *self, uint32_t lane, uint32_t slot, uint32_t op, uint32_t tensor);

@@ -171,7 +171,7 @@ void spa_log_put(spa_log_writer *writer, const spa_event *event)
     r[28] = event->kind;
     r[29] = event->processor;
     r[30] = event->lane;
-    r[31] = event->reserved;
+    r[31] = event->tenths;
     put_u32(r + 32, power);
     put_u32(r + 36, event->reserved2);
     writer->checksum = hash_record(writer->checksum, r);
@@ -376,6 +376,7 @@ static bool within_names(const spa_log *log, const spa_event *e)
     bool transfer = e->kind == SPA_EV_TRANSFER_BEGIN || e->kind == SPA_EV_TRANSFER_END;
     if (e->kind >= SPA_EV_KIND_COUNT || e->processor >= log->info.n_processors) return false;
     if (e->op != UINT32_MAX && e->op >= log->info.n_tensors) return false;
+    if (e->tenths >= SPA_TENTHS) return false;
     return e->lane < (transfer ? log->info.n_processors : SPA_MAX_LANES);
 }
 
@@ -398,7 +399,7 @@ spa_status spa_log_next(spa_log *log, spa_event *event, bool *end, spa_error *er
     event->kind = r[28];
     event->processor = r[29];
     event->lane = r[30];
-    event->reserved = r[31];
+    event->tenths = r[31];
     memcpy(&event->power_w, &power, sizeof power);
     event->reserved2 = get_u32(r + 36);
     if (log->read == log->count) SPA_TRY(check_sum(log, err));

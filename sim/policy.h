@@ -41,7 +41,7 @@ SPA_API bool spa_objective_from_name(const char *name, spa_objective *objective)
 #define SPA_CAP_PLACE   2u   /* decides at dispatch */
 #define SPA_CAP_ORDER   4u   /* its schedule's order matters */
 #define SPA_CAP_LANES   8u   /* chooses lanes */
-#define SPA_CAP_SPLIT   16u  /* splits operators (the engine refuses this so far) */
+#define SPA_CAP_SPLIT   16u  /* splits operators between two processors */
 #define SPA_CAP_SEARCH  32u  /* spends an evaluation budget while planning */
 #define SPA_CAP_RANDOM  64u  /* draws random numbers */
 #define SPA_CAP_PREDICT 128u /* reads predictions of its own */
@@ -49,6 +49,10 @@ SPA_API bool spa_objective_from_name(const char *name, spa_objective *objective)
 typedef struct spa_action {
     int32_t processor;
     int32_t lane; /* SPA_LANE_ANY: the one that is free first */
+    /* Policies with SPA_CAP_SPLIT: `share` tenths of the output are computed by processor `second`,
+     * the rest by `processor`, where the output is whole. 0: not split. */
+    int32_t second;
+    uint32_t share;
 } spa_action;
 
 /* What a dispatcher could know now about one request. Pointers are valid during the call only.

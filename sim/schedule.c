@@ -14,6 +14,8 @@ spa_status spa_schedule_init(spa_schedule *schedule, size_t n_ops, spa_error *er
     if ((status = spa_alloc(&schedule->processor, n_ops, 1, err))) goto out;
     if ((status = spa_alloc(&schedule->lane, n_ops, 1, err))) goto out;
     if ((status = spa_alloc(&schedule->order, n_ops, sizeof *schedule->order, err))) goto out;
+    if ((status = spa_alloc(&schedule->share, n_ops, 1, err))) goto out;
+    if ((status = spa_alloc(&schedule->second, n_ops, 1, err))) goto out;
     schedule->n_ops = n_ops;
     memset(schedule->lane, SPA_LANE_ANY, n_ops);
     for (size_t i = 0; i < n_ops; i++) schedule->order[i] = (uint32_t)i;
@@ -27,6 +29,8 @@ void spa_schedule_fini(spa_schedule *schedule)
     free(schedule->processor);
     free(schedule->lane);
     free(schedule->order);
+    free(schedule->share);
+    free(schedule->second);
     memset(schedule, 0, sizeof *schedule);
 }
 
@@ -35,6 +39,36 @@ void spa_schedule_copy(spa_schedule *to, const spa_schedule *from)
     memcpy(to->processor, from->processor, from->n_ops);
     memcpy(to->lane, from->lane, from->n_ops);
     memcpy(to->order, from->order, from->n_ops * sizeof *from->order);
+    memcpy(to->share, from->share, from->n_ops);
+    memcpy(to->second, from->second, from->n_ops);
+}
+
+bool spa_schedule_splits(const spa_schedule *schedule)
+{
+    for (size_t i = 0; i < schedule->n_ops; i++)
+        if (schedule->share[i]) return true;
+    return false;
+}
+
+/* The parts of an operator that is split. */
+static spa_status check_parts(const spa_schedule *s, const spa_costs *costs, size_t op,
+                              spa_error *err)
+{
+    const char *name = costs->graph->ops[op].name;
+    uint32_t p = s->processor[op], q = s->second[op], share = s->share[op];
+    if (share >= SPA_TENTHS)
+        return spa_fail(err, SPA_E_ILLEGAL,
+                        "operator '%s': a share of %u tenths; 1 to %d are parts", name, share,
+                        SPA_TENTHS - 1);
+    if (q >= costs->n_processors || q == p)
+        return spa_fail(err, SPA_E_ILLEGAL,
+                        "operator '%s' is split between processor %u and %u; it takes two of %u",
+                        name, p, q, costs->n_processors);
+    if (spa_part_ns(costs, op, p, SPA_TENTHS - share) >= 0 && spa_part_ns(costs, op, q, share) >= 0)
+        return SPA_OK;
+    return spa_fail(err, SPA_E_ILLEGAL, "operator '%s' (%s) cannot be split between %s and %s",
+                    name, spa_op_kind_name(costs->graph->ops[op].kind), costs->processors[p].name,
+                    costs->processors[q].name);
 }
 
 static spa_status check_placement(const spa_schedule *s, const spa_costs *costs, size_t op,
@@ -53,6 +87,7 @@ static spa_status check_placement(const spa_schedule *s, const spa_costs *costs,
     if (!spa_cost_can_run(costs, op, p) && costs->graph->ops[op].kind != SPA_OP_RESHAPE)
         return spa_fail(err, SPA_E_ILLEGAL, "operator '%s' cannot run on %s", name,
                         costs->processors[p].name);
+    if (s->share[op]) return check_parts(s, costs, op, err);
     return SPA_OK;
 }
 
@@ -100,7 +135,8 @@ spa_status spa_schedule_put_csv(const spa_schedule *s, const spa_costs *costs, s
     SPA_TRY(spa_schedule_check(s, costs, err)); /* a file that cannot be read back is no use */
     spa_string_append(out, "# schedule for %s batch %d dtype %s hash %016" PRIx64 "\n", graph->name,
                       graph->batch, spa_dtype_name(graph->dtype), graph->hash);
-    spa_string_append(out, "op,processor,lane\n");
+    bool splits = spa_schedule_splits(s);
+    spa_string_append(out, splits ? "op,processor,lane,second,share\n" : "op,processor,lane\n");
     for (size_t i = 0; i < s->n_ops; i++) { /* rows in dispatch order */
         uint32_t op = s->order[i];
         spa_csv_put(out, graph->ops[op].name);
@@ -108,6 +144,10 @@ spa_status spa_schedule_put_csv(const spa_schedule *s, const spa_costs *costs, s
         spa_csv_put(out, costs->processors[s->processor[op]].name);
         spa_string_append(out, ",");
         if (s->lane[op] != SPA_LANE_ANY) spa_string_append(out, "%d", s->lane[op]);
+        if (splits) spa_string_append(out, ",");
+        if (s->share[op]) spa_csv_put(out, costs->processors[s->second[op]].name);
+        if (splits) spa_string_append(out, ",");
+        if (s->share[op]) spa_string_append(out, "%u", s->share[op]);
         spa_string_append(out, "\n");
     }
     return spa_string_ok(out, err);
@@ -161,42 +201,70 @@ static const char *nearest_op(const spa_graph *graph, const char *name)
     return near;
 }
 
-static spa_status read_row(spa_schedule *s, const spa_costs *costs, const spa_csv *csv, size_t row,
-                           const int column[3], spa_error *err)
+static spa_status read_processor(const spa_costs *costs, const spa_csv *csv, size_t row, int column,
+                                 uint8_t *out, spa_error *err)
 {
-    const char *name = spa_csv_cell(csv, row, column[0]), *near;
-    const char *processor = spa_csv_cell(csv, row, column[1]);
-    const char *names[SPA_MAX_PROCESSORS];
+    const char *names[SPA_MAX_PROCESSORS], *name = spa_csv_cell(csv, row, column);
+    spa_error unknown;
+    for (uint32_t p = 0; p < costs->n_processors; p++) {
+        names[p] = costs->processors[p].name;
+        *out = (uint8_t)p;
+        if (strcmp(names[p], name) == 0) return SPA_OK;
+    }
+    spa_fail_unknown(&unknown, "processor", name, names, costs->n_processors);
+    return spa_csv_fail(csv, row, column, err, "%s", unknown.message);
+}
+
+enum { COLUMN_OP, COLUMN_PROCESSOR, COLUMN_LANE, COLUMN_SECOND, COLUMN_SHARE, N_COLUMNS };
+static const char *const columns[N_COLUMNS] = {"op", "processor", "lane", "second", "share"};
+
+/* Both cells of a split are given, or neither. */
+static spa_status read_split(spa_schedule *s, const spa_costs *costs, const spa_csv *csv,
+                             size_t row, const int column[N_COLUMNS], size_t op, spa_error *err)
+{
+    int64_t share;
+    if (column[COLUMN_SHARE] < 0 || column[COLUMN_SECOND] < 0) {
+        if (column[COLUMN_SHARE] == column[COLUMN_SECOND]) return SPA_OK;
+        return spa_fail_at(err, SPA_E_PARSE, csv->path, 0,
+                           "columns 'second' and 'share' belong together; one of them is missing");
+    }
+    SPA_TRY(spa_csv_i64_or(csv, row, column[COLUMN_SHARE], 0, 1, SPA_TENTHS - 1, &share, err));
+    s->share[op] = (uint8_t)share;
+    if (share) return read_processor(costs, csv, row, column[COLUMN_SECOND], &s->second[op], err);
+    if (*spa_csv_cell(csv, row, column[COLUMN_SECOND]) == '\0') return SPA_OK;
+    return spa_csv_fail(csv, row, column[COLUMN_SECOND], err,
+                        "a second processor without a share; give 1 to %d tenths, or leave both "
+                        "cells empty",
+                        SPA_TENTHS - 1);
+}
+
+static spa_status read_row(spa_schedule *s, const spa_costs *costs, const spa_csv *csv, size_t row,
+                           const int column[N_COLUMNS], spa_error *err)
+{
+    const char *name = spa_csv_cell(csv, row, column[COLUMN_OP]), *near;
     int32_t op = spa_graph_find(costs->graph, name);
-    uint32_t p = 0;
     int64_t lane;
     if (op < 0) {
         near = nearest_op(costs->graph, name);
-        return spa_csv_fail(csv, row, column[0], err, "the graph has no operator '%s'%s%s%s", name,
+        return spa_csv_fail(csv, row, column[COLUMN_OP], err,
+                            "the graph has no operator '%s'%s%s%s", name,
                             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
-    for (uint32_t i = 0; i < costs->n_processors; i++) names[i] = costs->processors[i].name;
-    while (p < costs->n_processors && strcmp(names[p], processor) != 0) p++;
-    if (p == costs->n_processors) {
-        spa_error unknown;
-        spa_fail_unknown(&unknown, "processor", processor, names, costs->n_processors);
-        return spa_csv_fail(csv, row, column[1], err, "%s", unknown.message);
-    }
-    SPA_TRY(spa_csv_i64_or(csv, row, column[2], SPA_LANE_ANY, 0, costs->processors[p].n_lanes - 1,
-                           &lane, err));
+    SPA_TRY(read_processor(costs, csv, row, column[COLUMN_PROCESSOR], &s->processor[op], err));
+    SPA_TRY(spa_csv_i64_or(csv, row, column[COLUMN_LANE], SPA_LANE_ANY, 0,
+                           costs->processors[s->processor[op]].n_lanes - 1, &lane, err));
     s->order[row] = (uint32_t)op;
-    s->processor[op] = (uint8_t)p;
     s->lane[op] = (int8_t)lane;
-    return SPA_OK;
+    return read_split(s, costs, csv, row, column, (size_t)op, err);
 }
 
 static spa_status read_rows(spa_schedule *s, const spa_costs *costs, const spa_csv *csv,
                             spa_error *err)
 {
-    static const char *const columns[] = {"op", "processor", "lane"};
-    int column[3];
-    SPA_TRY(spa_csv_expect(csv, columns, 3, NULL, 0, err));
-    for (int i = 0; i < 3; i++) column[i] = spa_csv_column(csv, columns[i]);
+    int column[N_COLUMNS];
+    SPA_TRY(spa_csv_expect(csv, columns, COLUMN_SECOND, columns + COLUMN_SECOND,
+                           N_COLUMNS - COLUMN_SECOND, err));
+    for (int i = 0; i < N_COLUMNS; i++) column[i] = spa_csv_column(csv, columns[i]);
     if (csv->n_rows != s->n_ops)
         return spa_fail_at(err, SPA_E_PARSE, csv->path, 0,
                            "%zu rows, but the graph has %zu operators", csv->n_rows, s->n_ops);

@@ -15,6 +15,9 @@ typedef struct spa_schedule {
     uint8_t *processor; /* [n_ops] */
     int8_t *lane;       /* [n_ops] lane within the processor, or SPA_LANE_ANY */
     uint32_t *order;    /* [n_ops] operators in dispatch order; a topological order */
+    uint8_t *share;     /* [n_ops] tenths of the output that another processor computes, its last
+                           ones; 0: `processor` computes all */
+    uint8_t *second;    /* [n_ops] that processor, where share > 0 */
 } spa_schedule;
 
 /* All on processor 0, any lane, graph order. */
@@ -22,15 +25,17 @@ SPA_API spa_status spa_schedule_init(spa_schedule *schedule, size_t n_ops, spa_e
 SPA_API void spa_schedule_fini(spa_schedule *schedule);
 SPA_API void spa_schedule_copy(spa_schedule *to, const spa_schedule *from); /* equal n_ops */
 
+SPA_API bool spa_schedule_splits(const spa_schedule *schedule); /* any operator? O(operators) */
+
 /* Legal for this table? Each operator once, no input after its consumer, processors and lanes
- * exist and can run the operator. SPA_E_ILLEGAL names the operator. */
+ * exist and can run the operator or their part of it. SPA_E_ILLEGAL names the operator. */
 SPA_API spa_status spa_schedule_check(const spa_schedule *schedule, const spa_costs *costs,
                                       spa_error *err);
 
 /* CSV: a comment line with the graph's name, batch, dtype and hash, then op,processor,lane rows in
- * dispatch order (an empty lane: any). Reading accepts what is legal for this table and nothing
- * else; errors name file, line and column. Writing what was read gives a text that reads and writes
- * to itself. */
+ * dispatch order (an empty lane: any), with second,share too where an operator is split. Reading
+ * accepts what is legal for this table and nothing else; errors name file, line and column. Writing
+ * what was read gives a text that reads and writes to itself. */
 SPA_API spa_status spa_schedule_write_csv(const spa_schedule *schedule, const spa_costs *costs,
                                           const char *path, spa_error *err);
 SPA_API spa_status spa_schedule_read_csv(spa_schedule *schedule, const spa_costs *costs,

@@ -45,13 +45,15 @@ spa_status spa_pairing_feed(spa_pairing *pairing, const spa_event *event, spa_in
                                                           .kind = (uint8_t)kind,
                                                           .processor = event->processor,
                                                           .lane = event->lane,
+                                                          .tenths = event->tenths,
                                                           .power_w = event->power_w};
         return SPA_OK;
     }
     for (size_t i = pairing->n_open; i-- > 0;) {
         spa_interval *open = &pairing->open[i];
         if (open->kind != kind || open->request != event->request || open->op != event->op ||
-            open->processor != event->processor || open->lane != event->lane) {
+            open->processor != event->processor || open->lane != event->lane ||
+            open->tenths != event->tenths) {
             continue;
         }
         if (event->time_ns < open->begin_ns) break;

@@ -20,8 +20,9 @@ typedef struct spa_interval {
     int64_t begin_ns, end_ns;
     uint64_t request;
     uint32_t op;
-    uint8_t kind, processor, lane, reserved;
-    float power_w; /* above idle */
+    uint8_t kind, processor, lane;
+    uint8_t tenths; /* of a split operator's output; 0: all of it */
+    float power_w;  /* above idle */
     uint32_t reserved2;
 } spa_interval;
 

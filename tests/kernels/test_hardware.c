@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "kernels/hardware.h"
+#include "kernels/part.h"
 #include "sim/audit.h"
 #include "tests/kernels/agree.h"
 #include "tests/oom.h"
@@ -44,6 +45,7 @@ static void fill_costs(bench *b)
                 b->costs.transfer_ns[(t * b->lanes.count + p) * b->lanes.count + q] = 100;
         }
     }
+    spa_costs_divide(&b->costs);
     must(spa_costs_finish(&b->costs, &err), &err);
 }
 
@@ -102,6 +104,23 @@ static void run(bench *b, spa_hardware_record *record, spa_run_result *result)
     spa_engine_free(engine);
 }
 
+/* Splits about every third operator that can be cut. */
+static void split_some(bench *b, spa_rng *rng)
+{
+    spa_error err = {0};
+    for (size_t i = 0; i < b->graph.n_ops; i++) {
+        uint32_t share = 1 + spa_rng_below(rng, SPA_TENTHS - 1);
+        spa_cut cut;
+        b->schedule.share[i] = 0;
+        if (spa_rng_below(rng, 3) || b->lanes.count < 2 || b->lanes.lanes[0].n_cores > 1) continue;
+        if (spa_part_ns(&b->costs, i, 0, share) < 0) continue;
+        if (spa_cut_of(&b->graph, &b->graph.ops[i], &cut, &err)) continue;
+        b->schedule.share[i] = (uint8_t)share;
+        b->schedule.second[i] = (uint8_t)!b->schedule.processor[i];
+    }
+    must(spa_hardware_config(b->hardware, &b->config, &err), &err);
+}
+
 static void expect_any_placement_agrees(bench *b, const char *lanes, int rounds)
 {
     spa_error err = {0};
@@ -115,13 +134,17 @@ static void expect_any_placement_agrees(bench *b, const char *lanes, int rounds)
         for (size_t i = 0; i < b->graph.n_ops; i++)
             b->schedule.processor[i] =
                 round == 0 ? 0 : (uint8_t)spa_rng_below(&rng, (uint32_t)b->lanes.count);
+        if (round > 1) split_some(b, &rng);
         run(b, &record, &result);
         audit_events(b, &record, &result);
         cr_assert_eq(result.requests, 3);
         for (size_t i = 0; i < b->graph.n_ops; i++) {
             const spa_hardware_op *o = &spa_hardware_ops(&record, 2)[i];
             if (b->graph.ops[i].kind == SPA_OP_RESHAPE) continue;
+            const spa_hardware_op *other = &record.seconds[2 * record.n_ops + i];
             cr_assert_eq(o->lane, b->schedule.processor[i]);
+            cr_assert_eq(other->lane, b->schedule.share[i] ? b->schedule.second[i] : -1);
+            cr_assert_leq(other->end_ns, o->end_ns);
             cr_assert(o->posted_ns <= o->begin_ns && o->begin_ns <= o->end_ns);
         }
         if (round == 0) {

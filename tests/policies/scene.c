@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/divide.h"
+
 #define MUST(call)                                                                                 \
     do {                                                                                           \
         spa_error err_ = {0};                                                                      \
@@ -108,6 +110,7 @@ void policies_scene_random(policies_scene *s, uint64_t seed, const policies_scen
     s->costs.blocking_sync = o->dispatch && spa_rng_below(&rng, 2);
     for (uint32_t i = 0; i < o->n_ops; i++) random_op(&s->costs, &rng, i, o);
     random_links(&s->costs, &rng, o);
+    tests_divide(&s->costs);
     MUST(spa_costs_finish(&s->costs, err));
 }
 

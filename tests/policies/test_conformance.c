@@ -150,6 +150,8 @@ static void check_plan_repeats(trial *t)
     cr_assert_arr_eq(before.processor, t->schedule.processor, n);
     cr_assert_arr_eq(before.lane, t->schedule.lane, n);
     cr_assert_arr_eq(before.order, t->schedule.order, n * sizeof *before.order);
+    cr_assert_arr_eq(before.share, t->schedule.share, n);
+    cr_assert_arr_eq(before.second, t->schedule.second, n);
     spa_schedule_fini(&before);
 }
 

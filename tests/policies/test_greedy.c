@@ -7,7 +7,7 @@ static int32_t placed_by(const char *text, const spa_view *view, uint32_t op)
 {
     const spa_policy *policy = NULL;
     spa_param_values values;
-    spa_action action = {-1, 0};
+    spa_action action = {.processor = -1};
     void *self = NULL;
     cr_assert_eq(spa_policy_parse(text, &policy, &values, NULL), SPA_OK);
     cr_assert_eq(policy->create(&self, &values, NULL), SPA_OK);

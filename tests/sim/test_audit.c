@@ -413,7 +413,7 @@ Test(sim_audit, events_of_any_content_are_survived)
         memcpy(run.events, all, n * sizeof *all);
         size_t i = spa_rng_below(&rng, (uint32_t)n);
         unsigned char *bytes = (unsigned char *)&run.events[i];
-        size_t at = spa_rng_below(&rng, offsetof(spa_event, reserved));
+        size_t at = spa_rng_below(&rng, offsetof(spa_event, tenths));
         bytes[at] ^= (unsigned char)(1 + spa_rng_below(&rng, 255));
         bool silent = all[i].kind == SPA_EV_PLACE && all[i].op == sim_op(&w, "v") &&
                       (at == offsetof(spa_event, processor) || at == offsetof(spa_event, lane));

@@ -5,8 +5,11 @@
 /* The combinations that the seeds walk through. */
 static sim_random_options options_of(uint64_t seed)
 {
-    return (sim_random_options){
-        .contention = seed & 1, .noise = seed & 2, .sync = seed & 4, .serial = seed & 8};
+    return (sim_random_options){.contention = seed & 1,
+                                .noise = seed & 2,
+                                .sync = seed & 4,
+                                .serial = seed & 8,
+                                .splits = seed % 3 == 0};
 }
 
 /* sim_run_init runs the audit, which is the test here. */
@@ -147,13 +150,13 @@ Test(sim_property, no_run_is_faster_than_the_lower_bound, .timeout = 20)
 {
     int tight = 0;
     for (uint64_t seed = 0; seed < 600; seed++) {
-        sim_random_options o = {.contention = seed & 1, .sync = seed & 2};
+        sim_random_options o = {.contention = seed & 1, .sync = seed & 2, .splits = seed & 4};
         sim_world w;
         sim_run run;
         sim_world_random(&w, seed, &o);
         w.config.scenario = spa_scenario_single();
         sim_run_init(&run, &w);
-        int64_t bound = spa_lower_bound_ns(&w.graph, &w.costs);
+        int64_t bound = spa_lower_bound_ns(&w.graph, &w.costs, o.splits);
         cr_assert_geq(run.result.span_ns, bound, "seed %llu", (unsigned long long)seed);
         tight += run.result.span_ns == bound;
         sim_run_fini(&run);
@@ -187,7 +190,8 @@ Test(sim_property, latencies_fill_the_slots_and_work_fits_the_lanes, .timeout = 
             ops += r->ops[p];
         }
         for (size_t op = 0; op < w.graph.n_ops; op++)
-            if (w.graph.ops[op].kind != SPA_OP_RESHAPE) ops -= r->requests;
+            if (w.graph.ops[op].kind != SPA_OP_RESHAPE)
+                ops -= r->requests * (w.schedule.share[op] ? 2 : 1);
         cr_assert_eq(ops, 0);
         cr_assert_leq(r->overlap_ns, r->transfer_ns);
         cr_assert_leq(r->transfer_ns, r->span_ns * w.costs.n_links);

@@ -124,6 +124,12 @@ void sim_place(sim_world *w, const char *name, uint32_t processor, int8_t lane)
     w->schedule.lane[sim_op(w, name)] = lane;
 }
 
+void sim_split(sim_world *w, const char *name, uint32_t second, uint32_t tenths)
+{
+    w->schedule.second[sim_op(w, name)] = (uint8_t)second;
+    w->schedule.share[sim_op(w, name)] = (uint8_t)tenths;
+}
+
 void sim_order(sim_world *w, const char *names)
 {
     char buffer[1024], *save;
@@ -214,6 +220,18 @@ int64_t sim_time(const sim_run *run, const sim_world *w, spa_event_kind kind, co
     return at;
 }
 
+int64_t sim_part_time(const sim_run *run, const sim_world *w, spa_event_kind kind, const char *name,
+                      uint32_t tenths)
+{
+    for (size_t i = 0; i < run->n_events; i++) {
+        const spa_event *ev = &run->events[i];
+        if (ev->kind == kind && ev->op == sim_op(w, name) && ev->tenths == tenths &&
+            ev->request == 0)
+            return ev->time_ns;
+    }
+    return -1;
+}
+
 size_t sim_count(const sim_run *run, const sim_world *w, spa_event_kind kind, const char *name)
 {
     uint32_t op = tensor_number(w, name);
@@ -237,6 +255,7 @@ void sim_log_text(const sim_run *run, const sim_world *w, spa_string *out)
             spa_string_append(out, " p%u>p%u", ev->lane, ev->processor);
         else if (ev->op != UINT32_MAX)
             spa_string_append(out, " p%u.%u", ev->processor, ev->lane);
+        if (ev->tenths) spa_string_append(out, " %u/10", ev->tenths);
         spa_string_append(out, "\n");
     }
     expect_ok(spa_string_ok(out, err));
@@ -363,6 +382,23 @@ static void random_schedule(sim_world *w, spa_rng *rng, bool fixed_lanes)
     random_order(&w->graph, rng, w->schedule.order);
 }
 
+/* Every third operator or so, where two processors can. */
+static void random_splits(sim_world *w, spa_rng *rng)
+{
+    const spa_costs *c = &w->costs;
+    tests_divide(&w->costs);
+    for (uint32_t op = 0; op < c->n_ops; op++) {
+        uint32_t q = below(rng, c->n_processors), share = 1 + below(rng, SPA_TENTHS - 1);
+        if (below(rng, 3) || q == w->schedule.processor[op]) continue;
+        if (spa_part_ns(c, op, q, share) < 0) continue;
+        w->schedule.second[op] = (uint8_t)q;
+        w->schedule.share[op] = (uint8_t)share;
+    }
+    for (uint32_t a = 0; a < c->n_processors; a++)
+        for (uint32_t b = 0; b < c->n_processors; b++)
+            if (a != b) w->costs.links[a][b].latency_ns = below(rng, 6);
+}
+
 void sim_world_random(sim_world *w, uint64_t seed, const sim_random_options *o)
 {
     spa_rng rng;
@@ -374,6 +410,7 @@ void sim_world_random(sim_world *w, uint64_t seed, const sim_random_options *o)
     random_processors(w, &rng, unit, o->contention);
     random_costs(w, &rng, o, unit);
     random_schedule(w, &rng, o->fixed_lanes);
+    if (o->splits) random_splits(w, &rng);
     if (o->sync) w->costs.blocking_sync = below(&rng, 2);
     if (o->noise) w->costs.run_cv = 0.125;
     uint32_t requests = 1 + below(&rng, o->max_requests ? o->max_requests : 6);

@@ -10,6 +10,7 @@
 #include "sim/audit.h"
 #include "sim/engine.h"
 #include "tests/base/check.h"
+#include "tests/divide.h"
 
 typedef struct sim_world {
     spa_graph graph;
@@ -34,6 +35,8 @@ void sim_transfer(sim_world *w, const char *tensor, uint32_t from, uint32_t to, 
 void sim_all_transfers(sim_world *w, int64_t ns);
 void sim_all_launches(sim_world *w, int32_t ns);
 void sim_place(sim_world *w, const char *name, uint32_t processor, int8_t lane);
+/* Gives tenths of an operator to a second processor. */
+void sim_split(sim_world *w, const char *name, uint32_t second, uint32_t tenths);
 /* Dispatch order: names separated by blanks. */
 void sim_order(sim_world *w, const char *names);
 
@@ -57,6 +60,10 @@ void sim_record(void *run, const spa_event *event);
 int64_t sim_time(const sim_run *run, const sim_world *w, spa_event_kind kind, const char *name,
                  uint64_t request);
 size_t sim_count(const sim_run *run, const sim_world *w, spa_event_kind kind, const char *name);
+
+/* Time of the event of a part of an operator in request 0; -1 = there is none. */
+int64_t sim_part_time(const sim_run *run, const sim_world *w, spa_event_kind kind, const char *name,
+                      uint32_t tenths);
 
 /* The events as text, one per line: "40 r0 kernel_begin a p1.0", transfers "p0>p1". */
 void sim_log_text(const sim_run *run, const sim_world *w, spa_string *out);
@@ -89,6 +96,7 @@ typedef struct sim_random_options {
     uint32_t max_requests;
     int64_t unit_ns;  /* all times are multiples of it; 0 = 1 */
     bool fixed_lanes; /* the schedule names every lane */
+    bool splits;      /* some operators are split */
 } sim_random_options;
 
 /* A world that depends on the seed and the options alone: a random graph with views, 1 .. 4
