@@ -15,7 +15,7 @@ typedef struct spa_case {
     spa_costs costs;
     int64_t lower_bound_ns; /* of whole operators */
     int64_t split_bound_ns; /* of schedules that split some */
-    bool power_known; /* false = every energy is unknown, never 0 */
+    bool power_known;       /* false = every energy is unknown, never 0 */
 } spa_case;
 
 /* Loads model and device and builds the table with the options' stack, lanes, batch and dtype.
