@@ -98,6 +98,8 @@ SPA_API spa_status spa_engine_start(spa_engine *engine, bool *done, spa_error *e
 SPA_API uint32_t spa_engine_asked(const spa_engine *engine);
 /* What a dispatcher knows at this decision, valid until the next call with this engine. */
 SPA_API const spa_view *spa_engine_view(spa_engine *engine);
+/* Brings what the next decision reads into the cache, while another engine is busy. */
+SPA_API void spa_engine_prefetch(const spa_engine *engine);
 /* Places the operator and runs to the next decision or to the end. SPA_E_ILLEGAL when it cannot run
  * there, and when nothing can happen any more. No allocation. */
 SPA_API spa_status spa_engine_decide(spa_engine *engine, spa_action action, bool *done,

@@ -32,3 +32,22 @@ const spa_view *spa_engine_view(spa_engine *e)
     engine_fill_view(e, request_of(e, slot), slot);
     return &e->view;
 }
+
+static inline void prefetch(const void *from, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += ENGINE_LINE)
+        __builtin_prefetch((const unsigned char *)from + at);
+}
+
+void spa_engine_prefetch(const spa_engine *e)
+{
+    engine_request *r = request_of(e, e->state.asked_slot);
+    uint32_t op = e->state.asked_op;
+    prefetch(block_of(e), e->layout.events + ENGINE_LINE);
+    prefetch(r, sizeof *r);
+    prefetch(&r->ops[op], 2 * ENGINE_LINE);
+    prefetch(&finish_of(e, r)[op], ENGINE_LINE);
+    prefetch(&placed_of(e, r)[op], 1);
+    prefetch(&where_of(e, r)[op], 1);
+    prefetch(ready_of(e, r), 1);
+}

@@ -6,6 +6,9 @@
 #include "base/text.h"
 #include "policies/learn/environment_cases.h"
 
+/* Engines that are together larger than this are fetched ahead: a core's own cache, about. */
+#define CACHE_BYTES ((size_t)1 << 20)
+
 /* One environment: its engines, one per case, and the episode that it is in. */
 typedef struct env {
     spa_engine **engines; /* [n_cases] */
@@ -25,6 +28,7 @@ struct spa_environment {
     spa_env_cases cases;
     size_t n_obs;
     uint32_t n_slots;
+    bool prefetches;
     env *envs;
     spa_engine **engines; /* [n_envs][n_cases] */
     float *final_obs;     /* [n_envs][n_obs] */
@@ -56,6 +60,10 @@ static spa_status set_up(spa_environment *e, spa_error *err)
     SPA_TRY(spa_alloc(&e->envs, n, sizeof *e->envs, err));
     SPA_TRY(spa_alloc(&e->final_obs, n * e->n_obs, sizeof *e->final_obs, err));
     SPA_TRY(spa_alloc(&e->engines, cells, sizeof(spa_engine *), err));
+    for (size_t k = 0; k < n_cases; k++) {
+        size_t bytes = spa_engine_state_bytes(e->cases.cases[k].original);
+        e->prefetches |= bytes > CACHE_BYTES / n;
+    }
     for (size_t i = 0; i < n; i++) {
         e->envs[i].engines = e->engines + i * n_cases;
         for (size_t k = 0; k < n_cases; k++)
@@ -259,8 +267,11 @@ spa_status spa_environment_step(spa_environment *e, size_t first, size_t count, 
     if (first > e->config.n_envs || count > e->config.n_envs - first)
         return spa_fail(err, SPA_E_RANGE, "environments %zu and %zu more of %zu", first, count,
                         e->config.n_envs);
-    for (size_t i = first; i < first + count; i++)
+    for (size_t i = first; i < first + count; i++) {
+        if (e->prefetches && i + 1 < first + count && e->envs[i + 1].engine)
+            spa_engine_prefetch(e->envs[i + 1].engine);
         SPA_TRY(step(e, i, actions, obs + i * e->n_obs, mask + i * e->n_slots, &reward[i],
                      &terminated[i], &truncated[i], err));
+    }
     return SPA_OK;
 }
