@@ -19,7 +19,7 @@
 
 #define NODES_MAX ((uint64_t)1 << 20)
 
-enum { PARAM_BASE, PARAM_EXPLORATION, PARAM_BIAS, PARAM_BUDGET };
+enum { PARAM_BASE, PARAM_EXPLORATION, PARAM_BIAS, PARAM_SHARE, PARAM_BUDGET };
 static const spa_param params[] = {
     [PARAM_BASE] = {"base", SPA_PARAM_TEXT, 0, 0, 0, "best", "policy",
                     "where the best run begins; best: the best of heft, dp, greedy and others"},
@@ -27,6 +27,8 @@ static const spa_param params[] = {
                            "UCT's constant, for values in [0, 1]"},
     [PARAM_BIAS] = {"bias", SPA_PARAM_REAL, 0.1, 0, 100, NULL, "",
                     "progressive bias towards the choices of the best run"},
+    [PARAM_SHARE] = {"share", SPA_PARAM_INT, 16, 1, 1e9, NULL, "simulations",
+                     "most that one decision spends; what is left is for further passes"},
     [PARAM_BUDGET] = {"budget", SPA_PARAM_INT, 0, 0, 1e9, NULL, "simulations",
                       "how many runs may be completed; 0 = what the caller allows"},
 };
@@ -42,6 +44,7 @@ typedef struct mcts {
     spa_lookahead look;
     spa_rng rng;
     double exploration, bias;
+    uint64_t most_share;
     node *nodes; /* [0] is not used */
     uint32_t n_nodes, capacity, root;
     uint32_t *path; /* nodes of a simulation, the root first */
@@ -194,7 +197,9 @@ static spa_status pass(mcts *m, spa_error *err)
         uint32_t op = spa_engine_asked(l->now);
         if (is_choice(l, op)) {
             uint64_t left = l->budget - l->spent, ahead = l->n_movable - l->rank[op];
-            uint64_t share = (left + ahead - 1) / ahead, end = l->spent + share;
+            uint64_t share = (left + ahead - 1) / ahead, end;
+            if (share > m->most_share) share = m->most_share;
+            end = l->spent + share;
             for (uint64_t tries = 0; l->spent < end && tries < 4 * share; tries++)
                 SPA_TRY(simulate(m, err));
         }
@@ -221,7 +226,9 @@ static spa_status plan(void *self, const spa_plan_context *context, spa_schedule
 {
     const spa_param_values *v = self;
     spa_status status;
-    mcts m = {.exploration = v->number[PARAM_EXPLORATION], .bias = v->number[PARAM_BIAS]};
+    mcts m = {.exploration = v->number[PARAM_EXPLORATION],
+              .bias = v->number[PARAM_BIAS],
+              .most_share = (uint64_t)v->number[PARAM_SHARE]};
     spa_rng_init(&m.rng, context->seed, "policy/mcts");
     status = spa_lookahead_init(&m.look, "mcts", context, (uint64_t)v->number[PARAM_BUDGET],
                                 schedule, err);
