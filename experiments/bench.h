@@ -31,6 +31,8 @@ double bench_wall_ns(void);
 /* The engine: ns per simulated operator, growth with requests in flight, copies, event list,
  * decisions. Beside a bare C loop of the same job. */
 spa_status bench_engine(bench_report *report, spa_error *err);
+/* The scheduling environment of the learning policies, alone. */
+spa_status bench_environment(bench_report *report, spa_error *err);
 /* `sparoa compare MODEL --policy all`, wall seconds. */
 spa_status bench_compare(bench_report *report, spa_error *err);
 /* CPU kernels end to end, beside the sgemm peak. */

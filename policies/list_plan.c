@@ -4,12 +4,7 @@
 #include <stdlib.h>
 #include "policies/common.h"
 
-typedef struct tables {
-    int64_t *work, *head, *tail;
-    uint32_t *first, *from, *data, *follows;
-} tables;
-
-static void fill_op(const spa_costs *c, tables *t, size_t i, uint32_t *n_edges)
+static void fill_op(const spa_costs *c, spa_task_tables *t, size_t i, uint32_t *n_edges)
 {
     const spa_graph *g = c->graph;
     const spa_op *op = &g->ops[i];
@@ -40,10 +35,12 @@ static void fill_op(const spa_costs *c, tables *t, size_t i, uint32_t *n_edges)
     }
 }
 
-static spa_status build(const spa_costs *c, tables *t, spa_task_graph *out, spa_error *err)
+spa_status spa_task_tables_init(spa_task_tables *t, const spa_costs *c, spa_task_graph *out,
+                                spa_error *err)
 {
     size_t cells = c->n_ops * c->n_processors, edges = c->graph->n_edges;
     uint32_t n_edges = 0;
+    *t = (spa_task_tables){0};
     SPA_TRY(spa_alloc(&t->work, cells, sizeof *t->work, err));
     SPA_TRY(spa_alloc(&t->head, cells, sizeof *t->head, err));
     SPA_TRY(spa_alloc(&t->tail, cells, sizeof *t->tail, err));
@@ -68,6 +65,18 @@ static spa_status build(const spa_costs *c, tables *t, spa_task_graph *out, spa_
     return SPA_OK;
 }
 
+void spa_task_tables_fini(spa_task_tables *t)
+{
+    free(t->work);
+    free(t->head);
+    free(t->tail);
+    free(t->first);
+    free(t->from);
+    free(t->data);
+    free(t->follows);
+    *t = (spa_task_tables){0};
+}
+
 typedef struct started {
     int64_t start_ns;
     uint32_t op;
@@ -85,11 +94,11 @@ static int by_start(const void *x, const void *y)
 spa_status spa_list_plan(const spa_costs *costs, spa_list_scheduler scheduler,
                          spa_schedule *schedule, spa_error *err)
 {
-    tables t = {0};
+    spa_task_tables t;
     spa_task_graph graph;
     spa_task_slot *slots = NULL;
     started *order = NULL;
-    spa_status status = build(costs, &t, &graph, err);
+    spa_status status = spa_task_tables_init(&t, costs, &graph, err);
     if (status) goto out;
     if ((status = spa_alloc(&slots, costs->n_ops, sizeof *slots, err))) goto out;
     if ((status = spa_alloc(&order, costs->n_ops, sizeof *order, err))) goto out;
@@ -102,13 +111,7 @@ spa_status spa_list_plan(const spa_costs *costs, spa_list_scheduler scheduler,
     qsort(order, costs->n_ops, sizeof *order, by_start);
     for (size_t i = 0; i < costs->n_ops; i++) schedule->order[i] = order[i].op;
 out:
-    free(t.work);
-    free(t.head);
-    free(t.tail);
-    free(t.first);
-    free(t.from);
-    free(t.data);
-    free(t.follows);
+    spa_task_tables_fini(&t);
     free(slots);
     free(order);
     return status;

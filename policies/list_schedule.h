@@ -50,8 +50,18 @@ void spa_optimistic_costs(const spa_task_graph *g, double *oct);
 spa_status spa_heft(const spa_task_graph *g, spa_task_slot *slots, spa_error *err);
 spa_status spa_peft(const spa_task_graph *g, spa_task_slot *slots, spa_error *err);
 
-/* A cost table as a task graph (work = kernel + launch; tail = the return of outputs to the host;
- * views follow), scheduled, as a schedule: lanes, and order by start time. */
+/* A cost table as a task graph: work = kernel + launch; tail = the return of outputs to the host;
+ * views follow. The graph points into the tables (and into the cost table); fini also after a
+ * failure. */
+typedef struct spa_task_tables {
+    int64_t *work, *head, *tail;
+    uint32_t *first, *from, *data, *follows;
+} spa_task_tables;
+spa_status spa_task_tables_init(spa_task_tables *tables, const spa_costs *costs,
+                                spa_task_graph *graph, spa_error *err);
+void spa_task_tables_fini(spa_task_tables *tables);
+
+/* Scheduled, as a schedule: lanes, and order by start time. */
 typedef spa_status (*spa_list_scheduler)(const spa_task_graph *g, spa_task_slot *slots,
                                          spa_error *err);
 spa_status spa_list_plan(const spa_costs *costs, spa_list_scheduler scheduler,

@@ -10,12 +10,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/text.h"
 #include "policies/common.h"
 #include "policies/frontier.h"
 #include "policies/list_schedule.h"
+#include "policies/seen.h"
 
-#define SEEN_MAX    ((size_t)1 << 20)
 #define MAX_SEEDS   6
 #define IDLE_CLIMBS 16 /* climbs in a row that found nothing new to try: all has been seen */
 
@@ -38,8 +37,7 @@ typedef struct climber {
     uint64_t spent, budget;
     uint32_t *movable; /* operators with a choice */
     uint32_t n_movable;
-    uint64_t *seen; /* hash set of what was evaluated; 0 = empty */
-    size_t seen_mask, n_seen;
+    spa_seen seen;
     spa_schedule seeds[MAX_SEEDS];
     double seed_value[MAX_SEEDS];
     uint32_t n_seeds, by_value[MAX_SEEDS];
@@ -57,22 +55,6 @@ static spa_status create(void **self, const spa_param_values *values, spa_error 
 
 /* ---- evaluating
  * ---------------------------------------------------------------------------------- */
-
-/* True the first time a schedule comes by (two schedules with one hash: the second is skipped). */
-static bool is_new(climber *c, const spa_schedule *s)
-{
-    uint64_t h = spa_hash_bytes(SPA_HASH_SEED, s->processor, s->n_ops);
-    h = spa_hash_bytes(h, s->lane, s->n_ops);
-    h = spa_hash_bytes(h, s->order, s->n_ops * sizeof *s->order) | 1;
-    size_t at = (size_t)(h >> 1) & c->seen_mask;
-    for (; c->seen[at]; at = (at + 1) & c->seen_mask) {
-        if (c->seen[at] == h) return false;
-    }
-    if (c->n_seen * 2 > c->seen_mask) return true; /* full: no longer remembered */
-    c->seen[at] = h;
-    c->n_seen++;
-    return true;
-}
 
 static spa_status value_of(climber *c, const spa_schedule *s, double *value, spa_error *err)
 {
@@ -150,7 +132,7 @@ static spa_status plant_seeds(climber *c, spa_error *err)
         spa_schedule *s = &c->seeds[c->n_seeds];
         if (!s->processor) SPA_TRY(spa_schedule_init(s, c->costs->n_ops, err));
         SPA_TRY(make_seed(c, which, s, err));
-        if (!is_new(c, s)) continue;
+        if (!spa_seen_is_new(&c->seen, s)) continue;
         SPA_TRY(value_of(c, s, &c->seed_value[c->n_seeds], err));
         uint32_t at = c->n_seeds++; /* insertion sort: best first, of equals the first */
         for (; at > 0 && c->seed_value[c->by_value[at - 1]] > c->seed_value[c->n_seeds - 1]; at--) {
@@ -209,7 +191,7 @@ static spa_status climb(climber *c, spa_error *err)
         double value = 0;
         failures++;
         spa_schedule_copy(&c->trial, &c->now);
-        if (!move(c) || !is_new(c, &c->trial)) continue;
+        if (!move(c) || !spa_seen_is_new(&c->seen, &c->trial)) continue;
         SPA_TRY(value_of(c, &c->trial, &value, err));
         if (!(value < c->now_value)) continue;
         c->now_value = value;
@@ -229,7 +211,7 @@ static spa_status kick(climber *c, spa_error *err)
     draw_segment(c, &first, &end);
     for (uint32_t k = first; k < end; k++) put(&c->now, c->movable[k], draw_able(c, c->movable[k]));
     spa_policy_follow_views(c->costs, c->now.processor);
-    if (!is_new(c, &c->now)) return SPA_OK;
+    if (!spa_seen_is_new(&c->seen, &c->now)) return SPA_OK;
     return value_of(c, &c->now, &c->now_value, err);
 }
 
@@ -258,10 +240,7 @@ static spa_status search(climber *c, spa_error *err)
 static spa_status set_up(climber *c, spa_error *err)
 {
     const spa_costs *costs = c->costs;
-    size_t size = 64;
-    while (size < c->budget * 4 && size < SEEN_MAX) size *= 2;
-    SPA_TRY(spa_alloc(&c->seen, size, sizeof *c->seen, err));
-    c->seen_mask = size - 1;
+    SPA_TRY(spa_seen_init(&c->seen, c->budget, err));
     SPA_TRY(spa_schedule_init(&c->now, costs->n_ops, err));
     SPA_TRY(spa_schedule_init(&c->trial, costs->n_ops, err));
     SPA_TRY(spa_alloc(&c->movable, costs->n_ops, sizeof *c->movable, err));
@@ -296,7 +275,7 @@ static spa_status plan(void *self, const spa_plan_context *context, spa_schedule
     spa_schedule_fini(&c.now);
     spa_schedule_fini(&c.trial);
     free(c.movable);
-    free(c.seen);
+    spa_seen_fini(&c.seen);
     return status;
 }
 

@@ -20,6 +20,8 @@ static const spa_policy *const policies[] = {
     &spa_policy_exhaustive,
     &spa_policy_local_search,
     &spa_policy_codl,
+    &spa_policy_rollout,
+    &spa_policy_mcts,
 };
 #define N_POLICIES (sizeof policies / sizeof *policies)
 

@@ -8,7 +8,7 @@
 #include "sim/audit.h"
 #include "sim/engine_state.h"
 
-#define ENGINE_STATE_VERSION 4u
+#define ENGINE_STATE_VERSION 5u
 #define ENGINE_STATE_MAGIC   UINT64_C(0x31455441545350) /* "PSTATE1" */
 
 spa_run_config spa_run_config_default(void)
@@ -48,7 +48,11 @@ static spa_status check_config(const spa_run_config *c, spa_error *err)
     if (!c->graph || !costs || costs->graph != c->graph)
         return spa_fail(err, SPA_E_INVALID, "the cost table belongs to another graph");
     if (c->graph->n_ops == 0) return spa_fail(err, SPA_E_INVALID, "the graph has no operators");
-    if (!c->schedule && !(c->policy && c->policy->place))
+    if (c->stepped && (c->executor || c->policy))
+        return spa_fail(err, SPA_E_INVALID,
+                        "a stepped run is decided by its caller: it has neither a policy nor an "
+                        "executor");
+    if (!c->stepped && !c->schedule && !(c->policy && c->policy->place))
         return spa_fail(err, SPA_E_INVALID, "a run needs a schedule or a policy that places");
     if (c->policy && !(c->policy->objectives & (uint32_t)c->objective))
         return spa_fail(err, SPA_E_UNSUPPORTED, "policy '%s' does not honour objective '%s'",
@@ -259,8 +263,10 @@ static void set_constants(spa_engine *e)
     e->executor = c->executor;
     e->calls_place = c->policy && c->policy->place;
     e->observes = e->calls_place && c->policy->observe;
-    if (c->policy_cost && e->calls_place && e->costs->host_hz > 0)
-        e->policy_ns = (int64_t)ceil(c->policy->decision_cycles * 1e9 / e->costs->host_hz);
+    e->stepped = c->stepped;
+    if (c->policy_cost && (e->calls_place || e->stepped) && e->costs->host_hz > 0)
+        e->policy_ns = (int64_t)ceil((e->stepped ? c->stepped_cycles : c->policy->decision_cycles) *
+                                     1e9 / e->costs->host_hz);
     e->plan_context = (spa_plan_context){
         .graph = c->graph, .costs = c->costs, .objective = c->objective, .seed = c->seed};
     e->view.graph = c->graph;
@@ -282,6 +288,7 @@ static spa_status allocate(spa_engine **engine, const spa_engine *constants, spa
     e->active = (uint16_t *)(block + e->layout.active);
     e->events = (spa_event_list *)(block + e->layout.events);
     e->requests = block + e->layout.requests;
+    e->view.busy_ns = e->state.result.busy_ns;
     e->home = &e->lanes[e->lane_first[e->host]];
     e->home_end = e->home + (e->workers ? e->costs->processors[e->host].n_lanes : 1);
     *engine = e;
@@ -331,10 +338,46 @@ spa_status spa_engine_new(spa_engine **engine, const spa_run_config *config, spa
     return SPA_OK;
 }
 
+/* What a clone has of its own: a schedule, an audit. */
+static spa_status set_up_clone(spa_engine *e, const spa_engine *like, spa_error *err)
+{
+    if (e->has_schedule) {
+        SPA_TRY(spa_schedule_init(&e->schedule, e->n_ops, err));
+        spa_schedule_copy(&e->schedule, &like->schedule);
+    }
+#ifdef SPA_DEBUG
+    if (like->audit) {
+        SPA_TRY(spa_audit_new(&e->audit, e->graph, e->costs, &e->config.scenario, err));
+        e->config.record_user = e;
+    }
+#endif
+    reset_state(e);
+    return SPA_OK;
+}
+
+spa_status spa_engine_clone(spa_engine **engine, spa_engine *like, spa_error *err)
+{
+    spa_engine *e;
+    spa_status status;
+    *engine = NULL;
+    SPA_TRY(allocate(&e, like, err));
+    e->shared = e->borrowed = like->shared = true;
+    e->schedule = (spa_schedule){0};
+    e->audit = NULL;
+    e->latencies = NULL;
+    status = set_up_clone(e, like, err);
+    if (status) {
+        spa_engine_free(e);
+        return status;
+    }
+    *engine = e;
+    return SPA_OK;
+}
+
 void spa_engine_free(spa_engine *e)
 {
     if (!e) return;
-    engine_tables_free(e);
+    if (!e->borrowed) engine_tables_free(e);
     spa_schedule_fini(&e->schedule);
     spa_audit_free(e->audit);
     free(e->allocation);
@@ -355,6 +398,9 @@ spa_status spa_engine_restart(spa_engine *e, uint64_t seed, uint64_t replication
                             "the engine was made without splits, the schedule has some");
         same_order =
             memcmp(e->schedule.order, schedule->order, e->n_ops * sizeof *schedule->order) == 0;
+        if (!same_order && e->shared)
+            return spa_fail(err, SPA_E_INVALID,
+                            "engines that share their tables keep their dispatch order");
         spa_schedule_copy(&e->schedule, schedule);
         if (!same_order) engine_tables_order(e);
     }
@@ -365,14 +411,11 @@ spa_status spa_engine_restart(spa_engine *e, uint64_t seed, uint64_t replication
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-spa_status spa_engine_run_until(spa_engine *e, int64_t until_ns, bool *done, spa_error *err)
+spa_status engine_run_on(spa_engine *e, int64_t until_ns, bool *done, spa_error *err)
 {
     const engine_state *s = &e->state;
     uint64_t requests = e->config.scenario.requests;
-    engine_outcome outcome;
-    *done = false;
-    if (s->admitted == 0) engine_begin(e);
-    outcome = engine_advance(e, until_ns);
+    engine_outcome outcome = engine_advance(e, until_ns);
     if (outcome == ENGINE_STUCK)
         return spa_fail(err, SPA_E_ILLEGAL,
                         "nothing can happen any more at %.3f ms, but %llu of %llu requests are "
@@ -385,6 +428,15 @@ spa_status spa_engine_run_until(spa_engine *e, int64_t until_ns, bool *done, spa
     }
     *done = outcome == ENGINE_DONE;
     return SPA_OK;
+}
+
+spa_status spa_engine_run_until(spa_engine *e, int64_t until_ns, bool *done, spa_error *err)
+{
+    *done = false;
+    if (e->stepped)
+        return spa_fail(err, SPA_E_INVALID, "a stepped run goes on with spa_engine_decide");
+    if (e->state.admitted == 0) engine_begin(e);
+    return engine_run_on(e, until_ns, done, err);
 }
 
 spa_status spa_engine_run(spa_engine *e, spa_histogram *latencies, spa_run_result *result,
@@ -498,6 +550,7 @@ static uint64_t config_hash(const spa_engine *e)
     h = spa_hash_u64(h, (uint64_t)sc->workers << 32 | sc->serial_ops);
     h = spa_hash_u64(h, (uint64_t)e->config.objective << 3 | (uint64_t)e->config.noise << 2 |
                             (uint64_t)e->config.contention << 1 | e->config.policy_cost);
+    if (e->stepped) h = spa_hash_u64(h, (uint64_t)e->policy_ns);
     if (e->config.policy)
         h = spa_hash_bytes(h, e->config.policy->name, strlen(e->config.policy->name));
     if (e->has_schedule) {

@@ -34,6 +34,10 @@ typedef struct spa_run_config {
     void *record_user;
     const spa_executor *executor; /* makes time pass; NULL = the cost model (see executor.h) */
     void *executor_self;
+    /* The caller decides: see spa_engine_start. Without a policy that places; a schedule, if there
+     * is one, gives the dispatch order alone. */
+    bool stepped;
+    double stepped_cycles; /* host cycles charged per decision of a stepped run */
 } spa_run_config;
 SPA_API spa_run_config spa_run_config_default(void);
 
@@ -61,6 +65,9 @@ typedef struct spa_engine spa_engine;
 SPA_API spa_status spa_engine_new(spa_engine **engine, const spa_run_config *config,
                                   spa_error *err);
 SPA_API void spa_engine_free(spa_engine *engine);
+/* Another engine of the same configuration, at time 0, that shares the tables of `like` (which must
+ * outlive it): many of them fit a cache. From then on neither changes its dispatch order. */
+SPA_API spa_status spa_engine_clone(spa_engine **engine, spa_engine *like, spa_error *err);
 /* Back to time 0 for another replication, schedule and seed of the same table; no allocation.
  * NULL schedule keeps the present one. */
 SPA_API spa_status spa_engine_restart(spa_engine *engine, uint64_t seed, uint64_t replication,
@@ -76,6 +83,30 @@ SPA_API int64_t spa_engine_now(const spa_engine *engine);
 /* What a run gave that was stepped through spa_engine_begin and spa_engine_complete. In debug
  * builds also what the audit says. */
 SPA_API spa_status spa_engine_result(spa_engine *engine, spa_run_result *result, spa_error *err);
+
+/* Runs that the caller decides (config.stepped): the engine pauses whenever an operator can be
+ * dispatched and is not a view, and goes on with what it is told. A paused state copies like any
+ * other: that is how a search looks ahead.
+ *
+ *   spa_engine_start(engine, &done)            after making it, and after every restart
+ *   while (!done) {
+ *       op = spa_engine_asked(engine), view = spa_engine_view(engine)
+ *       spa_engine_decide(engine, action, &done)
+ *   }
+ *   spa_engine_result(engine)
+ *
+ * Runs to the first decision; SPA_E_INVALID if the run is not stepped or has begun. */
+SPA_API spa_status spa_engine_start(spa_engine *engine, bool *done, spa_error *err);
+/* The operator that waits for a decision; UINT32_MAX if none does. O(1). */
+SPA_API uint32_t spa_engine_asked(const spa_engine *engine);
+/* What a dispatcher knows at this decision, valid until the next call with this engine. */
+SPA_API const spa_view *spa_engine_view(spa_engine *engine);
+/* Brings what the next decision reads into the cache, while another engine is busy. */
+SPA_API void spa_engine_prefetch(const spa_engine *engine);
+/* Places the operator and runs to the next decision or to the end. SPA_E_ILLEGAL when it cannot run
+ * there, and when nothing can happen any more. No allocation. */
+SPA_API spa_status spa_engine_decide(spa_engine *engine, spa_action action, bool *done,
+                                     spa_error *err);
 /* Copies the whole state of `from` into `to` (both made for the same configuration). */
 SPA_API void spa_engine_copy(spa_engine *to, const spa_engine *from);
 SPA_API size_t spa_engine_state_bytes(const spa_engine *engine);
@@ -90,6 +121,13 @@ SPA_API spa_status spa_evaluator_new(spa_evaluator **evaluator, const spa_graph 
                                      const spa_costs *costs, bool contention, spa_error *err);
 SPA_API void spa_evaluator_free(spa_evaluator *evaluator);
 SPA_API uint64_t spa_evaluator_count(const spa_evaluator *evaluator); /* evaluations so far */
+/* Counts a run that was completed on a stepper as an evaluation. */
+SPA_API void spa_evaluator_note(spa_evaluator *evaluator);
+
+/* A stepped engine whose runs are those of spa_evaluate, decided operator by operator; `order`
+ * gives the dispatch order (and may be changed by spa_engine_restart). The caller frees it. */
+SPA_API spa_status spa_evaluator_stepper(const spa_evaluator *evaluator, const spa_schedule *order,
+                                         spa_engine **engine, spa_error *err);
 
 /* Lower bound of the makespan of one request on this graph and table, noise and contention off:
  * max(critical path of each operator's cheapest time, total cheapest work over all lanes)

@@ -23,6 +23,9 @@ enum {
     IN_QUEUE = 8    /* of its home lane */
 };
 
+/* Why the event loop stands still. */
+enum { STOP_ENDED = 1, STOP_ASKS = 2 /* a stepped run waits for a decision */ };
+
 /* What a lane does. */
 enum { LANE_IDLE, LANE_KERNEL, LANE_DISPATCH, LANE_COPY };
 
@@ -92,9 +95,11 @@ typedef struct engine_state {
     uint64_t admitted, finished;
     uint32_t n_active, kernels_running, transfers_running;
     uint32_t section_holder, section_head, section_tail; /* slots */
-    uint32_t views_head;     /* views to complete (items), linked by engine_op.next */
-    uint32_t dirty;          /* the set of running things changed */
-    uint32_t stopped;        /* all is finished, or the policy failed */
+    uint32_t views_head; /* views to complete (items), linked by engine_op.next */
+    uint32_t dirty;      /* the set of running things changed */
+    uint32_t stopped;    /* STOP_*: all is finished, or the policy failed; or it asks */
+    uint32_t asked_slot, asked_op, asked_event; /* while it asks: for what, and in which step */
+    uint32_t asked_late;     /* it asks in the last part of the step, see finish_step() */
     uint32_t free_slot;      /* open loop: requests that are not in use, linked by next */
     uint64_t arrived;        /* open loop: arrivals that have happened; `admitted` were let in */
     int64_t next_arrival_ns; /* of arrival number `arrived` */
@@ -159,6 +164,8 @@ struct spa_engine {
     bool occupies, blocking_sync, contention, noise, workers, calls_place, observes, has_schedule;
     bool splits;           /* operators may be split: there are twins */
     bool lane_copies;      /* some link is on_lane */
+    bool stepped;          /* the caller decides */
+    spa_action decided;    /* by the caller of a stepped run */
     uint32_t arrival_slot; /* of the event list, open loop; else SPA_NONE */
     bool is_async[SPA_MAX_PROCESSORS];
     const spa_executor *executor;
@@ -176,6 +183,7 @@ struct spa_engine {
     spa_status failed;
     spa_error error;
     /* Storage. */
+    bool shared, borrowed;         /* others use the tables, too; they are those of another one */
     void *allocation;              /* the engine begins at its first cache line */
     unsigned char *template_block; /* a fresh request */
     engine_node *node_table;
@@ -315,13 +323,21 @@ typedef enum engine_outcome {
     ENGINE_DONE,
     ENGINE_PAUSED,
     ENGINE_STUCK,
-    ENGINE_FAILED
+    ENGINE_FAILED,
+    ENGINE_ASKS
 } engine_outcome;
 /* Admits the first requests and starts what can start. */
 void engine_begin(spa_engine *e);
 /* With an executor: what ran in an event slot is done. */
 void engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_ns);
+/* Stepped runs: what waits for a decision is placed as engine->decided says. */
+void engine_decide(spa_engine *e);
+/* What a dispatcher of a request knows now. */
+void engine_fill_view(spa_engine *e, engine_request *r, uint32_t slot);
 /* Runs until simulated time would pass until_ns, or to the end. */
 engine_outcome engine_advance(spa_engine *e, int64_t until_ns);
+
+/* engine.c: goes on to the end, to until_ns, or to the next decision of a stepped run. */
+spa_status engine_run_on(spa_engine *e, int64_t until_ns, bool *done, spa_error *err);
 
 #endif

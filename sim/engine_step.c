@@ -46,8 +46,7 @@ ENGINE_INLINE engine_lane *best_lane(spa_engine *e, const engine_request *r, uin
     return &e->lanes[only != SPA_NONE ? only : choose_lane(e, r, processor)];
 }
 
-ENGINE_INLINE void ask_policy(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op,
-                              spa_action *action)
+ENGINE_INLINE void fill_view(spa_engine *e, engine_request *r, uint32_t slot)
 {
     spa_view *view = &e->view;
     const engine_link *link = e->links, *links_end = link + e->n_links;
@@ -61,8 +60,19 @@ ENGINE_INLINE void ask_policy(spa_engine *e, engine_request *r, uint32_t slot, u
     for (uint32_t p = 0; p < e->n_processors; p++)
         view->free_ns[p] = lane_free_ns(e, best_lane(e, r, p));
     for (; link < links_end; link++) *link_free_ns++ = link->free_ns > now ? link->free_ns : now;
+}
+
+void engine_fill_view(spa_engine *e, engine_request *r, uint32_t slot)
+{
+    fill_view(e, r, slot);
+}
+
+ENGINE_INLINE void ask_policy(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op,
+                              spa_action *action)
+{
+    fill_view(e, r, slot);
     *action = (spa_action){.processor = (int32_t)e->host, .lane = SPA_LANE_ANY};
-    e->config.policy->place(e->config.self, policy_memory(e), view, op, action);
+    e->config.policy->place(e->config.self, policy_memory(e), &e->view, op, action);
 }
 
 ENGINE_APART bool check_split(spa_engine *e, uint32_t op, const spa_action *action)
@@ -116,6 +126,10 @@ ENGINE_INLINE bool choose(spa_engine *e, engine_request *r, uint32_t slot, uint3
             action->share == 0 &&
             e->loads[op * e->n_processors + (uint32_t)action->processor].can_run)
             return true;
+        return check_action(e, op, action);
+    }
+    if (ENGINE_RARELY(e->stepped)) {
+        *action = e->decided;
         return check_action(e, op, action);
     }
     action->processor = e->schedule.processor[op];
@@ -324,45 +338,72 @@ ENGINE_INLINE void begin_dispatch(spa_engine *e, engine_lane *home, const engine
     emit(e, SPA_EV_DISPATCH_BEGIN, r, op, home->name, e->costs->processors[e->host].dispatch_w);
 }
 
+/* Places an operator and issues it; false if that takes time, and the host lane is busy with it. */
+ENGINE_INLINE bool dispatch(spa_engine *e, engine_lane *home, engine_request *r, uint32_t slot,
+                            uint32_t op)
+{
+    int64_t cost_ns = place(e, r, slot, op);
+    if (ENGINE_RARELY(e->failed)) return false;
+    if (cost_ns > 0) {
+        begin_dispatch(e, home, r, slot, op, cost_ns);
+        return false;
+    }
+    issue(e, r, slot, op);
+    if (e->state.views_head != SPA_NONE) finish_views(e);
+    return true;
+}
+
+/* A stepped run stands still before an operator is placed that is not a view. */
+ENGINE_APART bool asks(spa_engine *e, uint32_t slot, uint32_t op)
+{
+    if (e->nodes[op].flags & NODE_VIEW) return false;
+    e->state.asked_slot = slot;
+    e->state.asked_op = op;
+    e->state.stopped = STOP_ASKS;
+    return true;
+}
+
 /* Dispatches what can be dispatched by one host lane now. */
 ENGINE_APART void pump(spa_engine *e, engine_lane *home)
 {
     while (home->request_head != SPA_NONE) {
         uint32_t slot = home->request_head, op;
         engine_request *r = request_of(e, slot);
-        int64_t cost_ns;
         if (e->occupies && home->doing != LANE_IDLE) return;
         op = r->flags & BLOCK_ANY ? SPA_NONE : pop_ready(e, r);
         if (op == SPA_NONE) {
             unqueue_request(home, r);
             continue;
         }
-        cost_ns = place(e, r, slot, op);
-        if (ENGINE_RARELY(e->failed)) return;
-        if (cost_ns > 0) {
-            begin_dispatch(e, home, r, slot, op, cost_ns);
-            return;
-        }
-        issue(e, r, slot, op);
-        if (e->state.views_head != SPA_NONE) finish_views(e);
+        if (ENGINE_RARELY(e->stepped) && asks(e, slot, op)) return;
+        if (!dispatch(e, home, r, slot, op)) return;
     }
 }
 
-/* Lets every host lane dispatch and start what it can. What one lane dispatches can let in a
- * request of another one (a critical section that ends with a view), hence the rounds. */
-ENGINE_INLINE void pump_all(spa_engine *e)
+/* Lets the host lanes from `lane` on, then every one, dispatch and start what it can. What one lane
+ * dispatches can let in a request of another one (a critical section that ends with a view), hence
+ * the rounds. False: a stepped run asks. */
+ENGINE_INLINE bool pump_from(spa_engine *e, engine_lane *lane, bool again)
 {
-    bool again;
-    do {
-        again = false;
-        for (engine_lane *lane = e->home; lane < e->home_end; lane++) {
+    for (;;) {
+        for (; lane < e->home_end; lane++) {
             if (lane->request_head == SPA_NONE) continue;
             if (e->occupies && lane->doing != LANE_IDLE) continue;
             pump(e, lane);
+            if (ENGINE_RARELY(e->state.stopped & STOP_ASKS)) return false;
             again = lane != e->home;
         }
-    } while (ENGINE_RARELY(again) && !e->failed);
-    for (engine_lane *lane = e->home; lane < e->home_end; lane++) try_start(e, lane);
+        if (!ENGINE_RARELY(again) || e->failed) break;
+        again = false;
+        lane = e->home;
+    }
+    for (lane = e->home; lane < e->home_end; lane++) try_start(e, lane);
+    return true;
+}
+
+ENGINE_INLINE bool pump_all(spa_engine *e)
+{
+    return pump_from(e, e->home, false);
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -464,6 +505,37 @@ ENGINE_APART void end_copy(spa_engine *e, engine_lane *lane)
     start_kernel(e, lane, r, slot, op);
 }
 
+/* What ends a step, after all host lanes have dispatched: requests that waited for a slot. False: a
+ * stepped run asks. */
+ENGINE_INLINE bool finish_step(spa_engine *e, uint32_t event_slot)
+{
+    if (event_slot < e->n_lanes) try_start(e, &e->lanes[event_slot]);
+    if (ENGINE_RARELY(e->arrival_slot != SPA_NONE) && e->state.admitted < e->state.arrived &&
+        e->state.free_slot != SPA_NONE) {
+        let_in(e);
+        return pump_all(e);
+    }
+    return true;
+}
+
+ENGINE_APART void remember_step(spa_engine *e, uint32_t event_slot, bool late)
+{
+    e->state.asked_event = event_slot;
+    e->state.asked_late = late;
+}
+
+/* All that the host lanes dispatch in a step, and its end. */
+ENGINE_INLINE void dispatch_step(spa_engine *e, uint32_t event_slot)
+{
+    if (!pump_all(e)) {
+        remember_step(e, event_slot, false);
+    } else if (!finish_step(e, event_slot)) {
+        remember_step(e, event_slot, true);
+    } else if (e->state.dirty && !e->executor) {
+        rerate(e);
+    }
+}
+
 /* One step: the completion in an event slot, and all that follows from it at that moment. */
 ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
 {
@@ -473,11 +545,8 @@ ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
     spa_event_list_set(e->events, event_slot, SPA_NEVER);
     if (ENGINE_RARELY(event_slot == e->arrival_slot)) {
         arrive_requests(e);
-        pump_all(e);
     } else if (event_slot >= e->n_lanes) {
         end_transfer(e, event_slot - e->n_lanes);
-        if (e->state.views_head != SPA_NONE) finish_views(e);
-        pump_all(e);
     } else {
         engine_lane *lane = &e->lanes[event_slot];
         if (lane->doing == LANE_KERNEL)
@@ -486,16 +555,28 @@ ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
             end_dispatch(e, lane);
         else
             end_copy(e, lane);
-        if (e->state.views_head != SPA_NONE) finish_views(e);
-        pump_all(e);
-        try_start(e, lane);
     }
-    if (ENGINE_RARELY(e->arrival_slot != SPA_NONE) && e->state.admitted < e->state.arrived &&
-        e->state.free_slot != SPA_NONE) {
-        let_in(e);
-        pump_all(e);
+    if (e->state.views_head != SPA_NONE) finish_views(e);
+    dispatch_step(e, event_slot);
+}
+
+/* Goes on where the step was left: the host lane of the request that asked was dispatching. */
+void engine_decide(spa_engine *e)
+{
+    uint32_t slot = e->state.asked_slot, event_slot = e->state.asked_event;
+    engine_request *r = request_of(e, slot);
+    engine_lane *home = &e->lanes[r->home];
+    bool late = e->state.asked_late;
+    e->state.stopped = 0;
+    if (dispatch(e, home, r, slot, e->state.asked_op)) pump(e, home);
+    if (e->failed) return;
+    if (e->state.stopped & STOP_ASKS) return; /* in the same step */
+    if (!pump_from(e, home + 1, home != e->home)) return;
+    if (!late && !finish_step(e, event_slot)) {
+        e->state.asked_late = true;
+        return;
     }
-    if (e->state.dirty && !e->executor) rerate(e);
+    if (e->state.dirty) rerate(e);
 }
 
 void engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_ns)
@@ -510,8 +591,7 @@ void engine_begin(spa_engine *e)
     else
         for (uint32_t slot = 0; slot < e->n_slots && slot < e->config.scenario.requests; slot++)
             admit(e, slot);
-    pump_all(e);
-    if (e->state.dirty && !e->executor) rerate(e);
+    dispatch_step(e, SPA_NONE);
 }
 
 engine_outcome engine_advance(spa_engine *e, int64_t until_ns)
@@ -524,5 +604,6 @@ engine_outcome engine_advance(spa_engine *e, int64_t until_ns)
         if (at > until_ns) return ENGINE_PAUSED;
         step(e, event_slot, at);
     }
-    return e->failed ? ENGINE_FAILED : ENGINE_DONE;
+    if (e->failed) return ENGINE_FAILED;
+    return e->state.stopped & STOP_ASKS ? ENGINE_ASKS : ENGINE_DONE;
 }

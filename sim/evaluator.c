@@ -35,6 +35,11 @@ uint64_t spa_evaluator_count(const spa_evaluator *v)
     return v->count;
 }
 
+void spa_evaluator_note(spa_evaluator *v)
+{
+    v->count++;
+}
+
 spa_status spa_evaluate(spa_evaluator *v, const spa_schedule *schedule, spa_evaluation *out,
                         spa_error *err)
 {
@@ -57,6 +62,15 @@ spa_status spa_evaluate(spa_evaluator *v, const spa_schedule *schedule, spa_eval
     out->energy_j = result.energy_j;
     out->energy_dynamic_j = result.energy_dynamic_j;
     return SPA_OK;
+}
+
+spa_status spa_evaluator_stepper(const spa_evaluator *v, const spa_schedule *order,
+                                 spa_engine **engine, spa_error *err)
+{
+    spa_run_config config = v->config;
+    config.schedule = order;
+    config.stepped = true;
+    return spa_engine_new(engine, &config, err);
 }
 
 /* The least that an operator can take: until it is done, and in time of lanes. */

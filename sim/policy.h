@@ -69,6 +69,7 @@ typedef struct spa_view {
     int64_t free_ns[SPA_MAX_PROCESSORS]; /* when the first lane of each processor is expected to be
                                             free of what was issued so far; >= now_ns */
     int64_t link_free_ns[SPA_MAX_LINKS]; /* by link id */
+    const int64_t *busy_ns; /* [n_processors] kernel time so far in this run, summed over lanes */
 } spa_view;
 
 /* Earliest time at which every input of `op` can be on `processor` (transfers queued alone). */

@@ -6,8 +6,9 @@ static const char *const placements_only[] = {
     "cpu-only", "gpu-only", "split", "random", "dp", "intensity-only", "sparsity-only", "threshold",
 };
 static const char *const all_others[] = {
-    "cpu-only", "gpu-only", "split",          "random",        "greedy",    "replan-greedy", "dp",
-    "heft",     "peft",     "intensity-only", "sparsity-only", "threshold", "local-search",
+    "cpu-only",      "gpu-only",  "split",        "random",  "greedy",
+    "replan-greedy", "dp",        "heft",         "peft",    "intensity-only",
+    "sparsity-only", "threshold", "local-search", "rollout", "mcts",
 };
 
 static double planned_value(const policies_scene *s, const char *text, spa_objective objective)
