@@ -54,7 +54,7 @@ LIBS        = $(PKG_LIBS) $(BLAS_LIBS) $(CUDA_LIBS) -ldl -lm
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
 # ---------------------------------------------------------------- sources
-SRC_LIB   := $(foreach r,base traces devices sim policies,$(wildcard $(r)/*.c))
+SRC_LIB   := $(foreach r,base traces devices sim policies policies/learn,$(wildcard $(r)/*.c))
 include cuda.mk
 .DEFAULT_GOAL := all
 SRC_EXP   := $(wildcard experiments/*.c)
