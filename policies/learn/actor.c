@@ -115,8 +115,9 @@ static void act_in_all(const spa_actor *a, spa_envs *e)
 {
     const spa_problem_shape *s = &e->shape;
     for (size_t env = 0; env < e->n; env++) {
-        spa_actor_act(a, e->obs + env * s->n_obs, s->n_actions ? e->mask + env * s->n_actions : NULL,
-                      &e->choice[env], e->values + env * s->action_dim);
+        spa_actor_act(a, e->obs + env * s->n_obs,
+                      s->n_actions ? e->mask + env * s->n_actions : NULL, &e->choice[env],
+                      e->values + env * s->action_dim);
     }
 }
 
@@ -156,8 +157,8 @@ spa_status spa_actor_score(const spa_actor *actor, const spa_problem *problem, c
     spa_envs envs;
     uint8_t *done = NULL;
     *score = (spa_score){0};
-    SPA_TRY(spa_envs_init(&envs, problem, config, episodes, max_episode_steps, seed, "evaluate",
-                          err));
+    SPA_TRY(
+        spa_envs_init(&envs, problem, config, episodes, max_episode_steps, seed, "evaluate", err));
     spa_status status = spa_actor_fits(actor, problem->name, &envs.shape, err);
     if (!status) status = spa_alloc(&done, episodes, 1, err);
     if (!status) status = play(actor, &envs, done, score, err);

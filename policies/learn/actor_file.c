@@ -176,8 +176,10 @@ static spa_status read_layers(reader *r, spa_actor *a, spa_error *err)
         return spa_fail_at(err, SPA_E_INVALID, r->path, r->line, "%s", why.message);
     size_t wanted = a->shape.n_actions ? a->shape.n_actions : a->shape.action_dim;
     if (a->net.out >= wanted + a->skip) return SPA_OK;
-    return spa_fail_at(err, SPA_E_INVALID, r->path, r->line, "%u outputs are too few for %zu"
-                       " actions", a->net.out, wanted);
+    return spa_fail_at(err, SPA_E_INVALID, r->path, r->line,
+                       "%u outputs are too few for %zu"
+                       " actions",
+                       a->net.out, wanted);
 }
 
 static spa_status reserve(spa_actor *a, size_t n_values, size_t scratch, spa_error *err)

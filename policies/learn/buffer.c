@@ -21,9 +21,9 @@ static spa_status rows_init(spa_buffer_rows *r, spa_learner *l, const char *cons
 spa_status spa_buffer_init(spa_buffer *buffer, spa_learner *learner, size_t capacity, size_t batch,
                            spa_error *err)
 {
-    static const char *const saved[8] = {
-        "buffer/obs",    "buffer/next_obs", "buffer/reward",    "buffer/choice",
-        "buffer/values", "buffer/mask",     "buffer/next_mask", "buffer/terminated"};
+    static const char *const saved[8] = {"buffer/obs",       "buffer/next_obs",  "buffer/reward",
+                                         "buffer/choice",    "buffer/values",    "buffer/mask",
+                                         "buffer/next_mask", "buffer/terminated"};
     static const char *const not_saved[8] = {NULL};
     const spa_problem_shape *s = &learner->envs.shape;
     size_t n = learner->envs.n;
@@ -31,8 +31,8 @@ spa_status spa_buffer_init(spa_buffer *buffer, spa_learner *learner, size_t capa
     buffer->shape = *s;
     buffer->capacity = capacity;
     buffer->batch = batch;
-    SPA_TRY(spa_learner_array(learner, "buffer/count", &buffer->count, 1, sizeof *buffer->count,
-                              err));
+    SPA_TRY(
+        spa_learner_array(learner, "buffer/count", &buffer->count, 1, sizeof *buffer->count, err));
     SPA_TRY(spa_learner_array(learner, "buffer/rng", &buffer->rng, 1, sizeof *buffer->rng, err));
     SPA_TRY(rows_init(&buffer->all, learner, saved, capacity, err));
     SPA_TRY(rows_init(&buffer->drawn, learner, not_saved, batch, err));

@@ -1,4 +1,5 @@
-/* Replay buffer: the last `capacity` transitions as flat arrays, and minibatches drawn from them. */
+/* Replay buffer: the last `capacity` transitions as flat arrays, and minibatches drawn from them.
+ */
 #ifndef SPA_POLICIES_LEARN_BUFFER_H
 #define SPA_POLICIES_LEARN_BUFFER_H
 

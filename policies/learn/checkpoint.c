@@ -5,10 +5,10 @@
 #include "base/text.h"
 #include "policies/learn/learner.h"
 
-#define MAGIC      "SPALEARN"
+#define MAGIC           "SPALEARN"
 #define BYTE_ORDER_MARK UINT32_C(0x01020304)
-#define NAME_BYTES 24
-#define MAX_BYTES  ((size_t)4 << 30)
+#define NAME_BYTES      24
+#define MAX_BYTES       ((size_t)4 << 30)
 
 typedef struct header {
     char magic[8];
@@ -121,7 +121,8 @@ static spa_status check_regions(const spa_learner *l, const char *path, const ch
     for (size_t i = 0; i < l->n_regions; i++) {
         entry want, got;
         entry_of(&l->regions[i], &want);
-        if (size >= contents_at(l)) memcpy(&got, file + sizeof(header) + i * sizeof got, sizeof got);
+        if (size >= contents_at(l))
+            memcpy(&got, file + sizeof(header) + i * sizeof got, sizeof got);
         if (size >= contents_at(l) && !memcmp(&want, &got, sizeof got)) continue;
         return spa_fail_at(err, SPA_E_INVALID, path, 0,
                            "array '%s' is not as large as here (%llu bytes)", want.name,

@@ -11,7 +11,8 @@ SPA_API extern const spa_problem spa_problem_cart_pole;
 
 /* Pendulum: swing up with bounded torque; Gym's Pendulum-v1 (gym/envs/classic_control/pendulum.py):
  * reward -(angle^2 + 0.1 speed^2 + 0.001 torque^2), torque in [-2, 2], cut off after 200 steps. The
- * third observation is the speed / 8, so that all are of the order of 1; the action is torque / 2. */
+ * third observation is the speed / 8, so that all are of the order of 1; the action is torque / 2.
+ */
 SPA_API extern const spa_problem spa_problem_pendulum;
 
 #endif

@@ -120,9 +120,9 @@ static void choose(dqn *d)
     spa_learner *l = &d->base;
     spa_envs *e = &l->envs;
     size_t n = e->shape.n_actions;
-    double explore = spa_learner_ramp(l, spa_learner_param(l, EXPLORE),
-                                      spa_learner_param(l, EXPLORE_END),
-                                      spa_learner_param(l, EXPLORE_SHARE));
+    double explore =
+        spa_learner_ramp(l, spa_learner_param(l, EXPLORE), spa_learner_param(l, EXPLORE_END),
+                         spa_learner_param(l, EXPLORE_SHARE));
     q_of(d, d->params, e->obs, e->mask, e->n, d->q);
     for (size_t env = 0; env < e->n; env++) {
         e->choice[env] = spa_rng_uniform(d->rng) < explore
@@ -176,8 +176,7 @@ static spa_status advance(spa_learner *l, spa_error *err)
     spa_buffer_after(&d->buffer, &l->envs, (float)spa_learner_param(l, SCALE));
     spa_learner_count(l);
     if (l->state->steps < (uint64_t)spa_learner_param(l, WARM_UP)) return SPA_OK;
-    for (uint64_t k = l->state->steps / every - before / every; k > 0; k--)
-        SPA_TRY(update(d, err));
+    for (uint64_t k = l->state->steps / every - before / every; k > 0; k--) SPA_TRY(update(d, err));
     return SPA_OK;
 }
 

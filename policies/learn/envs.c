@@ -27,8 +27,8 @@ static spa_status reserve(spa_envs *e, spa_error *err)
     SPA_TRY(spa_arena_alloc(a, &e->ended_steps, n, sizeof *e->ended_steps, err));
     SPA_TRY(spa_arena_alloc(a, &e->rng, n, sizeof *e->rng, err));
     SPA_TRY(spa_arena_alloc(a, &e->rng_start, n, sizeof *e->rng_start, err));
-    SPA_TRY(spa_arena_alloc(a, &e->log_choice, e->shape.n_actions ? log : 0,
-                            sizeof *e->log_choice, err));
+    SPA_TRY(spa_arena_alloc(a, &e->log_choice, e->shape.n_actions ? log : 0, sizeof *e->log_choice,
+                            err));
     return spa_arena_alloc(a, &e->log_values, values, sizeof *e->log_values, err);
 }
 

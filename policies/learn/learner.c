@@ -10,8 +10,8 @@
 #include "base/text.h"
 
 const spa_learner_type *const spa_learner_types[] = {
-    &spa_learner_q_learning, &spa_learner_dqn, &spa_learner_ppo, &spa_learner_sac,
-    &spa_learner_sac_discrete,
+    &spa_learner_q_learning, &spa_learner_dqn,          &spa_learner_ppo,
+    &spa_learner_sac,        &spa_learner_sac_discrete,
 };
 const size_t spa_n_learner_types = sizeof spa_learner_types / sizeof *spa_learner_types;
 

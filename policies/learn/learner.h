@@ -21,8 +21,8 @@ typedef struct spa_learner spa_learner;
 
 typedef struct spa_learner_setup {
     const spa_problem *problem;
-    const void *config;       /* the problem's; borrowed */
-    uint64_t total_steps;     /* of the whole training: schedules (rates, exploration) end there */
+    const void *config;   /* the problem's; borrowed */
+    uint64_t total_steps; /* of the whole training: schedules (rates, exploration) end there */
     uint64_t seed;
     size_t max_episode_steps; /* longer ones are an error; 0 = 10000 */
 } spa_learner_setup;
@@ -32,8 +32,8 @@ typedef struct spa_learner_type {
     bool discrete, continuous; /* the actions it can learn */
     const spa_param *params;   /* with defaults that work */
     size_t n_params;
-    size_t size;       /* bytes of the algorithm's own struct, which begins with a spa_learner */
-    size_t n_envs_at;  /* which parameter is the number of environments */
+    size_t size;      /* bytes of the algorithm's own struct, which begins with a spa_learner */
+    size_t n_envs_at; /* which parameter is the number of environments */
     /* Everything below gets what spa_learner_new has prepared: parameters and environments. */
     spa_status (*create)(spa_learner *learner, spa_error *err);
     void (*destroy)(spa_learner *learner); /* what is not in the arena; may be NULL */
@@ -63,9 +63,11 @@ typedef struct spa_region {
 
 /* How training goes; a registered array of one. */
 typedef struct spa_learner_state {
-    uint64_t steps, episodes, updates; /* steps of all environments together */
+    uint64_t steps, episodes, updates;         /* steps of all environments together */
     double recent_return[SPA_RECENT_EPISODES]; /* of the last episodes, as a ring */
     double loss, value_loss, entropy, extra;   /* of the last update; extra: see the algorithm */
+    uint64_t evaluations, stale, best_steps;   /* see train.h */
+    double best_mean;
 } spa_learner_state;
 
 struct spa_learner {
@@ -100,10 +102,10 @@ SPA_API void spa_learner_actor(const spa_learner *learner, spa_actor *actor);
 
 /* Checkpoints: all registered arrays with their names and sizes, numbers as this machine keeps
  * them:
- *     "SPALEARN", u32 version, u32 byte order 0x01020304, u64 hash of what must be equal (algorithm,
- *     parameters, problem, its shape, seed, total steps), u64 number of arrays;
- *     per array: name[24], u64 bytes; then their contents; u64 FNV-1a of all before.
- * Loading needs a learner of equal making; nothing is changed unless all of the file is right. */
+ *     "SPALEARN", u32 version, u32 byte order 0x01020304, u64 hash of what must be equal
+ * (algorithm, parameters, problem, its shape, seed, total steps), u64 number of arrays; per array:
+ * name[24], u64 bytes; then their contents; u64 FNV-1a of all before. Loading needs a learner of
+ * equal making; nothing is changed unless all of the file is right. */
 #define SPA_CHECKPOINT_VERSION 1
 SPA_API spa_status spa_learner_save(const spa_learner *learner, const char *path, spa_error *err);
 SPA_API spa_status spa_learner_load(spa_learner *learner, const char *path, spa_error *err);

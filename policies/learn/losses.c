@@ -26,7 +26,7 @@ void spa_gae(size_t steps, size_t envs, const float *reward, const float *value,
 
 /* One row's clipped loss; *slope = its derivative by log p. */
 static double clipped_loss(double log_ratio, double advantage, double clip, double *slope,
-                               spa_ppo_stats *s)
+                           spa_ppo_stats *s)
 {
     double ratio = exp(log_ratio);
     double bounded = ratio < 1 - clip ? 1 - clip : ratio > 1 + clip ? 1 + clip : ratio;

@@ -32,8 +32,8 @@ void NN(spa_ppo_discrete)(size_t rows, size_t n, const REAL *logits, const uint8
         const REAL *lp = log_p + r * n;
         REAL *d = d_logits + r * n;
         double slope, entropy = 0;
-        s.policy_loss += clipped_loss((double)lp[action[r]] - old_log_p[r], advantage[r], clip,
-                                          &slope, &s);
+        s.policy_loss +=
+            clipped_loss((double)lp[action[r]] - old_log_p[r], advantage[r], clip, &slope, &s);
         for (size_t i = 0; i < n; i++)
             if (d[i] > 0) entropy -= (double)d[i] * lp[i];
         s.entropy += entropy;
@@ -73,8 +73,7 @@ void NN(spa_ppo_gaussian)(size_t rows, size_t dim, const REAL *mean, const REAL 
     for (size_t r = 0; r < rows; r++) {
         const REAL *m = mean + r * dim, *a = action + r * dim;
         double slope, log_p = NN(spa_gaussian_log_p)(dim, m, log_sd, a);
-        s.policy_loss +=
-            clipped_loss(log_p - old_log_p[r], advantage[r], clip, &slope, &s);
+        s.policy_loss += clipped_loss(log_p - old_log_p[r], advantage[r], clip, &slope, &s);
         slope /= (double)rows;
         for (size_t i = 0; i < dim; i++) {
             double scale = exp(-(double)log_sd[i]), z = ((double)a[i] - m[i]) * scale;
@@ -121,8 +120,7 @@ void NN(spa_dueling)(size_t rows, size_t n, const REAL *y, const uint8_t *mask, 
             count++;
         }
         for (size_t i = 0; i < n; i++) {
-            q[i] = allowed(mask, r * n + i) ? y[0] + y[1 + i] - sum / (REAL)count
-                                                : (REAL)-INFINITY;
+            q[i] = allowed(mask, r * n + i) ? y[0] + y[1 + i] - sum / (REAL)count : (REAL)-INFINITY;
         }
     }
 }
@@ -192,8 +190,7 @@ double NN(spa_sac_discrete)(size_t rows, size_t n, const REAL *log_p, const REAL
         for (size_t i = r * n; i < (r + 1) * n; i++) {
             REAL q = q1[i] < q2[i] ? q1[i] : q2[i];
             d_logits[i] = 0;
-            if (p[i] > 0)
-                d_logits[i] = (REAL)(p[i] * (alpha * log_p[i] - q - mean) / (double)rows);
+            if (p[i] > 0) d_logits[i] = (REAL)(p[i] * (alpha * log_p[i] - q - mean) / (double)rows);
         }
     }
     *entropy += total_entropy / (double)rows;

@@ -28,15 +28,13 @@ static uint32_t add(spa_net *net, spa_layer layer, size_t n_params)
 
 uint32_t spa_net_linear(spa_net *net, size_t out, spa_activation activation)
 {
-    spa_layer layer = {
-        .kind = SPA_LAYER_LINEAR, .activation = activation, .out = (uint32_t)out};
+    spa_layer layer = {.kind = SPA_LAYER_LINEAR, .activation = activation, .out = (uint32_t)out};
     return add(net, layer, ((size_t)net->out + 1) * out);
 }
 
 uint32_t spa_net_activation(spa_net *net, spa_activation activation)
 {
-    spa_layer layer = {
-        .kind = SPA_LAYER_ACTIVATION, .activation = activation, .out = net->out};
+    spa_layer layer = {.kind = SPA_LAYER_ACTIVATION, .activation = activation, .out = net->out};
     return add(net, layer, 0);
 }
 
@@ -49,8 +47,7 @@ uint32_t spa_net_norm(spa_net *net)
 uint32_t spa_net_attention(spa_net *net, size_t heads)
 {
     size_t n = net->out;
-    spa_layer layer = {
-        .kind = SPA_LAYER_ATTENTION, .out = net->out, .heads = (uint32_t)heads};
+    spa_layer layer = {.kind = SPA_LAYER_ATTENTION, .out = net->out, .heads = (uint32_t)heads};
     if (heads == 0 || n % heads) net->fault = "the heads must divide the features of attention";
     return add(net, layer, 4 * n * n + 4 * n);
 }
@@ -101,8 +98,8 @@ uint64_t spa_net_hash(const spa_net *net)
     uint64_t h = spa_hash_u64(SPA_HASH_SEED, net->in);
     for (uint32_t i = 0; i < net->n_layers; i++) {
         const spa_layer *l = &net->layers[i];
-        const uint32_t fields[] = {(uint32_t)l->kind, (uint32_t)l->activation, l->in, l->out,
-                                   l->heads,          l->width,                l->from};
+        const uint32_t fields[] = {
+            (uint32_t)l->kind, (uint32_t)l->activation, l->in, l->out, l->heads, l->width, l->from};
         for (size_t k = 0; k < sizeof fields / sizeof *fields; k++) h = spa_hash_u64(h, fields[k]);
     }
     return h;

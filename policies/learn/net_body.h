@@ -66,8 +66,7 @@ spa_status NN(spa_net_work_init)(NN(spa_net_work) * work, const spa_net *net, si
 {
     memset(work, 0, sizeof *work);
     SPA_TRY(spa_net_check(net, err));
-    if (max_rows == 0 || max_rows > (size_t)1 << 24 || max_length == 0 ||
-        max_length > UINT16_MAX) {
+    if (max_rows == 0 || max_rows > (size_t)1 << 24 || max_length == 0 || max_length > UINT16_MAX) {
         return spa_fail(err, SPA_E_RANGE,
                         "network: %zu rows in sequences of %zu are not possible;"
                         " 1 to 2^24 rows, sequences below 65536",
@@ -111,8 +110,7 @@ static spa_status start_matrix(REAL *w, size_t in, size_t out, spa_net_start sta
 {
     if (start == SPA_START_XAVIER) {
         double bound = gain * sqrt(6.0 / (double)(in + out));
-        for (size_t i = 0; i < in * out; i++)
-            w[i] = (REAL)(bound * (2 * spa_rng_uniform(rng) - 1));
+        for (size_t i = 0; i < in * out; i++) w[i] = (REAL)(bound * (2 * spa_rng_uniform(rng) - 1));
         return SPA_OK;
     }
     size_t tall = in > out ? in : out, wide = in > out ? out : in;

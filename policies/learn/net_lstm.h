@@ -86,9 +86,9 @@ static void lstm_step_back(const lstm_view *v, size_t row, const REAL *cell_befo
         REAL in = g[j], forget = g[h + j], new = g[2 * h + j], show = g[3 * h + j];
         REAL shown = TANH(cell[j]), d = d_out[j] + d_next[j];
         REAL dc = d_cell[j] + d * show * (1 - shown * shown);
-        dz[j] = dc * new * in * (1 - in);
+        dz[j] = dc * new *in *(1 - in);
         dz[h + j] = cell_before ? dc * cell_before[j] * forget * (1 - forget) : 0;
-        dz[2 * h + j] = dc * in * (1 - new * new);
+        dz[2 * h + j] = dc * in * (1 - new *new);
         dz[3 * h + j] = d * shown * show * (1 - show);
         d_cell[j] = dc * forget;
     }
@@ -124,8 +124,7 @@ static void lstm_direction_back(const spa_layer *l, const REAL *w, const pass *c
         linear_gradient(x, dz, c->rows, v.in, 4 * h, dwx, dbias);
         GEMM(true, false, h, 4 * h, c->rows, 1, earlier, h, dz, 4 * h, 1, dwh, 4 * h);
     }
-    if (dx)
-        linear_back(dz, c->rows, 4 * h, v.wx, v.in, c->accumulate || backwards, dx, rest);
+    if (dx) linear_back(dz, c->rows, 4 * h, v.wx, v.in, c->accumulate || backwards, dx, rest);
 }
 
 static void bilstm_backward(const spa_layer *l, const REAL *w, const pass *c, const REAL *x,

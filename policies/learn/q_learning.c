@@ -85,9 +85,9 @@ static void choose(q_learning *q)
     spa_learner *l = &q->base;
     spa_envs *e = &l->envs;
     size_t n = e->shape.n_actions;
-    double explore = spa_learner_ramp(l, spa_learner_param(l, EXPLORE),
-                                      spa_learner_param(l, EXPLORE_END),
-                                      spa_learner_param(l, EXPLORE_SHARE));
+    double explore =
+        spa_learner_ramp(l, spa_learner_param(l, EXPLORE), spa_learner_param(l, EXPLORE_END),
+                         spa_learner_param(l, EXPLORE_SHARE));
     for (size_t env = 0; env < e->n; env++) {
         uint32_t *at = q->at + env * SPA_TILINGS_MAX;
         const uint8_t *mask = e->mask + env * n;
@@ -116,7 +116,8 @@ static void learn(q_learning *q, double rate)
         }
         double error = target - spa_tiles_value(&q->tiles, q->table, n, at, e->choice[env]);
         float step = (float)(rate * error / q->tiles.tilings);
-        for (uint32_t t = 0; t < q->tiles.tilings; t++) q->table[at[t] * n + e->choice[env]] += step;
+        for (uint32_t t = 0; t < q->tiles.tilings; t++)
+            q->table[at[t] * n + e->choice[env]] += step;
         loss += error * error;
     }
     l->state->loss = loss / (double)e->n;

@@ -57,8 +57,7 @@ static void choose(sac_core *c, bool explore)
     spa_envs *e = &c->base.envs;
     size_t count = e->n * e->shape.action_dim;
     if (explore) {
-        for (size_t i = 0; i < count; i++)
-            e->values[i] = (float)(2 * spa_rng_uniform(c->rng) - 1);
+        for (size_t i = 0; i < count; i++) e->values[i] = (float)(2 * spa_rng_uniform(c->rng) - 1);
         return;
     }
     draw(s, e->obs, e->n);
@@ -95,8 +94,7 @@ static spa_status learn_critics(sac *s, spa_error *err)
     sac_critics(c, c->critic_part.params, s->x, rows, q);
     c->base.state->value_loss = 0;
     for (int k = 0; k < 2; k++) {
-        c->base.state->value_loss +=
-            spa_value_loss_f32(rows, q[k], q[k], s->target, 0, 1, s->d_q);
+        c->base.state->value_loss += spa_value_loss_f32(rows, q[k], q[k], s->target, 0, 1, s->d_q);
         spa_net_backward_f32(&c->critic, c->critic_part.params + k * c->critic_at,
                              &c->critic_work[k], s->d_q,
                              c->critic_part.gradients + k * c->critic_at, NULL);

@@ -72,8 +72,7 @@ static spa_status learn_critics(sac_discrete *s, spa_error *err)
     sac_critics(c, c->critic_part.params, b->obs, rows, q);
     c->base.state->value_loss = 0;
     for (int k = 0; k < 2; k++) {
-        c->base.state->value_loss +=
-            spa_q_loss_f32(rows, n, q[k], b->choice, s->target, s->d_q);
+        c->base.state->value_loss += spa_q_loss_f32(rows, n, q[k], b->choice, s->target, s->d_q);
         spa_net_backward_f32(&c->critic, c->critic_part.params + k * c->critic_at,
                              &c->critic_work[k], s->d_q,
                              c->critic_part.gradients + k * c->critic_at, NULL);
@@ -108,8 +107,8 @@ static spa_status update(sac_core *c, spa_error *err)
     policy_of(s, b->obs, b->mask, rows);
     sac_critics(c, c->critic_part.params, b->obs, rows, q);
     state->entropy = 0;
-    state->loss = spa_sac_discrete_f32(rows, c->actor.out, s->log_p, s->p, q[0], q[1],
-                                       sac_alpha(c), s->d_logits, &state->entropy);
+    state->loss = spa_sac_discrete_f32(rows, c->actor.out, s->log_p, s->p, q[0], q[1], sac_alpha(c),
+                                       s->d_logits, &state->entropy);
     sac_zero(&c->actor_part);
     spa_net_backward_f32(&c->actor, c->actor_part.params, &c->actor_work, s->d_logits,
                          c->actor_part.gradients, NULL);
