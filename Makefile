@@ -77,7 +77,7 @@ BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
 .DELETE_ON_ERROR:
 
 .PHONY: all deps deps-test demo test test-asan test-threads check-layers check-format bench fidelity fit-orin \
-        learn-check         clean help
+        learn-check clean help
 
 all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions
 	@echo '$(CUDA_SAYS)'

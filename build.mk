@@ -29,6 +29,8 @@ LOOP_FLAGS := -O3 -fno-math-errno -Wno-psabi
 $(B)/policies/learn/loops_%.o: private CFLAGS_FILE = $(LOOP_FLAGS)
 ifeq ($(shell uname -m),x86_64)
 $(B)/policies/learn/loops_avx2.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx2
+# Small products are for training only, where BLAS fuses too.
+$(B)/policies/learn/products_avx2.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx2 -mfma -ffp-contract=fast
 endif
 $(B)/experiments/version.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"'
 

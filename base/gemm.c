@@ -16,7 +16,7 @@ static enum CBLAS_TRANSPOSE op(bool transpose)
     return transpose ? CblasTrans : CblasNoTrans;
 }
 
-static bool fits(size_t a, size_t b, size_t c)
+static inline bool fits(size_t a, size_t b, size_t c)
 {
     return a <= INT_MAX && b <= INT_MAX && c <= INT_MAX;
 }

@@ -1,5 +1,5 @@
 /* Deep Q-learning (Mnih et al. 2015) with double targets (van Hasselt et al. 2016) and a dueling
- * network (Wang et al. 2016), Huber loss, masked choices, epsilon-greedy exploration. */
+ * network (Wang et al. 2016), masked choices, epsilon-greedy exploration. */
 #include <math.h>
 #include <string.h>
 

@@ -130,11 +130,9 @@ double NN(spa_dueling_loss)(size_t rows, size_t n, const REAL *q, const uint8_t 
 {
     double loss = 0;
     for (size_t r = 0; r < rows; r++, d_y += n + 1) {
-        double error = (double)q[r * n + action[r]] - target[r], size = fabs(error);
-        double slope = size <= 1 ? error : error > 0 ? 1 : -1;
+        double error = (double)q[r * n + action[r]] - target[r], slope = error / (double)rows;
         size_t count = 0;
-        loss += size <= 1 ? 0.5 * error * error : size - 0.5;
-        slope /= (double)rows;
+        loss += 0.5 * error * error;
         for (size_t i = 0; i < n; i++) count += allowed(mask, r * n + i);
         d_y[0] = (REAL)slope;
         for (size_t i = 0; i < n; i++) {

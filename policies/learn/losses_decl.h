@@ -35,7 +35,9 @@ SPA_API double SPA_NN(spa_value_loss)(size_t rows, const SPA_REAL *value, const 
  * allowed); forbidden actions get -INFINITY. */
 SPA_API void SPA_NN(spa_dueling)(size_t rows, size_t n, const SPA_REAL *y, const uint8_t *mask,
                                  SPA_REAL *q);
-/* Huber loss (threshold 1) of Q(action) - target, and its gradient at y. */
+/* Mean of 1/2 (Q(action) - target)^2, and its gradient at y. Not the Huber loss that is usual here:
+ * it bounds what each row pulls, and with values of the order of 100 the many rows that bootstrap
+ * outvote the few that end an episode: values then grew without bound on cart-pole. */
 SPA_API double SPA_NN(spa_dueling_loss)(size_t rows, size_t n, const SPA_REAL *q,
                                         const uint8_t *mask, const uint32_t *action,
                                         const SPA_REAL *target, SPA_REAL *d_y);

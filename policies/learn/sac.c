@@ -10,6 +10,8 @@ static const spa_param params[SAC_N_PARAMS] = {
     SAC_PARAMS,
     [SAC_ENVS] = {"envs", SPA_PARAM_INT, 1, 1, 4096, NULL, "", "environments side by side"},
     [SAC_EVERY] = {"every", SPA_PARAM_INT, 1, 1, 1e6, NULL, "steps", "between two gradients"},
+    [SAC_TAU] = {"tau", SPA_PARAM_REAL, 0.005, 0, 1, NULL, "", "how fast the targets follow"},
+    [SAC_RATE] = {"rate", SPA_PARAM_REAL, 3e-4, 0, 1, NULL, "", "learning rate of the actor"},
     [SAC_ENTROPY] = {"entropy", SPA_PARAM_REAL, -1, -100, 100, NULL, "nats",
                      "aimed at, per number of an action"},
 };

@@ -26,15 +26,13 @@ enum {
     SAC_ANNEAL,
     SAC_N_PARAMS
 };
-/* The parameters of both, but for how many environments and what the entropy aims at. */
+/* The parameters of both, but for those that differ in their defaults. */
 #define SAC_PARAMS                                                                                 \
     [SAC_BATCH] = {"batch", SPA_PARAM_INT, 128, 1, 65536, NULL, "", "transitions of a gradient"},  \
     [SAC_BUFFER] = {"buffer", SPA_PARAM_INT, 50000, 1, 1e8, NULL, "", "transitions kept"},         \
     [SAC_WARM_UP] = {"warm-up", SPA_PARAM_INT, 1000, 1, 1e9, NULL, "steps", "at random first"},    \
-    [SAC_RATE] = {"rate", SPA_PARAM_REAL, 1e-3, 0, 1, NULL, "", "learning rate of the actor"},     \
     [SAC_CRITIC_RATE] = {"critic-rate", SPA_PARAM_REAL, 1e-3, 0, 1, NULL, "", "of the critics"},   \
     [SAC_GAMMA] = {"gamma", SPA_PARAM_REAL, 0.99, 0, 1, NULL, "", "discount per step"},            \
-    [SAC_TAU] = {"tau", SPA_PARAM_REAL, 0.005, 0, 1, NULL, "", "how fast the targets follow"},     \
     [SAC_ALPHA] = {"alpha", SPA_PARAM_REAL, 0.2, 1e-9, 1e6, NULL, "", "temperature at first"},     \
     [SAC_MAX_NORM] = {"max-norm", SPA_PARAM_REAL, 10, 0, 1e6, NULL, "", "of gradients; 0 = any"},  \
     [SAC_HIDDEN] = {"hidden", SPA_PARAM_INT, 64, 1, 4096, NULL, "", "features per hidden layer"},  \

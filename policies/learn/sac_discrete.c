@@ -11,7 +11,9 @@ static const spa_param params[SAC_N_PARAMS] = {
     SAC_PARAMS,
     [SAC_ENVS] = {"envs", SPA_PARAM_INT, 8, 1, 4096, NULL, "", "environments side by side"},
     [SAC_EVERY] = {"every", SPA_PARAM_INT, 4, 1, 1e6, NULL, "steps", "between two gradients"},
-    [SAC_ENTROPY] = {"entropy", SPA_PARAM_REAL, 0.3, 0, 1, NULL, "",
+    [SAC_TAU] = {"tau", SPA_PARAM_REAL, 0.02, 0, 1, NULL, "", "how fast the targets follow"},
+    [SAC_RATE] = {"rate", SPA_PARAM_REAL, 1e-3, 0, 1, NULL, "", "learning rate of the actor"},
+    [SAC_ENTROPY] = {"entropy", SPA_PARAM_REAL, 0.2, 0, 1, NULL, "",
                      "aimed at, as a share of the largest possible"},
 };
 

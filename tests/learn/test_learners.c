@@ -66,7 +66,7 @@ static void the_bandit(const struct quick *q)
 {
     const float obs[1] = {1};
     const uint8_t mask[4] = {1, 1, 1, 0}, without_best[4] = {1, 1, 0, 0};
-    spa_learner *l = trained(q->type, &tiny_bandit, q->params, "", 6000);
+    spa_learner *l = trained(q->type, &toy_bandit, q->params, "", 6000);
     spa_actor actor;
     uint32_t choice = 9;
     spa_learner_actor(l, &actor);
@@ -80,7 +80,7 @@ EACH(the_bandit)
 
 static void the_chain(const struct quick *q)
 {
-    spa_learner *l = trained(q->type, &tiny_chain, q->params, "gamma=0.95", 15000);
+    spa_learner *l = trained(q->type, &toy_chain, q->params, "gamma=0.95", 15000);
     spa_score score = score_of(l, 4);
     cr_assert_eq(score.mean, 1, "mean %g", score.mean);
     cr_assert_eq(score.mean_steps, 5);
@@ -141,8 +141,7 @@ static void near(double value, double want, double tolerance, const char *what)
 
 Test(learners, q_learning_finds_the_values_of_the_two_rooms)
 {
-    spa_learner *l =
-        trained(&spa_learner_q_learning, &tiny_two, quick[0].params, TINY_GAMMA, 20000);
+    spa_learner *l = trained(&spa_learner_q_learning, &toy_two, quick[0].params, TINY_GAMMA, 20000);
     goes_to_b_and_stays(l);
     near(learned_q(l, 1, 0), 20, 0.1, "stay in B");
     near(learned_q(l, 0, 1), 18, 0.1, "go to B");
@@ -153,7 +152,7 @@ Test(learners, q_learning_finds_the_values_of_the_two_rooms)
 
 Test(learners, dqn_finds_the_values_of_the_two_rooms)
 {
-    spa_learner *l = trained(&spa_learner_dqn, &tiny_two, quick[1].params, TINY_GAMMA, 20000);
+    spa_learner *l = trained(&spa_learner_dqn, &toy_two, quick[1].params, TINY_GAMMA, 20000);
     goes_to_b_and_stays(l);
     near(learned_q(l, 1, 0), 20, 0.3, "stay in B");
     near(learned_q(l, 0, 1), 18, 0.3, "go to B");
@@ -165,7 +164,7 @@ Test(learners, dqn_finds_the_values_of_the_two_rooms)
 Test(learners, ppo_finds_the_values_of_the_two_rooms)
 {
     /* Of its own policy, which without a bonus for entropy is (nearly) the best one. */
-    spa_learner *l = trained(&spa_learner_ppo, &tiny_two, quick[2].params,
+    spa_learner *l = trained(&spa_learner_ppo, &toy_two, quick[2].params,
                              TINY_GAMMA ":entropy=0:clip=0.5", 40000);
     goes_to_b_and_stays(l);
     spa_actor a;
@@ -181,7 +180,7 @@ Test(learners, ppo_finds_the_values_of_the_two_rooms)
 Test(learners, sac_discrete_finds_the_soft_values_of_the_two_rooms)
 {
     spa_learner *l =
-        trained(&spa_learner_sac_discrete, &tiny_two, quick[3].params, TINY_GAMMA, 20000);
+        trained(&spa_learner_sac_discrete, &toy_two, quick[3].params, TINY_GAMMA, 20000);
     double alpha = l->state->extra, v[2] = {0, 0}, q[2][2];
     goes_to_b_and_stays(l);
     cr_assert(alpha > 0 && alpha < 5, "alpha %g", alpha);
@@ -215,16 +214,17 @@ static double best_action(const spa_learner *l)
 
 Test(learners, sac_finds_the_best_action)
 {
-    spa_learner *l = trained(&spa_learner_sac, &tiny_target,
-                             "hidden=32:depth=1:warm-up=200:batch=64:entropy=-2", "", 3000);
+    spa_learner *l =
+        trained(&spa_learner_sac, &toy_target,
+                "hidden=32:depth=1:warm-up=200:batch=64:entropy=-2:rate=1e-3", "", 3000);
     near(best_action(l), 0.4, 0.05, "action");
     spa_learner_free(l);
 }
 
 Test(learners, ppo_finds_the_best_action)
 {
-    spa_learner *l = trained(&spa_learner_ppo, &tiny_target,
-                             "hidden=32:depth=1:envs=8:steps=64:rate=5e-3:entropy=0", "", 20000);
+    spa_learner *l = trained(&spa_learner_ppo, &toy_target,
+                             "hidden=32:depth=1:envs=8:steps=64:rate=5e-3:entropy=0", "", 40000);
     near(best_action(l), 0.4, 0.05, "action");
     spa_learner_free(l);
 }
@@ -241,7 +241,7 @@ Test(learners, ppo_balances_the_pole)
 
 Test(learners, sac_swings_the_pendulum_up)
 {
-    spa_learner *l = trained(&spa_learner_sac, &spa_problem_pendulum, "", "", 8000);
+    spa_learner *l = trained(&spa_learner_sac, &spa_problem_pendulum, "", "", 12000);
     spa_score score = score_of(l, 20);
     cr_assert_geq(score.mean, -300, "mean %g", score.mean);
     spa_learner_free(l);

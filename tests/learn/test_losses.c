@@ -188,8 +188,7 @@ static double naive_dueling(const scene *s)
             mean += mask[i] ? y[1 + i] : 0;
             count += mask[i];
         }
-        double error = fabs(y[0] + y[1 + chosen] - mean / count - s->target[r]);
-        loss += error < 1 ? error * error / 2 : error - 0.5;
+        loss += pow(y[0] + y[1 + chosen] - mean / count - s->target[r], 2) / 2;
     }
     return loss / ROWS;
 }
@@ -282,7 +281,7 @@ Test(losses, the_clipped_value_loss_is_the_naive_one)
     }
 }
 
-Test(losses, the_dueling_huber_loss_is_the_naive_one)
+Test(losses, the_dueling_loss_is_the_naive_one)
 {
     for (uint64_t seed = 0; seed < 30; seed++) {
         scene s;

@@ -323,13 +323,13 @@ Test(net, loops_give_the_same_bits_for_every_instruction_set)
     cr_assert_eq(tables[0]->sum_squares(x, 1003), tables[1]->sum_squares(x, 1003));
 }
 
-Test(net, tanh_of_the_loops_is_within_three_ulp_sized_steps_of_the_librarys)
+Test(net, tanh_of_the_loops_is_that_of_the_library_to_6e_7)
 {
     const float zero[1] = {0};
     for (float x = -12; x < 12; x += 0.00137f) {
         float y = x;
         spa_loops_best()->bias_activate(zero, 1, 1, SPA_ACT_TANH, &y);
-        cr_assert_lt(fabs(y - tanh((double)x)), 4e-7, "tanh(%g)", x);
+        cr_assert_lt(fabs(y - tanh((double)x)), 6e-7, "tanh(%g)", x);
     }
     float y = NAN;
     spa_loops_best()->bias_activate(zero, 1, 1, SPA_ACT_TANH, &y);

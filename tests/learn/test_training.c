@@ -16,11 +16,11 @@ static const struct small {
     const spa_problem *problem;
     const char *params;
 } small[] = {
-    {&spa_learner_q_learning, &tiny_chain, "slots=512"},
-    {&spa_learner_dqn, &tiny_chain, "hidden=12:warm-up=64:batch=16:buffer=200:target-every=7"},
-    {&spa_learner_ppo, &tiny_chain, "hidden=12:envs=4:steps=16:minibatch=24"},
+    {&spa_learner_q_learning, &toy_chain, "slots=512:envs=4:explore-share=0.3:gamma=0.9"},
+    {&spa_learner_dqn, &toy_chain, "hidden=12:warm-up=64:batch=16:buffer=200:target-every=7"},
+    {&spa_learner_ppo, &toy_chain, "hidden=12:envs=4:steps=16:minibatch=24"},
     {&spa_learner_ppo, &spa_problem_pendulum, "hidden=12:envs=3:steps=16:minibatch=24"},
-    {&spa_learner_sac_discrete, &tiny_chain, "hidden=12:warm-up=64:batch=16:buffer=200"},
+    {&spa_learner_sac_discrete, &toy_chain, "hidden=12:warm-up=64:batch=16:buffer=200"},
     {&spa_learner_sac, &spa_problem_pendulum, "hidden=12:warm-up=64:batch=16:buffer=200:envs=2"},
 };
 enum { N_SMALL = sizeof small / sizeof *small };
@@ -325,7 +325,7 @@ Test(training, a_goal_ends_it_and_so_does_a_lack_of_progress)
     spa_actor a;
     spa_score score;
     expect_ok(spa_actor_read(&a, path, err)); /* what was kept is what was scored */
-    expect_ok(spa_actor_score(&a, &tiny_chain, NULL, 5, 100, 9, &score, err));
+    expect_ok(spa_actor_score(&a, &toy_chain, NULL, 5, 100, 9, &score, err));
     cr_assert_eq(score.mean, 1);
     spa_actor_fini(&a);
     spa_learner_free(l);
@@ -404,11 +404,11 @@ static void fails(const spa_problem *problem, size_t longest, const char *messag
 
 Test(training, problems_that_misbehave_are_named)
 {
-    fails(&tiny_nan, 0,
+    fails(&toy_nan, 0,
           "nan: an observation or reward that is not finite after step 3 of an episode"
           " (environment 0)");
-    fails(&tiny_stuck, 0, "stuck: no action is allowed after step 3 of an episode (environment 0)");
-    fails(&tiny_endless, 70,
+    fails(&toy_stuck, 0, "stuck: no action is allowed after step 3 of an episode (environment 0)");
+    fails(&toy_endless, 70,
           "endless: an episode has not ended after 70 steps; does it ever? Raise the longest"
           " episode if it does");
 }
@@ -417,7 +417,7 @@ Test(training, impossible_set_ups_are_refused)
 {
     spa_learner *l;
     const spa_learner_type *type;
-    spa_learner_setup setup = {.problem = &tiny_chain, .total_steps = 100, .seed = 1};
+    spa_learner_setup setup = {.problem = &toy_chain, .total_steps = 100, .seed = 1};
     expect_error(spa_learner_new(&l, &spa_learner_sac, &setup, "", err), SPA_E_UNSUPPORTED,
                  "sac learns continuous actions only, and those of 'chain' are discrete");
     cr_assert(l == NULL);

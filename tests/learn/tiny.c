@@ -29,8 +29,8 @@ static void one_hot(const place *p, size_t n, spa_problem_result *out)
         *shape = (spa_problem_shape){.n_obs = (obs), .n_actions = (actions), .action_dim = (dim)}; \
         return create(self, n_envs, err);                                                          \
     }                                                                                              \
-    const spa_problem tiny_##name = {#name, "for tests",  "",         name##_create,               \
-                                     free,  name##_reset, name##_step}
+    const spa_problem toy_##name = {#name, "for tests",  "",         name##_create,                \
+                                    free,  name##_reset, name##_step}
 
 /* ---- bandit ---- */
 
@@ -71,7 +71,7 @@ static spa_status chain_step(void *self, size_t env, uint32_t choice, const floa
     place *p = (place *)self + env;
     p->room = choice ? p->room + 1 : 0;
     out->terminated = p->room == 5;
-    out->reward = out->terminated ? 1 : choice ? 0 : 0.02f;
+    out->reward = out->terminated ? 1 : choice ? 0 : 0.01f;
     out->truncated = ++p->steps >= 60;
     one_hot(p, 6, out);
     return SPA_OK;
