@@ -59,7 +59,7 @@ include cuda.mk
 .DEFAULT_GOAL := all
 SRC_EXP   := $(wildcard experiments/*.c)
 # Programs of experiments/ with a main() of their own.
-MAINS     := sparoa fit_orin fidelity bench
+MAINS     := sparoa fit_orin fidelity bench learn_check
 SRC_MAIN  := $(wildcard $(MAINS:%=experiments/%_main.c))
 SRC_FIT   := $(filter-out $(SRC_MAIN),$(wildcard experiments/fit*.c experiments/fidelity*.c))
 SRC_BENCH := $(filter-out $(SRC_MAIN),$(wildcard experiments/bench*.c))
@@ -77,13 +77,13 @@ BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
 .DELETE_ON_ERROR:
 
 .PHONY: all deps deps-test demo test test-asan test-threads check-layers check-format bench fidelity fit-orin \
-        clean help
+        learn-check clean help
 
 all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions
 	@echo '$(CUDA_SAYS)'
 
 include build.mk
--include demo.mk fidelity.mk fuzz.mk
+-include demo.mk fidelity.mk fuzz.mk learn.mk
 
 test: deps-test  ## install what tests need, build, run every test
 	@$(MAKE) --no-print-directory run-tests

@@ -24,6 +24,14 @@ ifeq ($(shell uname -m),x86_64)
 $(B)/kernels/%_avx2.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx2 -mfma
 $(B)/kernels/%_avx512.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 endif
+# Loops of learning: the same bits on every machine, hence no contraction and no FMA here.
+LOOP_FLAGS := -O3 -fno-math-errno -Wno-psabi
+$(B)/policies/learn/loops_%.o: private CFLAGS_FILE = $(LOOP_FLAGS)
+ifeq ($(shell uname -m),x86_64)
+$(B)/policies/learn/loops_avx2.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx2
+# Small products are for training only, where BLAS fuses too.
+$(B)/policies/learn/products_avx2.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx2 -mfma -ffp-contract=fast
+endif
 $(B)/experiments/version.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"'
 
 $(B)/%.o: %.c $(B)/.flags
