@@ -99,6 +99,19 @@ static const char help_policies[] =
     "Lists the policies with what they can do and where they come from. Parameters follow\n"
     "colons: threshold:intensity=1e8:sparsity=0.4\n";
 
+static const char help_train[] =
+    "Learns where operators run, in the simulator: q-learning, dqn, ppo, sac or sac-discrete, "
+    "with\n"
+    "parameters after colons. Writes the best policy found (a text file), and shows it beside "
+    "rules\n"
+    "and searches. The policy then runs wherever policies do: --policy ppo:model=FILE.\n"
+    "\n"
+    "Examples:\n"
+    "  sparoa train ppo resnet18 --device agx-orin -o build/out/ppo.actor\n"
+    "  sparoa train sac mobilenet_v2 --device crossover --noise off --steps 50000 -o sac.actor\n"
+    "  sparoa train dqn:envs=8 all --device agx-orin -o dqn.actor --curve dqn.svg --db "
+    "results.db\n";
+
 static const spa_command commands[] = {
     {"models", SPA_CMD_MODELS, "", "list the models of the zoo", NULL, spa_cmd_models},
     {"devices", SPA_CMD_DEVICES, "", "list the devices, their modes and software stacks", NULL,
@@ -124,7 +137,8 @@ static const spa_command commands[] = {
      "run a schedule on real kernels, beside its simulation", help_replay, spa_cmd_replay},
     {"validate", SPA_CMD_VALIDATE, "MODEL... --lanes L", "simulated against measured",
      help_validate, spa_cmd_validate},
-    {"train", 0, "POLICY MODEL... --device D -o FILE", "learn a policy", NULL, NULL},
+    {"train", SPA_CMD_TRAIN, "POLICY MODEL... --device D -o FILE", "learn a policy", help_train,
+     spa_cmd_train},
     {"run", 0, "FILE.exp", "a whole experiment into results.db", NULL, NULL},
     {"merge", 0, "OUT.db IN.db...", "join results of several machines", NULL, NULL},
     {"figures", 0, "[NAME...] --db F -o DIR", "figures from results.db", NULL, NULL},

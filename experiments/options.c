@@ -43,7 +43,7 @@ static const choice objectives[] = {{"latency", SPA_OBJECTIVE_LATENCY},
 
 #define AT(field) offsetof(spa_options, field)
 #define RUNS      (SPA_CMD_SIMULATE | SPA_CMD_COMPARE)
-#define WORK      (RUNS | SPA_CMD_INSPECT)
+#define WORK      (RUNS | SPA_CMD_INSPECT | SPA_CMD_TRAIN)
 #define HARDWARE  (SPA_CMD_VALIDATE | SPA_CMD_REPLAY | SPA_CMD_CALIBRATE)
 #define ALL       (~0u)
 
@@ -60,28 +60,36 @@ static const option table[] = {
      KIND_INT, AT(batch), 1, 4096, NULL},
     {"--dtype", "T", "fp32 or fp16 (default fp32)", WORK, KIND_CHOICE, AT(dtype), 0, 0, dtypes},
     {"--scenario", "F", "single, closed, periodic, poisson or a *.scenario file (default single)",
-     RUNS | SPA_CMD_REPLAY, KIND_TEXT, AT(scenario), 0, 0, NULL},
+     RUNS | SPA_CMD_TRAIN | SPA_CMD_REPLAY, KIND_TEXT, AT(scenario), 0, 0, NULL},
     {"--concurrency", "N", "requests in flight at once; more than 1 makes the scenario closed",
-     RUNS | SPA_CMD_VALIDATE | SPA_CMD_REPLAY, KIND_INT, AT(concurrency), 1, 65536, NULL},
+     RUNS | SPA_CMD_TRAIN | SPA_CMD_VALIDATE | SPA_CMD_REPLAY, KIND_INT, AT(concurrency), 1, 65536,
+     NULL},
     {"--rate", "HZ", "requests per second of the scenarios periodic and poisson",
      RUNS | SPA_CMD_REPLAY, KIND_REAL, AT(rate_hz), 0, 0, NULL},
-    {"--requests", "N", "requests per replication (default: the scenario's)", RUNS | SPA_CMD_REPLAY,
-     KIND_INT, AT(requests), 1, INT64_C(1000000000), NULL},
+    {"--requests", "N", "requests per replication (default: the scenario's)",
+     RUNS | SPA_CMD_TRAIN | SPA_CMD_REPLAY, KIND_INT, AT(requests), 1, INT64_C(1000000000), NULL},
     {"--batcher", "B", "none (default)", RUNS, KIND_TEXT, AT(batcher), 0, 0, NULL},
-    {"--objective", "O", "latency (default), energy, edp or throughput", RUNS, KIND_CHOICE,
-     AT(objective), 0, 0, objectives},
-    {"--reps", "R", "replications (default 30; 1 with --noise=off)", RUNS, KIND_INT, AT(reps), 1,
-     1000000, NULL},
-    {"--seed", "S", "seed of all random draws (default 1)", RUNS | SPA_CMD_PROFILE | HARDWARE,
-     KIND_INT, AT(seed), 0, INT64_MAX, NULL},
+    {"--objective", "O", "latency (default), energy, edp or throughput", RUNS | SPA_CMD_TRAIN,
+     KIND_CHOICE, AT(objective), 0, 0, objectives},
+    {"--reps", "R", "replications (default 30; 1 with --noise=off)", RUNS | SPA_CMD_TRAIN, KIND_INT,
+     AT(reps), 1, 1000000, NULL},
+    {"--seed", "S", "seed of all random draws (default 1)",
+     RUNS | SPA_CMD_TRAIN | SPA_CMD_PROFILE | HARDWARE, KIND_INT, AT(seed), 0, INT64_MAX, NULL},
     {"--jobs", "J", "threads (default 1); results do not depend on it", RUNS, KIND_INT, AT(jobs), 1,
      256, NULL},
     {"--budget", "N", "evaluations that a searching policy may spend (default 1000)",
-     RUNS | SPA_CMD_VALIDATE, KIND_INT, AT(budget), 1, INT64_C(1000000000000), NULL},
-    {"--noise", "on|off", "variation from run to run (default on)", RUNS, KIND_CHOICE, AT(noise), 0,
-     0, on_off},
-    {"--policy-cost", "on|off", "charge the policies' decision time (default on)", RUNS,
-     KIND_CHOICE, AT(policy_cost), 0, 0, on_off},
+     RUNS | SPA_CMD_TRAIN | SPA_CMD_VALIDATE, KIND_INT, AT(budget), 1, INT64_C(1000000000000),
+     NULL},
+    {"--noise", "on|off", "variation from run to run (default on)", RUNS | SPA_CMD_TRAIN,
+     KIND_CHOICE, AT(noise), 0, 0, on_off},
+    {"--policy-cost", "on|off", "charge the policies' decision time (default on)",
+     RUNS | SPA_CMD_TRAIN, KIND_CHOICE, AT(policy_cost), 0, 0, on_off},
+    {"--contention", "on|off", "operators that run at once slow each other down (default on)",
+     RUNS | SPA_CMD_TRAIN, KIND_CHOICE, AT(contention), 0, 0, on_off},
+    {"--steps", "N", "decisions to learn from (default 200000)", SPA_CMD_TRAIN, KIND_INT, AT(steps),
+     1, INT64_C(1000000000000), NULL},
+    {"--checkpoint", "F", "keep all that going on needs here; go on from it if it is there",
+     SPA_CMD_TRAIN, KIND_TEXT, AT(checkpoint), 0, 0, NULL},
     {"--missing", "model", "model what a measured trace lacks, instead of an error", WORK,
      KIND_CHOICE, AT(missing_model), 0, 0, missing},
     {"--plugin", "F.so", "load a policy from a shared object (not built yet)", RUNS, KIND_NOT_BUILT,
@@ -100,12 +108,14 @@ static const option table[] = {
      KIND_TEXT, AT(log), 0, 0, NULL},
     {"--chart", "F.svg", "draw the comparison as bars: *.svg or *.png; repeat for both",
      SPA_CMD_COMPARE, KIND_LIST, AT(chart), 0, 0, NULL},
+    {"--curve", "F.svg", "draw the learning curve: *.svg or *.png; repeat for both", SPA_CMD_TRAIN,
+     KIND_LIST, AT(chart), 0, 0, NULL},
     {"--scatter", "F.svg", "draw measured over simulated, a point per schedule; repeat for both",
      SPA_CMD_VALIDATE, KIND_LIST, AT(chart), 0, 0, NULL},
     {"--db", "F", "store every result in this SQLite database",
-     RUNS | SPA_CMD_VALIDATE | SPA_CMD_REPLAY, KIND_TEXT, AT(db), 0, 0, NULL},
-    {"--output", "PATH", "folder or file to write (also -o)", SPA_CMD_PROFILE | SPA_CMD_CALIBRATE,
-     KIND_TEXT, AT(output), 0, 0, NULL},
+     RUNS | SPA_CMD_TRAIN | SPA_CMD_VALIDATE | SPA_CMD_REPLAY, KIND_TEXT, AT(db), 0, 0, NULL},
+    {"--output", "PATH", "folder or file to write (also -o)",
+     SPA_CMD_TRAIN | SPA_CMD_PROFILE | SPA_CMD_CALIBRATE, KIND_TEXT, AT(output), 0, 0, NULL},
     {"--runs", "N", "inferences measured per visit (default 10)", SPA_CMD_PROFILE | HARDWARE,
      KIND_INT, AT(reps), 1, 10000, NULL},
     {"--rounds", "N", "visits of each schedule, interleaved (default 4)",
@@ -134,7 +144,7 @@ static void set_defaults(spa_options *o, const char *command)
     o->schedules = -1;
     o->jobs = 1;
     o->budget = 1000;
-    o->noise = o->policy_cost = 1;
+    o->noise = o->policy_cost = o->contention = 1;
     spa_arena_init(&o->arena);
 }
 

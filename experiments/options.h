@@ -31,11 +31,12 @@ typedef struct spa_options {
     int64_t reps;              /* --reps, --runs; 0 = not given */
     int64_t rounds, schedules; /* validate; -1 = not given */
     int64_t seed, jobs, budget;
-    int64_t max_memory_bytes; /* 0 = no limit */
-    int noise, policy_cost;   /* 1 = on, 0 = off */
-    int missing_model;        /* --missing=model */
-    spa_names gantt, chart;   /* figures, *.svg or *.png each */
-    const char *timeline, *schedule, *log, *db, *output, *csv, *trace;
+    int64_t max_memory_bytes;           /* 0 = no limit */
+    int noise, policy_cost, contention; /* 1 = on, 0 = off */
+    int64_t steps;                      /* of training; 0 = not given */
+    int missing_model;                  /* --missing=model */
+    spa_names gantt, chart;             /* figures, *.svg or *.png each */
+    const char *timeline, *schedule, *log, *db, *output, *csv, *trace, *checkpoint;
     bool quiet, json, help;
     spa_arena arena;
 } spa_options;
@@ -55,7 +56,8 @@ enum {
     SPA_CMD_PROFILE = 1 << 10,
     SPA_CMD_VALIDATE = 1 << 11,
     SPA_CMD_REPLAY = 1 << 12,
-    SPA_CMD_CALIBRATE = 1 << 13
+    SPA_CMD_CALIBRATE = 1 << 13,
+    SPA_CMD_TRAIN = 1 << 14
 };
 
 /* Parses argv[first ..]. Operands and options may be mixed; "--" ends the options. Values follow as

@@ -21,6 +21,7 @@ static bool take_root(spa_paths *paths, const char *root)
     if (n < 0 || (size_t)n >= sizeof paths->root) return false;
     snprintf(paths->devices, sizeof paths->devices, "%s/devices/data", root);
     snprintf(paths->traces, sizeof paths->traces, "%s/traces/data", root);
+    snprintf(paths->trained, sizeof paths->trained, "%s/policies/data", root);
     return is_folder(paths->devices);
 }
 

@@ -11,6 +11,7 @@ typedef struct spa_paths {
     char root[SPA_PATH_BYTES];         /* holds devices/data and traces/data */
     char devices[SPA_PATH_BYTES + 16]; /* root/devices/data */
     char traces[SPA_PATH_BYTES + 16];  /* root/traces/data */
+    char trained[SPA_PATH_BYTES + 16]; /* root/policies/data */
     const char *device_search[2];      /* for spa_device_load: devices, NULL */
 } spa_paths;
 

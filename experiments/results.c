@@ -201,7 +201,8 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
     h = spa_hash_u64(spa_hash_u64(h, s->warmup), (uint64_t)s->workers << 32 | s->serial_ops);
     h = spa_hash_u64(spa_hash_u64(h, (uint64_t)o->objective), (uint64_t)o->seed);
     h = spa_hash_u64(spa_hash_u64(h, spa_study_reps(o)), (uint64_t)o->budget);
-    return spa_hash_u64(h, (uint64_t)o->noise << 1 | (uint64_t)o->policy_cost);
+    return spa_hash_u64(h, (uint64_t)!o->contention << 2 | (uint64_t)o->noise << 1 |
+                               (uint64_t)o->policy_cost);
 }
 
 /* ---------------------------------------------------------------- storing */
@@ -382,5 +383,51 @@ spa_status spa_results_store_runs(const char *path, const char *experiment, cons
         status = spa_results_store(results, &key, &runs->outcomes[i], err);
     }
     spa_results_close(results);
+    return status;
+}
+
+/* ---------------------------------------------------------------- learning curves */
+static spa_status put_points(spa_results *r, sqlite3_stmt *s, const spa_run_key *key,
+                             const spa_curve_point *curve, size_t n, spa_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        results_bind_hash(s, 1, spa_run_key_hash(key));
+        sqlite3_bind_int64(s, 2, (sqlite3_int64)curve[i].steps);
+        sqlite3_bind_double(s, 3, curve[i].value);
+        if (sqlite3_step(s) != SQLITE_DONE) return fail_db(r, err);
+        sqlite3_reset(s);
+    }
+    return SPA_OK;
+}
+
+static spa_status replace_curve(spa_results *r, const spa_run_key *key,
+                                const spa_curve_point *curve, size_t n, spa_error *err)
+{
+    static const char clear[] =
+        "DELETE FROM learning_curve WHERE run_id = (SELECT id FROM run WHERE hash = ?1)";
+    static const char add[] = "INSERT INTO learning_curve(run_id, step, value) "
+                              "SELECT id, ?2, ?3 FROM run WHERE hash = ?1";
+    sqlite3_stmt *s = NULL;
+    spa_status status = SPA_OK;
+    if (sqlite3_prepare_v2(r->db, clear, -1, &s, NULL) != SQLITE_OK) return fail_db(r, err);
+    results_bind_hash(s, 1, spa_run_key_hash(key));
+    if (sqlite3_step(s) != SQLITE_DONE) status = fail_db(r, err);
+    sqlite3_finalize(s);
+    if (status) return status;
+    if (sqlite3_prepare_v2(r->db, add, -1, &s, NULL) != SQLITE_OK) return fail_db(r, err);
+    status = put_points(r, s, key, curve, n, err);
+    sqlite3_finalize(s);
+    return status;
+}
+
+spa_status spa_results_store_curve(const char *path, const spa_run_key *key,
+                                   const spa_curve_point *curve, size_t n, spa_error *err)
+{
+    spa_results *r;
+    SPA_TRY(spa_results_open(&r, path, err));
+    spa_status status = results_execute(r, "BEGIN IMMEDIATE", err);
+    if (!status) status = replace_curve(r, key, curve, n, err);
+    if (!status) status = results_execute(r, "COMMIT", err);
+    spa_results_close(r);
     return status;
 }

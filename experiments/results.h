@@ -3,6 +3,7 @@
 #define SPA_EXPERIMENTS_RESULTS_H
 
 #include "experiments/runs.h"
+#include "experiments/training.h"
 
 /* user_version of the databases that this program writes and reads. */
 #define SPA_RESULTS_VERSION 2
@@ -32,5 +33,9 @@ spa_status spa_results_store(spa_results *results, const spa_run_key *key,
 /* Opens, stores every outcome, closes. */
 spa_status spa_results_store_runs(const char *path, const char *experiment, const spa_runs *runs,
                                   const spa_options *options, spa_error *err);
+
+/* The learning curve of a run that is stored; replaces an older one. */
+spa_status spa_results_store_curve(const char *path, const spa_run_key *key,
+                                   const spa_curve_point *curve, size_t n, spa_error *err);
 
 #endif

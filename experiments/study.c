@@ -123,13 +123,15 @@ static spa_status prepare(trial *t, const char *text, spa_outcome *outcome, spa_
     if (t->policy->create) SPA_TRY(t->policy->create(&t->self, &values, err));
     if (t->policy->plan) {
         SPA_TRY(spa_schedule_init(&outcome->plan, c->graph.n_ops, err));
-        SPA_TRY(spa_evaluator_new(&t->evaluator, &c->graph, &c->costs, true, err));
+        SPA_TRY(spa_evaluator_new(&t->evaluator, &c->graph, &c->costs, t->options->contention != 0,
+                                  err));
         spa_plan_context context = {.graph = &c->graph,
                                     .costs = &c->costs,
                                     .objective = objective,
                                     .seed = (uint64_t)t->options->seed,
                                     .budget = (uint64_t)t->options->budget,
-                                    .evaluator = t->evaluator};
+                                    .evaluator = t->evaluator,
+                                    .trained = c->trained};
         SPA_TRY(t->policy->plan(t->self, &context, &outcome->plan, err));
     }
     outcome->plan_host_ms = now_ms() - begin;
@@ -147,6 +149,7 @@ static spa_run_config run_config(const trial *t, const spa_outcome *outcome)
     config.scenario = *t->scenario;
     config.objective = (spa_objective)t->options->objective;
     config.noise = t->options->noise != 0;
+    config.contention = t->options->contention != 0;
     config.policy_cost = t->options->policy_cost != 0;
     config.seed = (uint64_t)t->options->seed;
     return config;

@@ -15,6 +15,7 @@ typedef struct spa_case {
     spa_costs costs;
     int64_t lower_bound_ns; /* of whole operators */
     int64_t split_bound_ns; /* of schedules that split some */
+    const char *trained;    /* folder of trained policies; of the paths, NULL = none */
     bool power_known;       /* false = every energy is unknown, never 0 */
 } spa_case;
 

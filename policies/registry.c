@@ -20,6 +20,11 @@ static const spa_policy *const policies[] = {
     &spa_policy_exhaustive,
     &spa_policy_local_search,
     &spa_policy_codl,
+    &spa_policy_q_learning,
+    &spa_policy_dqn,
+    &spa_policy_ppo,
+    &spa_policy_sac,
+    &spa_policy_sac_discrete,
     &spa_policy_rollout,
     &spa_policy_mcts,
 };

@@ -144,19 +144,15 @@ static void observe(env *v, float *obs, uint8_t *mask)
     spa_features_mask(f, op, mask);
 }
 
-/* The next episode of an environment: its case and its noise are drawn from its own stream. */
-static spa_status begin(const spa_environment *e, size_t i, float *obs, uint8_t *mask,
+/* Begins an episode of a case that a random stream draws, with its noise. */
+static spa_status begin(const spa_environment *e, size_t i, spa_rng *rng, float *obs, uint8_t *mask,
                         spa_error *err)
 {
     env *v = &e->envs[i];
-    uint64_t index = spa_hash_u64(spa_hash_u64(SPA_HASH_SEED, i), v->episodes), replication;
-    spa_rng rng;
-    uint32_t n_case;
+    uint32_t n_case = spa_rng_below(rng, (uint32_t)e->cases.n_cases);
+    uint64_t replication = (uint64_t)spa_rng_u32(rng) << 32;
     bool done;
-    spa_rng_init_indexed(&rng, e->config.seed, "environment", index);
-    n_case = spa_rng_below(&rng, (uint32_t)e->cases.n_cases);
-    replication = (uint64_t)spa_rng_u32(&rng) << 32;
-    replication |= spa_rng_u32(&rng);
+    replication |= spa_rng_u32(rng);
     v->now = &e->cases.cases[n_case];
     v->engine = v->engines[n_case];
     v->episodes++;
@@ -172,12 +168,34 @@ static spa_status begin(const spa_environment *e, size_t i, float *obs, uint8_t 
     return SPA_OK;
 }
 
+/* The next episode of an environment, from its own stream. */
+static spa_status begin_next(const spa_environment *e, size_t i, float *obs, uint8_t *mask,
+                             spa_error *err)
+{
+    uint64_t index = spa_hash_u64(spa_hash_u64(SPA_HASH_SEED, i), e->envs[i].episodes);
+    spa_rng rng;
+    spa_rng_init_indexed(&rng, e->config.seed, "environment", index);
+    return begin(e, i, &rng, obs, mask, err);
+}
+
+static spa_status check_env(const spa_environment *e, size_t i, spa_error *err)
+{
+    if (i < e->config.n_envs) return SPA_OK;
+    return spa_fail(err, SPA_E_RANGE, "environment %zu of %zu", i, e->config.n_envs);
+}
+
 spa_status spa_environment_reset(spa_environment *e, size_t i, float *obs, uint8_t *mask,
                                  spa_error *err)
 {
-    if (i >= e->config.n_envs)
-        return spa_fail(err, SPA_E_RANGE, "environment %zu of %zu", i, e->config.n_envs);
-    return begin(e, i, obs + i * e->n_obs, mask + i * e->n_slots, err);
+    SPA_TRY(check_env(e, i, err));
+    return begin_next(e, i, obs + i * e->n_obs, mask + i * e->n_slots, err);
+}
+
+spa_status spa_environment_begin(spa_environment *e, size_t i, spa_rng *rng, float *obs,
+                                 uint8_t *mask, spa_error *err)
+{
+    SPA_TRY(check_env(e, i, err));
+    return begin(e, i, rng, obs, mask, err);
 }
 
 /* Keeps what is worth knowing of the episode that ends. */
@@ -199,7 +217,7 @@ static void note_episode(const spa_environment *e, env *v, bool truncated)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-static spa_status decode(const spa_environment *e, size_t i, const void *actions, uint32_t *slot,
+static spa_status decode(const spa_environment *e, size_t i, const void *wanted, uint32_t *slot,
                          spa_action *action, spa_error *err)
 {
     const env *v = &e->envs[i];
@@ -207,14 +225,14 @@ static spa_status decode(const spa_environment *e, size_t i, const void *actions
     uint32_t op = spa_engine_asked(v->engine);
     *slot = 0;
     if (e->config.continuous) {
-        float u = ((const float *)actions)[i];
+        float u = *(const float *)wanted;
         if (!spa_action_of_preference(f, op, u, action))
             return spa_fail(err, SPA_E_ILLEGAL,
                             "environment %zu: preference %g is not within [-1, 1]", i, (double)u);
         while (f->processor_of[*slot] != action->processor) ++*slot;
         return SPA_OK;
     }
-    *slot = ((const uint32_t *)actions)[i];
+    *slot = *(const uint32_t *)wanted;
     if (spa_action_of_slot(f, op, *slot, action)) return SPA_OK;
     return spa_fail(err, SPA_E_ILLEGAL, "environment %zu: action %u is masked or not there", i,
                     *slot);
@@ -230,16 +248,17 @@ static float reward_of(env *v)
     return (float)reward;
 }
 
-static spa_status step(const spa_environment *e, size_t i, const void *actions, float *obs,
-                       uint8_t *mask, float *reward, uint8_t *terminated, uint8_t *truncated,
-                       spa_error *err)
+/* One decision; *obs stays untouched when the episode has terminated. */
+static spa_status act(const spa_environment *e, size_t i, const void *wanted, float *obs,
+                      uint8_t *mask, float *reward, bool *terminated, bool *truncated,
+                      spa_error *err)
 {
     env *v = &e->envs[i];
     spa_action action;
     uint32_t slot;
     bool done, cut;
     if (!v->engine) return spa_fail(err, SPA_E_INVALID, "environment %zu was never reset", i);
-    SPA_TRY(decode(e, i, actions, &slot, &action, err));
+    SPA_TRY(decode(e, i, wanted, &slot, &action, err));
     spa_account_decide(&v->now->table->features, &v->now->reward, v->view,
                        spa_engine_asked(v->engine), slot, &v->outlook, &v->account);
     SPA_TRY(spa_engine_decide(v->engine, action, &done, err));
@@ -254,10 +273,30 @@ static spa_status step(const spa_environment *e, size_t i, const void *actions, 
     *terminated = done;
     *truncated = cut;
     if (!done) observe(v, obs, mask);
+    if (done || cut) note_episode(e, v, cut);
+    return SPA_OK;
+}
+
+spa_status spa_environment_act(spa_environment *e, size_t i, const void *action, float *obs,
+                               uint8_t *mask, float *reward, bool *terminated, bool *truncated,
+                               spa_error *err)
+{
+    SPA_TRY(check_env(e, i, err));
+    return act(e, i, action, obs, mask, reward, terminated, truncated, err);
+}
+
+/* The same; what has ended begins anew. */
+static spa_status step(const spa_environment *e, size_t i, const void *wanted, float *obs,
+                       uint8_t *mask, float *reward, uint8_t *terminated, uint8_t *truncated,
+                       spa_error *err)
+{
+    bool done, cut;
+    SPA_TRY(act(e, i, wanted, obs, mask, reward, &done, &cut, err));
+    *terminated = done;
+    *truncated = cut;
     if (!done && !cut) return SPA_OK;
     if (cut) memcpy(e->final_obs + i * e->n_obs, obs, e->n_obs * sizeof *obs);
-    note_episode(e, v, cut);
-    return begin(e, i, obs, mask, err);
+    return begin_next(e, i, obs, mask, err);
 }
 
 spa_status spa_environment_step(spa_environment *e, size_t first, size_t count, const void *actions,
@@ -270,7 +309,9 @@ spa_status spa_environment_step(spa_environment *e, size_t first, size_t count, 
     for (size_t i = first; i < first + count; i++) {
         if (e->prefetches && i + 1 < first + count && e->envs[i + 1].engine)
             spa_engine_prefetch(e->envs[i + 1].engine);
-        SPA_TRY(step(e, i, actions, obs + i * e->n_obs, mask + i * e->n_slots, &reward[i],
+        const void *wanted = e->config.continuous ? (const void *)((const float *)actions + i)
+                                                  : (const void *)((const uint32_t *)actions + i);
+        SPA_TRY(step(e, i, wanted, obs + i * e->n_obs, mask + i * e->n_slots, &reward[i],
                      &terminated[i], &truncated[i], err));
     }
     return SPA_OK;

@@ -27,9 +27,11 @@ static spa_status copy_table(spa_costs *to, const spa_costs *from, spa_error *er
     own = *to;
     *to = *from;
     to->ops = own.ops;
+    to->part_ns = own.part_ns;
     to->transfer_ns = own.transfer_ns;
     to->arena = own.arena;
     memcpy(to->ops, from->ops, from->n_ops * n * sizeof *to->ops);
+    memcpy(to->part_ns, from->part_ns, from->n_ops * n * (SPA_TENTHS - 1) * sizeof *to->part_ns);
     memcpy(to->transfer_ns, from->transfer_ns, from->n_tensors * n * n * sizeof *to->transfer_ns);
     return SPA_OK;
 }
@@ -52,6 +54,8 @@ static spa_status vary(spa_env_table *table, const spa_costs *from,
         k->kernel_ns = times(k->kernel_ns, 1 / speed[i % n]);
         k->launch_ns = (int32_t)fmin((double)times(k->launch_ns, launch), INT32_MAX);
     }
+    for (size_t i = 0; i < c->n_ops * n * (SPA_TENTHS - 1); i++)
+        c->part_ns[i] = times(c->part_ns[i], 1 / speed[i / (SPA_TENTHS - 1) % n]);
     for (size_t i = 0; i < c->n_tensors * n * n; i++)
         c->transfer_ns[i] = times(c->transfer_ns[i], transfer[i % (n * n)]);
     return spa_costs_finish(c, err);

@@ -1,0 +1,170 @@
+/* Policies that were trained: q-learning, dqn, ppo, sac, sac-discrete.
+ *
+ * Source: SparOA (arXiv 2511.19457), the scheduler (SAC); Q-learning (Watkins 1989), DQN (Mnih et
+ * al. 2015, double and dueling), PPO (Schulman et al. 2017), SAC (Haarnoja et al. 2018),
+ * sac-discrete (Christodoulou 2019). What they observe and are rewarded for is defined here,
+ * because the paper does not say: docs/environment.md.
+ *
+ * A policy is a file that `sparoa train` wrote (policies/learn/actor.h). It decides at every
+ * dispatch, from what a dispatcher knows then, and pays for its inference. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "policies/common.h"
+#include "policies/learn/acting.h"
+#include "policies/learn/actor.h"
+#include "policies/learn/scheduling.h"
+
+/* Outputs of the layers of one decision stand on the stack. */
+#define SCRATCH 4096
+
+typedef struct learned {
+    const char *algorithm;
+    char path[256]; /* "" = what was trained for this model and device, if anything */
+    spa_actor actor;
+    bool loaded;
+    spa_acting acting;
+} learned;
+
+static const spa_param params[] = {
+    {"model", SPA_PARAM_TEXT, 0, 0, 0, "", "FILE",
+     "a policy that 'sparoa train' wrote; without it the one shipped for model and device"},
+};
+
+static spa_status create(const char *algorithm, void **self, const spa_param_values *values,
+                         spa_error *err)
+{
+    learned *s = NULL;
+    *self = NULL;
+    SPA_TRY(spa_alloc(&s, 1, sizeof *s, err));
+    s->algorithm = algorithm;
+    memcpy(s->path, values->text[0], sizeof s->path);
+    *self = s;
+    return SPA_OK;
+}
+
+static void destroy(void *self)
+{
+    learned *s = self;
+    if (!s) return;
+    spa_acting_fini(&s->acting);
+    if (s->loaded) spa_actor_fini(&s->actor);
+    free(s);
+}
+
+static float decide(const void *decider, const float *obs, const uint8_t *mask)
+{
+    float scratch[SCRATCH], value = 0;
+    spa_actor actor = *(const spa_actor *)decider;
+    uint32_t choice = 0;
+    actor.scratch = scratch;
+    spa_actor_act(&actor, obs, mask, &choice, &value);
+    return actor.shape.action_dim ? value : (float)choice;
+}
+
+static spa_status fail_missing(const learned *s, const spa_costs *costs, const char *path,
+                               spa_error *err)
+{
+    return spa_fail(err, SPA_E_UNSUPPORTED,
+                    "not trained for %s on %s (no %.200s); train it: sparoa train %s %s --device "
+                    "%s -o FILE, then %s:model=FILE",
+                    costs->graph->name, costs->device, path, s->algorithm, costs->graph->name,
+                    costs->device, s->algorithm);
+}
+
+/* Where the policy for this table is. */
+static spa_status find(const learned *s, const spa_plan_context *context, char *path, size_t size,
+                       spa_error *err)
+{
+    const spa_costs *c = context->costs;
+    if (s->path[0]) {
+        snprintf(path, size, "%s", s->path);
+        return SPA_OK;
+    }
+    snprintf(path, size, "%s/%s-%s-%s.actor", context->trained ? context->trained : "policies/data",
+             s->algorithm, c->device, c->graph->name);
+    FILE *file = context->trained ? fopen(path, "r") : NULL;
+    if (!file) return fail_missing(s, c, path, err);
+    fclose(file);
+    return SPA_OK;
+}
+
+static spa_status load(learned *s, const char *path, spa_error *err)
+{
+    if (s->loaded) spa_actor_fini(&s->actor);
+    s->loaded = false;
+    SPA_TRY(spa_actor_read(&s->actor, path, err));
+    s->loaded = true;
+    if (strcmp(s->actor.algorithm, s->algorithm) != 0)
+        return spa_fail_at(err, SPA_E_INVALID, path, 0, "was trained by %s; use %s:model=%s",
+                           s->actor.algorithm, s->actor.algorithm, path);
+    if (s->actor.rule != SPA_ACTOR_TILES && spa_actor_scratch(&s->actor.net) > SCRATCH)
+        return spa_fail_at(err, SPA_E_RANGE, path, 0, "has layers of over %d numbers", SCRATCH / 2);
+    return SPA_OK;
+}
+
+static spa_status plan(void *self, const spa_plan_context *context, spa_schedule *schedule,
+                       spa_error *err)
+{
+    learned *s = self;
+    char path[1024];
+    spa_problem_shape shape;
+    SPA_TRY(find(s, context, path, sizeof path, err));
+    SPA_TRY(load(s, path, err));
+    size_t n_obs = s->actor.shape.n_obs;
+    uint32_t n_slots = n_obs > SPA_FEATURES_COUNT(0u)
+                           ? (uint32_t)((n_obs - SPA_FEATURES_COUNT(0u)) / SPA_FEATURES_PER_SLOT)
+                           : 0;
+    if (n_slots < context->costs->n_processors) n_slots = context->costs->n_processors;
+    spa_scheduling_shape(n_slots, s->actor.shape.action_dim > 0, &shape);
+    SPA_TRY(spa_actor_fits(&s->actor, spa_problem_scheduling.name, &shape, err));
+    s->acting.decide = decide;
+    s->acting.decider = &s->actor;
+    s->acting.continuous = s->actor.shape.action_dim > 0;
+    s->acting.options = (spa_features_options){.n_slots = n_slots};
+    return spa_acting_plan(&s->acting, context, schedule, err);
+}
+
+static void place(const void *self, void *memory, const spa_view *view, uint32_t op,
+                  spa_action *action)
+{
+    const learned *s = self;
+    (void)memory;
+    spa_acting_place(&s->acting, view, op, action);
+}
+
+/* decision_cycles: one decision of a network of 64 x 64, observation included, took 1.3 us on a
+ * core of 2.45 GHz; of a table over tiles 0.4 us. */
+#define LEARNED(id, text, what, from, cycles)                                                      \
+    static spa_status create_##id(void **self, const spa_param_values *values, spa_error *err)     \
+    {                                                                                              \
+        return create(text, self, values, err);                                                    \
+    }                                                                                              \
+    const spa_policy spa_policy_##id = {                                                           \
+        .abi = SPA_POLICY_ABI,                                                                     \
+        .struct_size = sizeof(spa_policy),                                                         \
+        .name = text,                                                                              \
+        .summary = what,                                                                           \
+        .source = from,                                                                            \
+        .capabilities = SPA_CAP_PLAN | SPA_CAP_PLACE,                                              \
+        .objectives = SPA_OBJECTIVES_ALL,                                                          \
+        .params = params,                                                                          \
+        .n_params = sizeof params / sizeof *params,                                                \
+        .decision_cycles = cycles,                                                                 \
+        .create = create_##id,                                                                     \
+        .destroy = destroy,                                                                        \
+        .plan = plan,                                                                              \
+        .place = place,                                                                            \
+    }
+
+LEARNED(q_learning, "q-learning", "learned: a table over tiles of the observation",
+        "Watkins 1989; tile coding, Sutton and Barto 2018, section 9.5", 1000);
+LEARNED(dqn, "dqn", "learned: a network of action values", "Mnih et al. 2015; double, dueling",
+        3200);
+LEARNED(ppo, "ppo", "learned: a policy network, clipped updates", "Schulman et al. 2017", 3200);
+LEARNED(sac, "sac", "learned: the paper's scheduler, a continuous preference",
+        "SparOA (arXiv 2511.19457); Haarnoja et al. 2018", 3200);
+LEARNED(sac_discrete, "sac-discrete", "learned: soft actor-critic over processors",
+        "Christodoulou 2019", 3200);
