@@ -144,19 +144,15 @@ static void observe(env *v, float *obs, uint8_t *mask)
     spa_features_mask(f, op, mask);
 }
 
-/* The next episode of an environment: its case and its noise are drawn from its own stream. */
-static spa_status begin(const spa_environment *e, size_t i, float *obs, uint8_t *mask,
+/* The next episode of an environment: its case and its noise are drawn. */
+static spa_status begin(const spa_environment *e, size_t i, spa_rng *rng, float *obs, uint8_t *mask,
                         spa_error *err)
 {
     env *v = &e->envs[i];
-    uint64_t index = spa_hash_u64(spa_hash_u64(SPA_HASH_SEED, i), v->episodes), replication;
-    spa_rng rng;
-    uint32_t n_case;
+    uint32_t n_case = spa_rng_below(rng, (uint32_t)e->cases.n_cases);
+    uint64_t replication = (uint64_t)spa_rng_u32(rng) << 32;
     bool done;
-    spa_rng_init_indexed(&rng, e->config.seed, "environment", index);
-    n_case = spa_rng_below(&rng, (uint32_t)e->cases.n_cases);
-    replication = (uint64_t)spa_rng_u32(&rng) << 32;
-    replication |= spa_rng_u32(&rng);
+    replication |= spa_rng_u32(rng);
     v->now = &e->cases.cases[n_case];
     v->engine = v->engines[n_case];
     v->episodes++;
@@ -172,12 +168,34 @@ static spa_status begin(const spa_environment *e, size_t i, float *obs, uint8_t 
     return SPA_OK;
 }
 
+/* The same from the environment's own stream. */
+static spa_status begin_own(const spa_environment *e, size_t i, float *obs, uint8_t *mask,
+                            spa_error *err)
+{
+    uint64_t index = spa_hash_u64(spa_hash_u64(SPA_HASH_SEED, i), e->envs[i].episodes);
+    spa_rng rng;
+    spa_rng_init_indexed(&rng, e->config.seed, "environment", index);
+    return begin(e, i, &rng, obs, mask, err);
+}
+
+static spa_status check_index(const spa_environment *e, size_t i, spa_error *err)
+{
+    if (i < e->config.n_envs) return SPA_OK;
+    return spa_fail(err, SPA_E_RANGE, "environment %zu of %zu", i, e->config.n_envs);
+}
+
 spa_status spa_environment_reset(spa_environment *e, size_t i, float *obs, uint8_t *mask,
                                  spa_error *err)
 {
-    if (i >= e->config.n_envs)
-        return spa_fail(err, SPA_E_RANGE, "environment %zu of %zu", i, e->config.n_envs);
-    return begin(e, i, obs + i * e->n_obs, mask + i * e->n_slots, err);
+    SPA_TRY(check_index(e, i, err));
+    return begin_own(e, i, obs + i * e->n_obs, mask + i * e->n_slots, err);
+}
+
+spa_status spa_environment_begin(spa_environment *e, size_t i, spa_rng *rng, float *obs,
+                                 uint8_t *mask, spa_error *err)
+{
+    SPA_TRY(check_index(e, i, err));
+    return begin(e, i, rng, obs, mask, err);
 }
 
 /* Keeps what is worth knowing of the episode that ends. */
@@ -199,7 +217,7 @@ static void note_episode(const spa_environment *e, env *v, bool truncated)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-static spa_status decode(const spa_environment *e, size_t i, const void *actions, uint32_t *slot,
+static spa_status decode(const spa_environment *e, size_t i, const void *given, uint32_t *slot,
                          spa_action *action, spa_error *err)
 {
     const env *v = &e->envs[i];
@@ -207,14 +225,14 @@ static spa_status decode(const spa_environment *e, size_t i, const void *actions
     uint32_t op = spa_engine_asked(v->engine);
     *slot = 0;
     if (e->config.continuous) {
-        float u = ((const float *)actions)[i];
+        float u = *(const float *)given;
         if (!spa_action_of_preference(f, op, u, action))
             return spa_fail(err, SPA_E_ILLEGAL,
                             "environment %zu: preference %g is not within [-1, 1]", i, (double)u);
         while (f->processor_of[*slot] != action->processor) ++*slot;
         return SPA_OK;
     }
-    *slot = ((const uint32_t *)actions)[i];
+    *slot = *(const uint32_t *)given;
     if (spa_action_of_slot(f, op, *slot, action)) return SPA_OK;
     return spa_fail(err, SPA_E_ILLEGAL, "environment %zu: action %u is masked or not there", i,
                     *slot);
@@ -230,16 +248,20 @@ static float reward_of(env *v)
     return (float)reward;
 }
 
-static spa_status step(const spa_environment *e, size_t i, const void *actions, float *obs,
-                       uint8_t *mask, float *reward, uint8_t *terminated, uint8_t *truncated,
+/* One decision; what ends is not begun anew. obs and mask are those of the next decision, if there
+ * is one. */
+static spa_status step(const spa_environment *e, size_t i, const void *given, float *obs,
+                       uint8_t *mask, float *reward, bool *terminated, bool *truncated,
                        spa_error *err)
 {
     env *v = &e->envs[i];
     spa_action action;
     uint32_t slot;
-    bool done, cut;
+    bool done;
     if (!v->engine) return spa_fail(err, SPA_E_INVALID, "environment %zu was never reset", i);
-    SPA_TRY(decode(e, i, actions, &slot, &action, err));
+    if (spa_engine_asked(v->engine) == UINT32_MAX)
+        return spa_fail(err, SPA_E_INVALID, "the episode of environment %zu has ended", i);
+    SPA_TRY(decode(e, i, given, &slot, &action, err));
     spa_account_decide(&v->now->table->features, &v->now->reward, v->view,
                        spa_engine_asked(v->engine), slot, &v->outlook, &v->account);
     SPA_TRY(spa_engine_decide(v->engine, action, &done, err));
@@ -249,15 +271,40 @@ static spa_status step(const spa_environment *e, size_t i, const void *actions, 
         SPA_TRY(spa_engine_result(v->engine, &result, err));
         spa_account_end(&result, &v->account);
     }
-    cut = !done && v->steps == e->config.max_steps;
-    *reward = reward_of(v);
     *terminated = done;
-    *truncated = cut;
+    *truncated = !done && v->steps == e->config.max_steps;
+    *reward = reward_of(v);
     if (!done) observe(v, obs, mask);
-    if (!done && !cut) return SPA_OK;
+    if (*terminated || *truncated) note_episode(e, v, *truncated);
+    return SPA_OK;
+}
+
+spa_status spa_environment_decide(spa_environment *e, size_t i, const void *action, float *obs,
+                                  uint8_t *mask, float *reward, bool *terminated, bool *truncated,
+                                  spa_error *err)
+{
+    SPA_TRY(check_index(e, i, err));
+    SPA_TRY(step(e, i, action, obs, mask, reward, terminated, truncated, err));
+    if (*terminated) {
+        memset(obs, 0, e->n_obs * sizeof *obs);
+        memset(mask, 1, e->n_slots);
+    }
+    return SPA_OK;
+}
+
+static spa_status step_and_reset(const spa_environment *e, size_t i, const void *actions,
+                                 float *obs, uint8_t *mask, float *reward, uint8_t *terminated,
+                                 uint8_t *truncated, spa_error *err)
+{
+    const void *given = e->config.continuous ? (const void *)((const float *)actions + i)
+                                             : (const void *)((const uint32_t *)actions + i);
+    bool ended = false, cut = false;
+    SPA_TRY(step(e, i, given, obs, mask, reward, &ended, &cut, err));
+    *terminated = ended;
+    *truncated = cut;
+    if (!ended && !cut) return SPA_OK;
     if (cut) memcpy(e->final_obs + i * e->n_obs, obs, e->n_obs * sizeof *obs);
-    note_episode(e, v, cut);
-    return begin(e, i, obs, mask, err);
+    return begin_own(e, i, obs, mask, err);
 }
 
 spa_status spa_environment_step(spa_environment *e, size_t first, size_t count, const void *actions,
@@ -270,8 +317,8 @@ spa_status spa_environment_step(spa_environment *e, size_t first, size_t count, 
     for (size_t i = first; i < first + count; i++) {
         if (e->prefetches && i + 1 < first + count && e->envs[i + 1].engine)
             spa_engine_prefetch(e->envs[i + 1].engine);
-        SPA_TRY(step(e, i, actions, obs + i * e->n_obs, mask + i * e->n_slots, &reward[i],
-                     &terminated[i], &truncated[i], err));
+        SPA_TRY(step_and_reset(e, i, actions, obs + i * e->n_obs, mask + i * e->n_slots, &reward[i],
+                               &terminated[i], &truncated[i], err));
     }
     return SPA_OK;
 }
