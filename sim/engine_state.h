@@ -99,7 +99,6 @@ typedef struct engine_state {
     uint32_t dirty;      /* the set of running things changed */
     uint32_t stopped;    /* STOP_*: all is finished, or the policy failed; or it asks */
     uint32_t asked_slot, asked_op, asked_event; /* while it asks: for what, and in which step */
-    uint32_t asked_late;     /* it asks in the last part of the step, see finish_step() */
     uint32_t free_slot;      /* open loop: requests that are not in use, linked by next */
     uint64_t arrived;        /* open loop: arrivals that have happened; `admitted` were let in */
     int64_t next_arrival_ns; /* of arrival number `arrived` */

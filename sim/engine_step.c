@@ -518,22 +518,13 @@ ENGINE_INLINE bool finish_step(spa_engine *e, uint32_t event_slot)
     return true;
 }
 
-ENGINE_APART void remember_step(spa_engine *e, uint32_t event_slot, bool late)
-{
-    e->state.asked_event = event_slot;
-    e->state.asked_late = late;
-}
-
 /* All that the host lanes dispatch in a step, and its end. */
 ENGINE_INLINE void dispatch_step(spa_engine *e, uint32_t event_slot)
 {
-    if (!pump_all(e)) {
-        remember_step(e, event_slot, false);
-    } else if (!finish_step(e, event_slot)) {
-        remember_step(e, event_slot, true);
-    } else if (e->state.dirty && !e->executor) {
+    if (!pump_all(e) || !finish_step(e, event_slot))
+        e->state.asked_event = event_slot;
+    else if (e->state.dirty && !e->executor)
         rerate(e);
-    }
 }
 
 /* One step: the completion in an event slot, and all that follows from it at that moment. */
@@ -560,23 +551,18 @@ ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
     dispatch_step(e, event_slot);
 }
 
-/* Goes on where the step was left: the host lane of the request that asked was dispatching. */
+/* Goes on where the step was left: the host lane of the request that asked was dispatching. That
+ * its end may come by twice does no harm: requests that wait are let in once. */
 void engine_decide(spa_engine *e)
 {
-    uint32_t slot = e->state.asked_slot, event_slot = e->state.asked_event;
+    uint32_t slot = e->state.asked_slot;
     engine_request *r = request_of(e, slot);
     engine_lane *home = &e->lanes[r->home];
-    bool late = e->state.asked_late;
     e->state.stopped = 0;
     if (dispatch(e, home, r, slot, e->state.asked_op)) pump(e, home);
-    if (e->failed) return;
-    if (e->state.stopped & STOP_ASKS) return; /* in the same step */
+    if (e->failed || e->state.stopped & STOP_ASKS) return; /* in the same step */
     if (!pump_from(e, home + 1, home != e->home)) return;
-    if (!late && !finish_step(e, event_slot)) {
-        e->state.asked_late = true;
-        return;
-    }
-    if (e->state.dirty) rerate(e);
+    if (finish_step(e, e->state.asked_event) && e->state.dirty) rerate(e);
 }
 
 void engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_ns)

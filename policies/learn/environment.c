@@ -144,7 +144,7 @@ static void observe(env *v, float *obs, uint8_t *mask)
     spa_features_mask(f, op, mask);
 }
 
-/* Begins an episode of a case that a random stream draws, with its noise. */
+/* The next episode of an environment: its case and its noise are drawn. */
 static spa_status begin(const spa_environment *e, size_t i, spa_rng *rng, float *obs, uint8_t *mask,
                         spa_error *err)
 {
@@ -168,9 +168,9 @@ static spa_status begin(const spa_environment *e, size_t i, spa_rng *rng, float 
     return SPA_OK;
 }
 
-/* The next episode of an environment, from its own stream. */
-static spa_status begin_next(const spa_environment *e, size_t i, float *obs, uint8_t *mask,
-                             spa_error *err)
+/* The same from the environment's own stream. */
+static spa_status begin_own(const spa_environment *e, size_t i, float *obs, uint8_t *mask,
+                            spa_error *err)
 {
     uint64_t index = spa_hash_u64(spa_hash_u64(SPA_HASH_SEED, i), e->envs[i].episodes);
     spa_rng rng;
@@ -178,7 +178,7 @@ static spa_status begin_next(const spa_environment *e, size_t i, float *obs, uin
     return begin(e, i, &rng, obs, mask, err);
 }
 
-static spa_status check_env(const spa_environment *e, size_t i, spa_error *err)
+static spa_status check_index(const spa_environment *e, size_t i, spa_error *err)
 {
     if (i < e->config.n_envs) return SPA_OK;
     return spa_fail(err, SPA_E_RANGE, "environment %zu of %zu", i, e->config.n_envs);
@@ -187,14 +187,14 @@ static spa_status check_env(const spa_environment *e, size_t i, spa_error *err)
 spa_status spa_environment_reset(spa_environment *e, size_t i, float *obs, uint8_t *mask,
                                  spa_error *err)
 {
-    SPA_TRY(check_env(e, i, err));
-    return begin_next(e, i, obs + i * e->n_obs, mask + i * e->n_slots, err);
+    SPA_TRY(check_index(e, i, err));
+    return begin_own(e, i, obs + i * e->n_obs, mask + i * e->n_slots, err);
 }
 
 spa_status spa_environment_begin(spa_environment *e, size_t i, spa_rng *rng, float *obs,
                                  uint8_t *mask, spa_error *err)
 {
-    SPA_TRY(check_env(e, i, err));
+    SPA_TRY(check_index(e, i, err));
     return begin(e, i, rng, obs, mask, err);
 }
 
@@ -217,7 +217,7 @@ static void note_episode(const spa_environment *e, env *v, bool truncated)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-static spa_status decode(const spa_environment *e, size_t i, const void *wanted, uint32_t *slot,
+static spa_status decode(const spa_environment *e, size_t i, const void *given, uint32_t *slot,
                          spa_action *action, spa_error *err)
 {
     const env *v = &e->envs[i];
@@ -225,14 +225,14 @@ static spa_status decode(const spa_environment *e, size_t i, const void *wanted,
     uint32_t op = spa_engine_asked(v->engine);
     *slot = 0;
     if (e->config.continuous) {
-        float u = *(const float *)wanted;
+        float u = *(const float *)given;
         if (!spa_action_of_preference(f, op, u, action))
             return spa_fail(err, SPA_E_ILLEGAL,
                             "environment %zu: preference %g is not within [-1, 1]", i, (double)u);
         while (f->processor_of[*slot] != action->processor) ++*slot;
         return SPA_OK;
     }
-    *slot = *(const uint32_t *)wanted;
+    *slot = *(const uint32_t *)given;
     if (spa_action_of_slot(f, op, *slot, action)) return SPA_OK;
     return spa_fail(err, SPA_E_ILLEGAL, "environment %zu: action %u is masked or not there", i,
                     *slot);
@@ -248,17 +248,20 @@ static float reward_of(env *v)
     return (float)reward;
 }
 
-/* One decision; *obs stays untouched when the episode has terminated. */
-static spa_status act(const spa_environment *e, size_t i, const void *wanted, float *obs,
-                      uint8_t *mask, float *reward, bool *terminated, bool *truncated,
-                      spa_error *err)
+/* One decision; what ends is not begun anew. obs and mask are those of the next decision, if there
+ * is one. */
+static spa_status step(const spa_environment *e, size_t i, const void *given, float *obs,
+                       uint8_t *mask, float *reward, bool *terminated, bool *truncated,
+                       spa_error *err)
 {
     env *v = &e->envs[i];
     spa_action action;
     uint32_t slot;
-    bool done, cut;
+    bool done;
     if (!v->engine) return spa_fail(err, SPA_E_INVALID, "environment %zu was never reset", i);
-    SPA_TRY(decode(e, i, wanted, &slot, &action, err));
+    if (spa_engine_asked(v->engine) == UINT32_MAX)
+        return spa_fail(err, SPA_E_INVALID, "the episode of environment %zu has ended", i);
+    SPA_TRY(decode(e, i, given, &slot, &action, err));
     spa_account_decide(&v->now->table->features, &v->now->reward, v->view,
                        spa_engine_asked(v->engine), slot, &v->outlook, &v->account);
     SPA_TRY(spa_engine_decide(v->engine, action, &done, err));
@@ -268,35 +271,40 @@ static spa_status act(const spa_environment *e, size_t i, const void *wanted, fl
         SPA_TRY(spa_engine_result(v->engine, &result, err));
         spa_account_end(&result, &v->account);
     }
-    cut = !done && v->steps == e->config.max_steps;
-    *reward = reward_of(v);
     *terminated = done;
-    *truncated = cut;
+    *truncated = !done && v->steps == e->config.max_steps;
+    *reward = reward_of(v);
     if (!done) observe(v, obs, mask);
-    if (done || cut) note_episode(e, v, cut);
+    if (*terminated || *truncated) note_episode(e, v, *truncated);
     return SPA_OK;
 }
 
-spa_status spa_environment_act(spa_environment *e, size_t i, const void *action, float *obs,
-                               uint8_t *mask, float *reward, bool *terminated, bool *truncated,
-                               spa_error *err)
+spa_status spa_environment_decide(spa_environment *e, size_t i, const void *action, float *obs,
+                                  uint8_t *mask, float *reward, bool *terminated, bool *truncated,
+                                  spa_error *err)
 {
-    SPA_TRY(check_env(e, i, err));
-    return act(e, i, action, obs, mask, reward, terminated, truncated, err);
+    SPA_TRY(check_index(e, i, err));
+    SPA_TRY(step(e, i, action, obs, mask, reward, terminated, truncated, err));
+    if (*terminated) {
+        memset(obs, 0, e->n_obs * sizeof *obs);
+        memset(mask, 1, e->n_slots);
+    }
+    return SPA_OK;
 }
 
-/* The same; what has ended begins anew. */
-static spa_status step(const spa_environment *e, size_t i, const void *wanted, float *obs,
-                       uint8_t *mask, float *reward, uint8_t *terminated, uint8_t *truncated,
-                       spa_error *err)
+static spa_status step_and_reset(const spa_environment *e, size_t i, const void *actions,
+                                 float *obs, uint8_t *mask, float *reward, uint8_t *terminated,
+                                 uint8_t *truncated, spa_error *err)
 {
-    bool done, cut;
-    SPA_TRY(act(e, i, wanted, obs, mask, reward, &done, &cut, err));
-    *terminated = done;
+    const void *given = e->config.continuous ? (const void *)((const float *)actions + i)
+                                             : (const void *)((const uint32_t *)actions + i);
+    bool ended = false, cut = false;
+    SPA_TRY(step(e, i, given, obs, mask, reward, &ended, &cut, err));
+    *terminated = ended;
     *truncated = cut;
-    if (!done && !cut) return SPA_OK;
+    if (!ended && !cut) return SPA_OK;
     if (cut) memcpy(e->final_obs + i * e->n_obs, obs, e->n_obs * sizeof *obs);
-    return begin_next(e, i, obs, mask, err);
+    return begin_own(e, i, obs, mask, err);
 }
 
 spa_status spa_environment_step(spa_environment *e, size_t first, size_t count, const void *actions,
@@ -309,10 +317,8 @@ spa_status spa_environment_step(spa_environment *e, size_t first, size_t count, 
     for (size_t i = first; i < first + count; i++) {
         if (e->prefetches && i + 1 < first + count && e->envs[i + 1].engine)
             spa_engine_prefetch(e->envs[i + 1].engine);
-        const void *wanted = e->config.continuous ? (const void *)((const float *)actions + i)
-                                                  : (const void *)((const uint32_t *)actions + i);
-        SPA_TRY(step(e, i, wanted, obs + i * e->n_obs, mask + i * e->n_slots, &reward[i],
-                     &terminated[i], &truncated[i], err));
+        SPA_TRY(step_and_reset(e, i, actions, obs + i * e->n_obs, mask + i * e->n_slots, &reward[i],
+                               &terminated[i], &truncated[i], err));
     }
     return SPA_OK;
 }

@@ -71,14 +71,15 @@ spa_status spa_environment_reset(spa_environment *e, size_t env, float *obs, uin
 spa_status spa_environment_step(spa_environment *e, size_t first, size_t count, const void *actions,
                                 float *obs, uint8_t *mask, float *reward, uint8_t *terminated,
                                 uint8_t *truncated, spa_error *err);
-/* For one environment by itself, with arrays of its own: begins an episode that a random stream
- * draws (case and noise); and one decision (*action: uint32_t or float), after which nothing is
- * reset. When the episode has terminated, obs and mask are left as they were. */
+/* The same for one environment, for callers with their own streams and their own way of resetting.
+ * begin draws the episode from `rng`; obs[n_obs] and mask[n_actions] are this environment's alone.
+ * decide takes one uint32_t or float, and resets nothing: at a truncated end obs and mask are the
+ * last observation, at a terminated one 0 and all 1. */
 spa_status spa_environment_begin(spa_environment *e, size_t env, spa_rng *rng, float *obs,
                                  uint8_t *mask, spa_error *err);
-spa_status spa_environment_act(spa_environment *e, size_t env, const void *action, float *obs,
-                               uint8_t *mask, float *reward, bool *terminated, bool *truncated,
-                               spa_error *err);
+spa_status spa_environment_decide(spa_environment *e, size_t env, const void *action, float *obs,
+                                  uint8_t *mask, float *reward, bool *terminated, bool *truncated,
+                                  spa_error *err);
 /* What was observed at the end of an environment's last truncated episode (the state whose value a
  * learner bootstraps from): [n_obs]. */
 const float *spa_environment_final_obs(const spa_environment *e, size_t env);

@@ -44,8 +44,8 @@ static spa_status step(void *self, size_t env, uint32_t choice, const float *val
     uint8_t unused[SPA_MAX_PROCESSORS];
     const void *action = values ? (const void *)values : (const void *)&choice;
     (void)rng;
-    return spa_environment_act(self, env, action, out->obs, out->mask ? out->mask : unused,
-                               &out->reward, &out->terminated, &out->truncated, err);
+    return spa_environment_decide(self, env, action, out->obs, out->mask ? out->mask : unused,
+                                  &out->reward, &out->terminated, &out->truncated, err);
 }
 
 const spa_problem spa_problem_scheduling = {

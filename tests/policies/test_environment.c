@@ -335,6 +335,51 @@ Test(learn_environment, visits_every_case_and_noise_differs_from_episode_to_epis
     rig_fini(&r);
 }
 
+/* begin() from the stream that an environment draws from itself, and decide(), show what step()
+ * shows; after an end nothing goes on by itself. */
+Test(learn_environment, can_be_driven_one_by_one_from_a_callers_stream)
+{
+    for (uint64_t seed = 1; seed < 5; seed++) {
+        rig r;
+        spa_environment *e = NULL;
+        float obs[SPA_FEATURES_MAX], reward = 0;
+        uint8_t mask[SPA_MAX_PROCESSORS];
+        bool terminated, truncated;
+        spa_rng rng;
+        random_config(&r, seed);
+        r.config.n_envs = 1;
+        rig_open(&r);
+        expect_ok(spa_environment_new(&e, &r.config, err));
+        spa_rng_init_indexed(&rng, seed, "environment",
+                             spa_hash_u64(spa_hash_u64(SPA_HASH_SEED, 0), 0));
+        expect_ok(spa_environment_begin(e, 0, &rng, obs, mask, err));
+        do {
+            cr_assert_arr_eq(obs, r.obs, r.n_obs * sizeof *obs);
+            cr_assert_arr_eq(mask, r.mask, r.n_slots);
+            rig_act(&r, 0, 1);
+            const void *action = r.config.continuous ? (void *)r.preferences : (void *)r.actions;
+            expect_ok(spa_environment_decide(e, 0, action, obs, mask, &reward, &terminated,
+                                             &truncated, err));
+            rig_step(&r, 0, 1);
+            cr_assert_eq(reward, r.reward[0]);
+            cr_assert_eq(terminated, r.terminated[0]);
+            cr_assert_eq(truncated, r.truncated[0]);
+        } while (!terminated && !truncated);
+        if (truncated) {
+            cr_assert_arr_eq(obs, spa_environment_final_obs(r.e, 0), r.n_obs * sizeof *obs);
+        } else {
+            spa_error err = {0};
+            cr_assert_eq(obs[1], 0);
+            cr_assert_eq(mask[r.n_slots - 1], 1);
+            cr_assert_eq(spa_environment_decide(e, 0, r.actions, obs, mask, &reward, &terminated,
+                                                &truncated, &err),
+                         SPA_E_INVALID);
+        }
+        spa_environment_free(e);
+        rig_fini(&r);
+    }
+}
+
 /* ---- memory -----------------------------------------------------------------------------------
  */
 
