@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
 #include "policies/learn/net.h"
 
 typedef float v8 __attribute__((vector_size(32)));
@@ -29,11 +32,28 @@ INLINE v8 pick(v8i mask, v8 a, v8 b)
 {
     return (v8)((mask & (v8i)a) | (~mask & (v8i)b));
 }
+/* x held within bounds, and the larger of x and 0; both keep NaN. The instructions give their
+ * second operand when one is NaN; the same values without them. */
+#if defined(__AVX__)
 INLINE v8 clamp(v8 x, float low, float high)
 {
-    x = pick(x < splat(low), splat(low), x); /* keeps NaN */
+    return (v8)_mm256_min_ps((__m256)splat(high), _mm256_max_ps((__m256)splat(low), (__m256)x));
+}
+INLINE v8 above_zero(v8 x)
+{
+    return (v8)_mm256_max_ps((__m256)splat(0), (__m256)x);
+}
+#else
+INLINE v8 clamp(v8 x, float low, float high)
+{
+    x = pick(x < splat(low), splat(low), x);
     return pick(x > splat(high), splat(high), x);
 }
+INLINE v8 above_zero(v8 x)
+{
+    return pick(x <= splat(0), splat(0), x);
+}
+#endif
 /* The first n <= 8 elements. */
 INLINE v8 load_part(const float *p, size_t n)
 {
@@ -82,7 +102,7 @@ INLINE v8 tanh8(v8 x)
 INLINE v8 activate8(v8 x, spa_activation f)
 {
     if (f == SPA_ACT_TANH) return tanh8(x);
-    if (f == SPA_ACT_RELU) return pick(x <= splat(0), splat(0), x); /* keeps NaN */
+    if (f == SPA_ACT_RELU) return above_zero(x);
     return x;
 }
 
