@@ -7,9 +7,9 @@
 #include "experiments/bench.h"
 
 static const char usage[] =
-    "usage: bench [--json] [--quick] [engine] [compare] [kernels]\n"
-    "Measures the engine, `sparoa compare` and the CPU kernels on this machine. Medians of\n"
-    "interleaved repetitions; ratios are the figures to trust on a shared machine.\n";
+    "usage: bench [--json] [--quick] [engine] [compare] [kernels] [learn]\n"
+    "Measures the engine, `sparoa compare`, the CPU kernels and learning on this machine. Medians\n"
+    "of interleaved repetitions; ratios are the figures to trust on a shared machine.\n";
 
 static void print_table(const bench_report *report)
 {
@@ -61,9 +61,13 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         part run;
-    } parts[] = {{"engine", bench_engine}, {"compare", bench_compare}, {"kernels", bench_kernels}};
+    } parts[] = {{"engine", bench_engine},
+                 {"compare", bench_compare},
+                 {"kernels", bench_kernels},
+                 {"learn", bench_learn}};
+    enum { PARTS = sizeof parts / sizeof *parts };
     static bench_report report;
-    bool json = false, chosen[3] = {false, false, false}, any = false;
+    bool json = false, chosen[4] = {false, false, false, false}, any = false;
     spa_error err;
     report.seconds = 1;
     for (int i = 1; i < argc; i++) {
@@ -74,7 +78,7 @@ int main(int argc, char **argv)
             report.seconds = 0.1;
         } else {
             known = false;
-            for (int k = 0; k < 3; k++)
+            for (int k = 0; k < PARTS; k++)
                 if (strcmp(argv[i], parts[k].name) == 0) known = any = chosen[k] = true;
         }
         if (!known) {
@@ -82,7 +86,7 @@ int main(int argc, char **argv)
             return strcmp(argv[i], "--help") == 0 ? 0 : 2;
         }
     }
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < PARTS; k++) {
         if (any && !chosen[k]) continue;
         fprintf(stderr, "bench: %s ...\n", parts[k].name);
         if (parts[k].run(&report, &err)) {

@@ -54,18 +54,30 @@ INLINE v8 above_zero(v8 x)
     return pick(x <= splat(0), splat(0), x);
 }
 #endif
-/* The first n <= 8 elements. */
+/* The first n < 8 elements, in pieces: calls of memcpy would cost more than all the rest. */
 INLINE v8 load_part(const float *p, size_t n)
 {
-    float t[8] = {0};
-    memcpy(t, p, n * sizeof t[0]);
+    float t[8] = {0}, *to = t;
+    if (n & 4) memcpy(to, p, 4 * sizeof *p);
+    p += n & 4;
+    to += n & 4;
+    if (n & 2) memcpy(to, p, 2 * sizeof *p);
+    p += n & 2;
+    to += n & 2;
+    if (n & 1) *to = *p;
     return load(t);
 }
 INLINE void store_part(float *p, size_t n, v8 v)
 {
-    float t[8];
+    float t[8], *from = t;
     store(t, v);
-    memcpy(p, t, n * sizeof t[0]);
+    if (n & 4) memcpy(p, from, 4 * sizeof *p);
+    p += n & 4;
+    from += n & 4;
+    if (n & 2) memcpy(p, from, 2 * sizeof *p);
+    p += n & 2;
+    from += n & 2;
+    if (n & 1) *p = *from;
 }
 INLINE v8 load_some(const float *p, size_t n)
 {
