@@ -37,5 +37,7 @@ spa_status bench_environment(bench_report *report, spa_error *err);
 spa_status bench_compare(bench_report *report, spa_error *err);
 /* CPU kernels end to end, beside the sgemm peak. */
 spa_status bench_kernels(bench_report *report, spa_error *err);
+/* Training and deciding with learned policies. */
+spa_status bench_learn(bench_report *report, spa_error *err);
 
 #endif

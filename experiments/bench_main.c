@@ -7,10 +7,10 @@
 #include "experiments/bench.h"
 
 static const char usage[] =
-    "usage: bench [--json] [--quick] [engine] [environment] [compare] [kernels]\n"
-    "Measures the engine, the scheduling environment, `sparoa compare` and the CPU kernels on this "
-    "machine. Medians of\n"
-    "interleaved repetitions; ratios are the figures to trust on a shared machine.\n";
+    "usage: bench [--json] [--quick] [engine] [environment] [compare] [kernels] [learn]\n"
+    "Measures the engine, the scheduling environment, `sparoa compare`, the CPU kernels and\n"
+    "learning on this machine. Medians of interleaved repetitions; ratios are the figures to trust "
+    "on a shared machine.\n";
 
 static void print_table(const bench_report *report)
 {
@@ -65,7 +65,8 @@ int main(int argc, char **argv)
     } parts[] = {{"engine", bench_engine},
                  {"environment", bench_environment},
                  {"compare", bench_compare},
-                 {"kernels", bench_kernels}};
+                 {"kernels", bench_kernels},
+                 {"learn", bench_learn}};
     enum { N_PARTS = sizeof parts / sizeof *parts };
     static bench_report report;
     bool json = false, chosen[N_PARTS] = {false}, any = false;

@@ -75,8 +75,7 @@ void spa_actor_act(const spa_actor *actor, const float *obs, const uint8_t *mask
     }
     memcpy(values, y, actor->shape.action_dim * sizeof *values);
     if (actor->rule == SPA_ACTOR_TANH) {
-        static const float zero[256];
-        spa_loops_best()->bias_activate(zero, 1, actor->shape.action_dim, SPA_ACT_TANH, values);
+        spa_loops_best()->bias_activate(NULL, 1, actor->shape.action_dim, SPA_ACT_TANH, values);
         return;
     }
     for (size_t i = 0; i < actor->shape.action_dim; i++)

@@ -33,7 +33,7 @@ typedef struct spa_loops {
     /* y[columns][rows] = x[rows][columns] transposed; both dense. */
     void (*transpose)(const float *x, size_t rows, size_t columns, float *y);
 
-    /* y = f(y + bias), y[rows][n]; f is none, tanh or ReLU. */
+    /* y = f(y + bias), y[rows][n]; f is none, tanh or ReLU; bias may be NULL. */
     void (*bias_activate)(const float *bias, size_t rows, size_t n, spa_activation f, float *y);
     /* dy *= f'(.), given the function's result y; f is none, tanh or ReLU. */
     void (*activate_back)(const float *y, size_t count, spa_activation f, float *dy);

@@ -10,11 +10,10 @@
 INLINE void bias_rows(const float *bias, size_t rows, size_t n, spa_activation f, float *y)
 {
     for (size_t r = 0; r < rows; r++, y += n) {
-        size_t i = 0;
-        for (; i + 8 <= n; i += 8) store(y + i, activate8(load(y + i) + load(bias + i), f));
-        if (i < n) {
-            v8 v = load_part(y + i, n - i) + load_part(bias + i, n - i);
-            store_part(y + i, n - i, activate8(v, f));
+        for (size_t i = 0; i < n; i += 8) {
+            v8 v = load_some(y + i, n - i);
+            if (bias) v += load_some(bias + i, n - i);
+            store_some(y + i, n - i, activate8(v, f));
         }
     }
 }
@@ -81,6 +80,24 @@ INLINE void dense_narrow(const float *x, size_t in, const float *w, const float 
     store_part(y + 3 * stride, out, activate8(d, f));
 }
 
+INLINE float total(v8 v)
+{
+    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+}
+
+/* One output: 8 inputs side by side. */
+static void dense_single(const float *x, size_t rows, size_t in, const float *w, float bias,
+                         float *y)
+{
+    for (size_t r = 0; r < rows; r++, x += in) {
+        v8 sum = splat(0);
+        size_t k = 0;
+        for (; k + 8 <= in; k += 8) sum += load(x + k) * load(w + k);
+        if (k < in) sum += load_part(x + k, in - k) * load_part(w + k, in - k);
+        y[r] = bias + total(sum);
+    }
+}
+
 INLINE void dense_as(const float *x, size_t rows, size_t in, const float *w, const float *bias,
                      size_t out, spa_activation f, float *y)
 {
@@ -105,7 +122,10 @@ INLINE void dense_as(const float *x, size_t rows, size_t in, const float *w, con
 static void dense(const float *x, size_t rows, size_t in, const float *w, const float *bias,
                   size_t out, spa_activation f, float *y)
 {
-    if (f == SPA_ACT_TANH)
+    if (out == 1) {
+        dense_single(x, rows, in, w, bias ? *bias : 0, y);
+        bias_activate(NULL, 1, rows, f, y);
+    } else if (f == SPA_ACT_TANH)
         dense_as(x, rows, in, w, bias, out, SPA_ACT_TANH, y);
     else if (f == SPA_ACT_RELU)
         dense_as(x, rows, in, w, bias, out, SPA_ACT_RELU, y);

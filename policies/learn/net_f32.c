@@ -27,7 +27,7 @@ static void linear(const float *x, size_t rows, size_t in, const float *w, const
                    size_t out, spa_activation f, float *y)
 {
     const spa_loops *loops = spa_loops_best();
-    if (spa_product_suits(rows, out, in)) {
+    if (out >= FEW_SIZES && spa_product_suits(rows, out, in)) {
         const spa_product p = {rows, out, in, x, in, 1, w, out, y, out, false, bias, f};
         spa_product_run(&p);
     } else if (rows <= FEW_ROWS || in <= FEW_SIZES || out < FEW_SIZES) {
@@ -73,10 +73,7 @@ static void linear_back(const float *dy, size_t rows, size_t out, const float *w
 
 static void activate(spa_activation f, size_t count, float *y)
 {
-    static const float zero[8];
-    const spa_loops *loops = spa_loops_best();
-    loops->bias_activate(zero, count / 8, 8, f, y);
-    loops->bias_activate(zero, 1, count % 8, f, y + count / 8 * 8);
+    spa_loops_best()->bias_activate(NULL, 1, count, f, y);
 }
 
 static void activate_back(const float *y, size_t count, spa_activation f, float *dy)

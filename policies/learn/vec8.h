@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
 #include "policies/learn/net.h"
 
 typedef float v8 __attribute__((vector_size(32)));
@@ -29,23 +32,52 @@ INLINE v8 pick(v8i mask, v8 a, v8 b)
 {
     return (v8)((mask & (v8i)a) | (~mask & (v8i)b));
 }
+/* x held within bounds, and the larger of x and 0; both keep NaN. The instructions give their
+ * second operand when one is NaN; the same values without them. */
+#if defined(__AVX__)
 INLINE v8 clamp(v8 x, float low, float high)
 {
-    x = pick(x < splat(low), splat(low), x); /* keeps NaN */
+    return (v8)_mm256_min_ps((__m256)splat(high), _mm256_max_ps((__m256)splat(low), (__m256)x));
+}
+INLINE v8 above_zero(v8 x)
+{
+    return (v8)_mm256_max_ps((__m256)splat(0), (__m256)x);
+}
+#else
+INLINE v8 clamp(v8 x, float low, float high)
+{
+    x = pick(x < splat(low), splat(low), x);
     return pick(x > splat(high), splat(high), x);
 }
-/* The first n <= 8 elements. */
+INLINE v8 above_zero(v8 x)
+{
+    return pick(x <= splat(0), splat(0), x);
+}
+#endif
+/* The first n < 8 elements, in pieces: calls of memcpy would cost more than all the rest. */
 INLINE v8 load_part(const float *p, size_t n)
 {
-    float t[8] = {0};
-    memcpy(t, p, n * sizeof t[0]);
+    float t[8] = {0}, *to = t;
+    if (n & 4) memcpy(to, p, 4 * sizeof *p);
+    p += n & 4;
+    to += n & 4;
+    if (n & 2) memcpy(to, p, 2 * sizeof *p);
+    p += n & 2;
+    to += n & 2;
+    if (n & 1) *to = *p;
     return load(t);
 }
 INLINE void store_part(float *p, size_t n, v8 v)
 {
-    float t[8];
+    float t[8], *from = t;
     store(t, v);
-    memcpy(p, t, n * sizeof t[0]);
+    if (n & 4) memcpy(p, from, 4 * sizeof *p);
+    p += n & 4;
+    from += n & 4;
+    if (n & 2) memcpy(p, from, 2 * sizeof *p);
+    p += n & 2;
+    from += n & 2;
+    if (n & 1) *p = *from;
 }
 INLINE v8 load_some(const float *p, size_t n)
 {
@@ -82,7 +114,7 @@ INLINE v8 tanh8(v8 x)
 INLINE v8 activate8(v8 x, spa_activation f)
 {
     if (f == SPA_ACT_TANH) return tanh8(x);
-    if (f == SPA_ACT_RELU) return pick(x <= splat(0), splat(0), x); /* keeps NaN */
+    if (f == SPA_ACT_RELU) return above_zero(x);
     return x;
 }
 

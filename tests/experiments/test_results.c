@@ -53,7 +53,7 @@ Test(results, a_comparison_is_a_run_per_policy)
     cr_assert_eq(query("SELECT count(*) FROM metric"), 2 * 17);
     cr_assert_eq(query("SELECT count(*) FROM metric WHERE NOT repeatable"), 2);
     cr_assert_eq(query("SELECT count(*) FROM schedule WHERE json_array_length(placement) = 7"), 2);
-    cr_assert_eq(query("PRAGMA user_version"), 1);
+    cr_assert_eq(query("PRAGMA user_version"), 2);
 }
 
 Test(results, values_are_those_of_the_document)
@@ -134,7 +134,7 @@ Test(results, other_databases_and_files_are_refused)
 Test(results, another_schema_version_is_refused)
 {
     store("");
-    execute("PRAGMA user_version = 2");
+    execute("PRAGMA user_version = 3");
     cli_expect_failure(1, "has schema version 2; this program uses 1", COMPARE "--db %s",
                        db_path());
 }

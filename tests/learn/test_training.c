@@ -17,7 +17,7 @@ static const struct small {
     const char *params;
 } small[] = {
     {&spa_learner_q_learning, &toy_chain, "slots=512:envs=4:explore-share=0.3:gamma=0.9"},
-    {&spa_learner_dqn, &toy_chain, "hidden=12:warm-up=64:batch=16:buffer=200:target-every=7"},
+    {&spa_learner_dqn, &toy_chain, "hidden=12:warm-up=64:batch=16:buffer=200:tau=0.1"},
     {&spa_learner_ppo, &toy_chain, "hidden=12:envs=4:steps=16:minibatch=24"},
     {&spa_learner_ppo, &spa_problem_pendulum, "hidden=12:envs=3:steps=16:minibatch=24"},
     {&spa_learner_sac_discrete, &toy_chain, "hidden=12:warm-up=64:batch=16:buffer=200"},
@@ -135,7 +135,7 @@ Test(training, damaged_and_foreign_checkpoints_are_refused)
     refused(other, path, file, size, SPA_E_INVALID, "another training run");
     spa_learner_free(other);
     struct small wider = small[1];
-    wider.params = "hidden=13:warm-up=64:batch=16:buffer=200:target-every=7";
+    wider.params = "hidden=13:warm-up=64:batch=16:buffer=200:tau=0.1";
     other = make(&wider);
     refused(other, path, file, size, SPA_E_INVALID, "another training run");
     spa_learner_free(other);
