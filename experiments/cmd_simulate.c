@@ -28,11 +28,8 @@ static void record(void *user, const spa_event *event)
     recording *r = user;
     if (r->log) spa_log_put(r->log, event);
     if (r->status || (event->request > 0 && !r->all)) return;
-    if (event->kind == SPA_EV_PLACE && event->request == 0 && r->n_placed < r->schedule.n_ops) {
-        r->schedule.processor[event->op] = event->processor;
-        r->schedule.lane[event->op] = (int8_t)event->lane;
-        r->schedule.order[r->n_placed++] = event->op;
-    }
+    if (event->kind == SPA_EV_PLACE && event->request == 0 && r->schedule.n_ops)
+        spa_schedule_note_place(&r->schedule, event, &r->n_placed);
     r->status = spa_timeline_add(&r->timeline, event, &r->error);
 }
 

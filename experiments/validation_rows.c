@@ -68,18 +68,9 @@ static void take_placement(const validator *v, spa_validated *row)
 {
     size_t n = 0;
     if (spa_schedule_init(&row->placement, v->graph->n_ops, NULL)) return;
-    for (size_t i = 0; i < v->n_events && n < v->graph->n_ops; i++) {
-        const spa_event *ev = &v->events[i];
-        if (ev->kind != SPA_EV_PLACE || ev->request != 0) continue;
-        if (ev->tenths && row->placement.share[ev->op]) { /* the second part */
-            row->placement.second[ev->op] = ev->processor;
-            continue;
-        }
-        if (ev->tenths) row->placement.share[ev->op] = (uint8_t)(SPA_TENTHS - ev->tenths);
-        row->placement.processor[ev->op] = ev->processor;
-        row->placement.lane[ev->op] = (int8_t)ev->lane;
-        row->placement.order[n++] = ev->op;
-    }
+    for (size_t i = 0; i < v->n_events; i++)
+        if (v->events[i].kind == SPA_EV_PLACE && v->events[i].request == 0)
+            spa_schedule_note_place(&row->placement, &v->events[i], &n);
     count_switches(v, row);
 }
 

@@ -155,6 +155,7 @@ static spa_status check_base(const spa_lookahead *l, const spa_policy *p, spa_er
     const char *why = NULL;
     if (p->capabilities & SPA_CAP_SEARCH) why = "it searches itself";
     if (p->place && (p->memory_bytes || p->observe)) why = "it keeps memory during a run";
+    if (p->capabilities & SPA_CAP_SPLIT) why = "it splits operators";
     if (!why) return SPA_OK;
     return spa_fail(err, SPA_E_INVALID, "%s: '%s' cannot be the base policy: %s", l->owner, p->name,
                     why);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/csv.h"
 #include "base/text.h"
+#include "sim/event.h"
 
 spa_status spa_schedule_init(spa_schedule *schedule, size_t n_ops, spa_error *err)
 {
@@ -124,6 +125,22 @@ spa_status spa_schedule_check(const spa_schedule *s, const spa_costs *costs, spa
 out:
     free(seen);
     return status;
+}
+
+/* ---- from events ----------------------------------------------------------------------------- */
+
+void spa_schedule_note_place(spa_schedule *s, const spa_event *place, size_t *placed)
+{
+    uint32_t op = place->op;
+    if (place->tenths && s->share[op]) { /* the part that it gives away */
+        s->second[op] = place->processor;
+        return;
+    }
+    if (*placed >= s->n_ops) return;
+    if (place->tenths) s->share[op] = (uint8_t)(SPA_TENTHS - place->tenths);
+    s->processor[op] = place->processor;
+    s->lane[op] = (int8_t)place->lane;
+    s->order[(*placed)++] = op;
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------- */

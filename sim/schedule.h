@@ -32,6 +32,13 @@ SPA_API bool spa_schedule_splits(const spa_schedule *schedule); /* any operator?
 SPA_API spa_status spa_schedule_check(const spa_schedule *schedule, const spa_costs *costs,
                                       spa_error *err);
 
+/* Notes where a run placed an operator (an event of kind SPA_EV_PLACE of one request, in order; a
+ * split operator has two). *placed counts operators, from 0; for a schedule as spa_schedule_init
+ * left it. */
+struct spa_event;
+SPA_API void spa_schedule_note_place(spa_schedule *schedule, const struct spa_event *place,
+                                     size_t *placed);
+
 /* CSV: a comment line with the graph's name, batch, dtype and hash, then op,processor,lane rows in
  * dispatch order (an empty lane: any), with second,share too where an operator is split. Reading
  * accepts what is legal for this table and nothing else; errors name file, line and column. Writing

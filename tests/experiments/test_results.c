@@ -135,6 +135,6 @@ Test(results, another_schema_version_is_refused)
 {
     store("");
     execute("PRAGMA user_version = 3");
-    cli_expect_failure(1, "has schema version 2; this program uses 1", COMPARE "--db %s",
+    cli_expect_failure(1, "has schema version 3; this program uses 2", COMPARE "--db %s",
                        db_path());
 }

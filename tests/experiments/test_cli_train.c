@@ -1,0 +1,121 @@
+/* sparoa train: a policy is learned, written, and serves wherever policies do. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/experiments/cli.h"
+
+#define GRAPH  TINY
+#define DEVICE TINY_DEVICE " "
+
+static double number(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+/* Latency that `compare` gives a policy, noise off. */
+static double latency_of(const char *policy)
+{
+    json_t *d = cli_json(
+        "compare " GRAPH " " DEVICE "--policy %s --noise off --policy-cost off --json", policy);
+    const json_t *run = json_array_get(json_object_get(d, "runs"), 0);
+    const json_t *row = json_array_get(json_object_get(run, "results"), 0);
+    double ms = number(json_object_get(row, "latency_ms"), "mean");
+    json_decref(d);
+    return ms;
+}
+
+static void learn(const char *algorithm, const char *steps)
+{
+    char path[512], policy[600];
+    snprintf(path, sizeof path, "%s/%s.actor", cli_folder(), algorithm);
+    json_t *d = cli_json("train %s " GRAPH " " DEVICE
+                         "--noise off --policy-cost off --steps %s -o %s --json",
+                         algorithm, steps, path);
+    cr_assert_str_eq(json_string_value(json_object_get(d, "schema")), "sparoa.train/1");
+    cr_assert_str_eq(json_string_value(json_object_get(d, "policy")), algorithm);
+    cr_assert_gt(json_array_size(json_object_get(d, "curve")), 3);
+    const json_t *final = json_object_get(d, "final");
+    const json_t *own = json_array_get(json_object_get(final, "runs"), 0);
+    cr_assert_eq(json_array_size(json_object_get(d, "rivals")), 7);
+    cr_assert_gt(number(final, "value"), 0);
+    /* What was seen in training is what runs. */
+    snprintf(policy, sizeof policy, "%s:model=%s", algorithm, path);
+    cr_assert_float_eq(latency_of(policy), number(own, "latency_ms"), 1e-9);
+    /* Seven operators: as good as exhaustive search, or nearly. */
+    cr_assert_leq(number(own, "latency_ms"), 1.02 * latency_of("exhaustive"), "%s", algorithm);
+    json_decref(d);
+}
+
+Test(cli_train, ppo_finds_the_best_placement_of_a_small_graph)
+{
+    learn("ppo", "20000");
+}
+
+Test(cli_train, dqn_finds_the_best_placement_of_a_small_graph)
+{
+    learn("dqn", "8000");
+}
+
+Test(cli_train, sac_finds_the_best_placement_of_a_small_graph)
+{
+    learn("sac-discrete", "4000");
+    learn("sac", "4000");
+}
+
+Test(cli_train, a_table_over_tiles_finds_the_best_placement_of_a_small_graph)
+{
+    learn("q-learning", "20000");
+}
+
+Test(cli_train, equal_seeds_learn_equal_policies_and_curves_are_stored)
+{
+    char a[512], b[512], db[512];
+    snprintf(a, sizeof a, "%s/a.actor", cli_folder());
+    snprintf(b, sizeof b, "%s/b.actor", cli_folder());
+    snprintf(db, sizeof db, "%s/train.db", cli_folder());
+    cli_result one =
+        cli("train ppo " GRAPH " " DEVICE "--steps 16384 -o %s --quiet --db %s", a, db);
+    cli_result two = cli("train ppo " GRAPH " " DEVICE "--steps 16384 -o %s --quiet", b);
+    cr_assert_eq(one.code, 0, "%s", one.err);
+    cr_assert_eq(two.code, 0, "%s", two.err);
+    size_t size;
+    char *first = cli_read(a, &size), *second = cli_read(b, &size);
+    cr_assert_str_eq(first, second);
+    free(first);
+    free(second);
+    sqlite3 *file;
+    sqlite3_stmt *s;
+    cr_assert_eq(sqlite3_open(db, &file), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(file, "SELECT count(*) FROM learning_curve", -1, &s, NULL),
+                 SQLITE_OK);
+    cr_assert_eq(sqlite3_step(s), SQLITE_ROW);
+    cr_assert_gt(sqlite3_column_int(s, 0), 3);
+    sqlite3_finalize(s);
+    sqlite3_close(file);
+    cli_free(&one);
+    cli_free(&two);
+}
+
+Test(cli_train, what_cannot_be_trained_is_refused_with_words)
+{
+    cli_expect_failure(2, "did you mean 'ppo'", "train pppo " GRAPH " " DEVICE "-o /tmp/x.actor");
+    cli_expect_failure(2, "-o FILE", "train ppo " GRAPH " " DEVICE);
+    cli_expect_failure(2, "--device", "train ppo " GRAPH " -o /tmp/x.actor");
+    cli_expect_failure(1, "/nonexistent",
+                       "train ppo " GRAPH " " DEVICE "--steps 256 --quiet -o /nonexistent/x.actor");
+    cli_expect_failure(1, "nowhere.actor",
+                       "compare " GRAPH " " DEVICE "--quiet --policy ppo:model=nowhere.actor");
+}
+
+Test(cli_train, a_policy_that_was_not_trained_is_skipped_and_says_how_to_train_it)
+{
+    cli_result r = cli("compare " GRAPH " " DEVICE "--quiet --policy cpu-only,ppo");
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert_not_null(strstr(r.out, "not trained for"), "%s", r.out);
+    cr_assert_not_null(strstr(r.out, "sparoa train ppo"), "%s", r.out);
+    cli_free(&r);
+}
