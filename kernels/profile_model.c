@@ -34,6 +34,16 @@ typedef struct model_profile {
 
 /* ---- what is measured ------------------------------------------------------------------------ */
 
+/* Each device has a link per direction; lanes of cores copy for themselves. */
+static spa_cost_link plain_link(const spa_lane_set *lanes, uint32_t from, uint32_t to)
+{
+    uint32_t up[SPA_MAX_PROCESSORS] = {0}, n = 0;
+    for (uint32_t i = 0; i < lanes->count; i++)
+        if (lanes->lanes[i].device) up[i] = 1 + 2 * n++;
+    if (from == to || up[from] + up[to] == 0) return (spa_cost_link){.on_lane = from != to};
+    return (spa_cost_link){.id = (uint8_t)(up[from] ? up[from] + 1 : up[to])};
+}
+
 spa_status spa_lanes_plain_costs(spa_costs *costs, const spa_graph *graph,
                                  const spa_lane_set *lanes, spa_error *err)
 {
@@ -44,12 +54,19 @@ spa_status spa_lanes_plain_costs(spa_costs *costs, const spa_graph *graph,
     for (uint32_t p = 0; p < n; p++) {
         costs->processors[p].name = lanes->lanes[p].processor;
         costs->processors[p].backend = lanes->lanes[p].backend->name;
+        costs->processors[p].is_async = lanes->lanes[p].device != NULL;
+        costs->dispatch_occupies_host |= lanes->lanes[p].device != NULL;
         for (uint32_t q = 0; q < n; q++) {
-            costs->links[p][q].on_lane = p != q;
+            costs->links[p][q] = plain_link(lanes, p, q);
+            if (costs->links[p][q].id >= costs->n_links)
+                costs->n_links = costs->links[p][q].id + 1u;
             for (size_t t = 0; t < costs->n_tensors && p != q; t++)
                 costs->transfer_ns[(t * n + p) * n + q] = 100;
         }
     }
+    while (costs->host + 1 < n && lanes->lanes[costs->host].device) costs->host++;
+    for (uint32_t p = 0; p < n; p++)
+        costs->processors[p].role = p == costs->host ? SPA_ROLE_HOST : SPA_ROLE_ACCELERATOR;
     spa_status status = spa_costs_finish(costs, err);
     if (status) spa_costs_fini(costs);
     return status;

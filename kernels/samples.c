@@ -106,7 +106,7 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
         s->gap[row * s->n_ops + i] = view ? NAN : gap_us(graph, ops, i, record->arrive_ns[q]);
     }
     for (size_t k = 0; k < n_copies; k++)
-        s->copy[row * n_copies + k] = (float)record->copies[q * n_copies + k] * 1e-3f;
+        s->copy[row * n_copies + k] = (float)spa_hardware_copy_ns(&record->copies[q * n_copies + k]) * 1e-3f;
 }
 
 /* ---- judging --------------------------------------------------------------------------------- */

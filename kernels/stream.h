@@ -43,6 +43,7 @@ typedef struct spa_stream_config {
     size_t memory_limit_bytes;    /* device memory that may be allocated; 0 = all there is */
     size_t workspace_limit_bytes; /* cuda: what a convolution algorithm may ask for */
     bool tf32;                    /* cuda: fp32 products may round their inputs to 10 bits */
+    bool shares_memory;           /* emulated: as an integrated GPU does (see map) */
     bool synchronous; /* wait after each operator, so that a fault names its operator; slow */
 } spa_stream_config;
 /* Device 0, 64 MiB of workspace per algorithm, no limit, no tf32, asynchronous. */
