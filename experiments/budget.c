@@ -1,5 +1,6 @@
 #include "experiments/budget.h"
 
+#include <math.h>
 #include <string.h>
 
 const char *spa_component_name(spa_component component)
@@ -61,12 +62,12 @@ void spa_budget_of(const spa_graph *graph, const spa_step *steps, spa_budget *bu
         int32_t before = lane_before(graph, steps, (size_t)op, ready);
         double free_at = before >= 0 ? steps[before].end : ready;
         bool crosses = from >= 0 && before < 0 && steps[from].lane != s->lane;
-        double gap = s->begin - s->copy - free_at;
+        double gap = s->begin - s->copy - free_at, moved = fmin(s->moved, fmax(gap, 0));
         budget->us[SPA_COMPONENT_KERNEL] += s->end - s->begin - s->contention;
         budget->us[SPA_COMPONENT_CONTENTION] += s->contention;
-        budget->us[SPA_COMPONENT_TRANSFER] += s->copy;
+        budget->us[SPA_COMPONENT_TRANSFER] += s->copy + moved;
         budget->us[SPA_COMPONENT_QUEUEING] += free_at - ready;
-        budget->us[crosses ? SPA_COMPONENT_HAND_OFF : SPA_COMPONENT_LAUNCH] += gap;
+        budget->us[crosses ? SPA_COMPONENT_HAND_OFF : SPA_COMPONENT_LAUNCH] += gap - moved;
         op = from;
     }
 }
@@ -80,10 +81,22 @@ static const spa_copy_parts *part_of(const spa_costs *c, const spa_copy_parts *p
     return parts ? &parts[(ev->op * n + ev->lane) * n + ev->processor] : NULL;
 }
 
+/* A link has brought a tensor: to those of its readers that are there. */
+static void note_moved(const spa_costs *costs, const spa_event *ev, double took, spa_step *steps)
+{
+    const spa_graph *g = costs->graph;
+    for (size_t i = 0; i < g->n_ops; i++) {
+        const spa_op *o = &g->ops[i];
+        for (uint32_t e = 0; e < o->n_inputs && steps[i].lane == ev->processor; e++)
+            if (spa_tensor_of(costs, g->inputs[o->first_input + e]) == ev->op)
+                steps[i].moved = took;
+    }
+}
+
 void spa_steps_from_events(const spa_costs *costs, const spa_event *events, size_t n_events,
                            uint64_t request, const spa_copy_parts *parts, spa_step *steps)
 {
-    double arrive = 0, begun[SPA_MAX_PROCESSORS] = {0};
+    double arrive = 0, begun[SPA_MAX_PROCESSORS][SPA_MAX_PROCESSORS] = {{0}};
     double copy[SPA_MAX_PROCESSORS] = {0}, read[SPA_MAX_PROCESSORS] = {0};
     memset(steps, 0, costs->n_ops * sizeof *steps);
     for (size_t i = 0; i < costs->n_ops; i++) steps[i].lane = -1;
@@ -92,11 +105,18 @@ void spa_steps_from_events(const spa_costs *costs, const spa_event *events, size
         double at = (double)ev->time_ns * 1e-3;
         if (ev->request != request) continue;
         if (ev->kind == SPA_EV_ARRIVE) arrive = at;
-        if (ev->kind == SPA_EV_TRANSFER_BEGIN) begun[ev->processor] = at;
+        if (ev->kind == SPA_EV_PLACE && costs->graph->ops[ev->op].kind != SPA_OP_RESHAPE)
+            steps[ev->op].lane = ev->processor;
+        if (ev->kind == SPA_EV_TRANSFER_BEGIN) begun[ev->lane][ev->processor] = at;
         if (ev->kind == SPA_EV_TRANSFER_END) {
             const spa_copy_parts *p = part_of(costs, parts, ev);
             double whole = p ? p->hand_off + p->copy + p->read : 0;
-            double took = at - begun[ev->processor], scale = whole > 0 ? took / whole : 0;
+            double took = at - begun[ev->lane][ev->processor];
+            double scale = whole > 0 ? took / whole : 0;
+            if (!costs->links[ev->lane][ev->processor].on_lane) {
+                note_moved(costs, ev, took, steps);
+                continue;
+            }
             copy[ev->processor] += p ? p->copy * scale : took;
             read[ev->processor] += p ? p->read * scale : 0;
         }

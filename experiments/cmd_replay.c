@@ -65,14 +65,15 @@ static spa_status print_operators(const spa_validation *v, const spa_validated *
     for (size_t i = 0; i < g->n_ops; i++) {
         const spa_step *m = &r->steps[0][i], *s = &r->steps[1][i];
         if (m->lane < 0) continue;
+        double m_copy = m->copy + m->moved, s_copy = (s->copy + s->moved) * r->scale;
         double measured = m->end - m->begin, simulated = (s->end - s->begin) * r->scale;
         spa_table_put(&t, "%s", g->ops[i].name);
         spa_table_put(&t, "%s", c->lanes.lanes[m->lane].processor);
         spa_table_number(&t, measured, 1);
         spa_table_number(&t, simulated, 1);
         spa_table_number(&t, simulated - measured, 1);
-        spa_table_number(&t, m->copy > 0 ? m->copy : NAN, 1);
-        spa_table_number(&t, s->copy > 0 ? s->copy * r->scale : NAN, 1);
+        spa_table_number(&t, m_copy > 0 ? m_copy : NAN, 1);
+        spa_table_number(&t, s_copy > 0 ? s_copy : NAN, 1);
     }
     spa_status status = spa_table_print(&t, 2, out, err);
     spa_table_fini(&t);

@@ -20,6 +20,7 @@ static void fini(emulated_device *d)
     if (d->worker != NULL) {
         pthread_mutex_lock(&d->mutex);
         d->quit = true;
+        atomic_fetch_add(&d->calls, 1);
         pthread_cond_broadcast(&d->work);
         pthread_mutex_unlock(&d->mutex);
         spa_worker_free(d->worker);
@@ -47,10 +48,12 @@ static spa_status open_device(const spa_stream_config *config, spa_accelerator *
     d->core = config->index;
     d->backend = backend;
     d->synchronous = config->synchronous;
+    d->spin_ns = config->spin_ns;
     d->limit_bytes = config->memory_limit_bytes;
     pthread_mutex_init(&d->mutex, NULL);
     pthread_cond_init(&d->work, NULL);
     pthread_cond_init(&d->done, NULL);
+    atomic_init(&d->calls, 0);
     atomic_init(&d->failed, false);
     spa_status status = spa_worker_new(&d->worker, config->index, err);
     if (status != SPA_OK) {

@@ -82,6 +82,19 @@ static void complete_event(const emulated_item *item)
         atomic_store_explicit(&event->completed, item->generation, memory_order_release);
 }
 
+/* Under the lock, which it leaves meanwhile: until there may be something to do. */
+static void await_work(emulated_device *d)
+{
+    uint64_t calls = atomic_load(&d->calls);
+    int64_t until_ns = spa_clock_ns() + d->spin_ns;
+    pthread_mutex_unlock(&d->mutex);
+    while (atomic_load_explicit(&d->calls, memory_order_acquire) == calls &&
+           spa_clock_ns() < until_ns) {
+    }
+    pthread_mutex_lock(&d->mutex);
+    if (atomic_load(&d->calls) == calls) pthread_cond_wait(&d->work, &d->mutex);
+}
+
 void spa_emulated_work(void *device)
 {
     emulated_device *d = device;
@@ -90,7 +103,7 @@ void spa_emulated_work(void *device)
         emulated_stream *s = next_stream(d);
         if (s == NULL) {
             if (d->quit) break;
-            pthread_cond_wait(&d->work, &d->mutex);
+            await_work(d);
             continue;
         }
         emulated_item item = s->ring[s->head];
@@ -198,6 +211,7 @@ static spa_status push(emulated_stream *s, emulated_item *item, spa_error *err)
     SPA_TRY(grow_ring(s, err));
     item->sequence = d->sequence++;
     s->ring[(s->head + s->count++) % s->capacity] = *item;
+    atomic_fetch_add(&d->calls, 1);
     pthread_cond_signal(&d->work);
     return SPA_OK;
 }

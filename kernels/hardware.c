@@ -37,6 +37,8 @@ spa_status spa_hardware_record_init(spa_hardware_record *r, const spa_hardware *
                                .n_tensors = g->n_ops + g->n_graph_inputs,
                                .n_lanes = hw->lanes.count};
     size_t copies = r->n_tensors * r->n_lanes;
+    for (size_t i = 0; i < r->n_lanes; i++)
+        r->async_lanes |= (uint64_t)(hw->lane[i].device != NULL) << i;
     spa_status status = spa_alloc(&r->ops, requests * g->n_ops, sizeof *r->ops, err);
     if (!status) status = spa_alloc(&r->copies, requests * copies, sizeof *r->copies, err);
     if (!status) status = spa_alloc(&r->arrive_ns, requests, sizeof(int64_t), err);

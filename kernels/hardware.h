@@ -89,6 +89,7 @@ static inline int64_t spa_hardware_copy_ns(const spa_hardware_copy *copy)
 typedef struct spa_hardware_record {
     size_t capacity, n_ops; /* requests, operators */
     size_t n_tensors, n_lanes;
+    uint64_t async_lanes;      /* bit l: lane l is asynchronous */
     spa_hardware_op *ops;      /* [capacity][n_ops] */
     spa_hardware_copy *copies; /* [capacity][n_tensors][n_lanes] by the lane it went to; of a view
                                   that of what it shows */

@@ -70,6 +70,7 @@ static spa_status init(hardware_device *d, spa_error *err)
     size_t n_tensors = g->n_ops + g->n_graph_inputs;
     config.index = lane->device_index;
     config.backend = lane->backend;
+    config.spin_ns = hw->options.spin_ns;
     SPA_TRY(d->table->open(&config, &d->accelerator, err));
     d->mapped = d->accelerator->shares_memory;
     SPA_TRY(d->table->prepare(d->accelerator, hw->model, SPA_FP32, &d->model, err));

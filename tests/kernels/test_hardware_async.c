@@ -181,3 +181,76 @@ Test(hardware_async, one_inference_of_a_saved_schedule)
     expect_any_placement_agrees(&b, "branch", 6);
     end(&b);
 }
+
+Test(hardware_async, every_placement_of_mobilenet_v2_gives_the_same_answer)
+{
+    bench b = {0};
+    needs_two_cores();
+    expect_ok(spa_zoo_build(&b.graph, "mobilenet_v2", 1, SPA_FP32, "relu50", err));
+    begin(&b, LANES, 1, true);
+    expect_any_placement_agrees(&b, "mobilenet_v2", 6);
+    end(&b);
+}
+
+/* Lanes of the core keep tensors in a layout of their own: made plain on the way out. */
+Test(hardware_async, tensors_of_another_layout_are_made_plain_for_the_device)
+{
+    spa_error why = {0};
+    bench b = {0};
+    needs_two_cores();
+    if (spa_backend_onednn.probe(&why) != SPA_OK) cr_skip_test("%s", why.message);
+    expect_ok(spa_zoo_build(&b.graph, "resnet18", 1, SPA_FP32, "relu50", err));
+    begin(&b, "cpu:0=onednn,emulated:1=sparse", 1, true);
+    expect_any_placement_agrees(&b, "resnet18", 5);
+    end(&b);
+}
+
+Test(hardware_async, transformers_and_squeeze_excitation_too)
+{
+    static const char *const models[] = {"mobilenet_v3_small", "swin_t"};
+    needs_two_cores();
+    for (int i = 0; i < 2; i++) {
+        bench b = {0};
+        expect_ok(spa_zoo_build(&b.graph, models[i], 1, SPA_FP32, "relu50", err));
+        begin(&b, LANES, 1, i == 0);
+        expect_any_placement_agrees(&b, models[i], i == 0 ? 5 : 3);
+        end(&b);
+    }
+}
+
+/* Views, joins of many inputs, several results; the device first among the lanes, so that the host
+ * is the second; graphs and single operators; memory of its own and the host's. */
+Test(hardware_async, random_graphs_in_every_placement_and_way_of_running)
+{
+    needs_two_cores();
+    for (uint64_t seed = 1; seed <= 16; seed++) {
+        bench b = {0};
+        spa_hardware_options options = spa_hardware_default();
+        options.graphs = seed % 2 != 0;
+        options.stream.shares_memory = seed % 4 >= 2;
+        options.slots = 1 + (uint32_t)seed % 3;
+        expect_ok(random_graph(&b.graph, seed, 30, err));
+        begin_with(&b, seed % 8 >= 4 ? "emulated:1=sparse,cpu:0=blas" : LANES, &options);
+        expect_any_placement_agrees(&b, "random graph", 8);
+        end(&b);
+    }
+}
+
+Test(hardware_async, requests_in_flight_each_get_their_own_answer)
+{
+    spa_run_result result;
+    needs_two_cores();
+    for (uint32_t slots = 1; slots <= MOST_SLOTS; slots *= 2) {
+        for (int graphs = 0; graphs < 2; graphs++) {
+            bench b = {0};
+            expect_ok(random_graph(&b.graph, 40 + slots, 20, err));
+            begin(&b, LANES, slots, graphs);
+            for (uint64_t seed = 2; seed < 8; seed++) {
+                place_randomly(&b, seed);
+                run(&b, &result);
+                expect_answers(&b, "in flight", seed);
+            }
+            end(&b);
+        }
+    }
+}
