@@ -107,6 +107,31 @@ Test(hardware_async, requests_in_flight_each_get_their_own_answer)
     }
 }
 
+/* Two lanes of cores, with kernels of different layouts, and a device that shares a core with one
+ * of them: whoever is idle watches it. */
+Test(hardware_async, two_lanes_of_cores_and_a_device)
+{
+    spa_error why = {0};
+    async_bench_needs_cores();
+    const char *lanes = spa_backend_onednn.probe(&why) == SPA_OK ? "cpu:0=onednn,cpu:1=sparse"
+                                                                 : "cpu:0=blas,cpu:1=sparse";
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        async_bench b = {0};
+        spa_lane_set device;
+        spa_hardware_options options = spa_hardware_default();
+        options.slots = 3;
+        options.graphs = seed % 2 != 0;
+        options.spin_ns = 10000; /* lanes fall asleep */
+        expect_ok(random_graph(&b.graph, seed, 24, err));
+        expect_ok(spa_lanes_parse(&b.lanes, lanes, err));
+        expect_ok(spa_lanes_parse(&device, "emulated:1", err));
+        b.lanes.lanes[b.lanes.count++] = device.lanes[0];
+        async_bench_prepare(&b, &options);
+        expect_any_placement_agrees(&b, "two lanes of cores", 7);
+        async_bench_end(&b);
+    }
+}
+
 /* Two devices (on one core): tensors go from one to the other by way of the host. */
 Test(hardware_async, tensors_pass_from_device_to_device)
 {
