@@ -36,6 +36,7 @@ typedef struct spa_step {
                           may have gone on while the lane was busy */
     double contention; /* part of end - begin */
     int lane;          /* -1: a view */
+    uint32_t together; /* measured: operators that ran as one graph with it; see spa_hardware_op */
 } spa_step;
 
 /* The budget of an inference, [n_ops] steps. */

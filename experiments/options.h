@@ -36,6 +36,7 @@ typedef struct spa_options {
     int missing_model;        /* --missing=model */
     spa_names gantt, chart;   /* figures, *.svg or *.png each */
     const char *timeline, *schedule, *log, *db, *output, *csv, *trace;
+    bool graphs; /* replay */
     bool quiet, json, help;
     spa_arena arena;
 } spa_options;

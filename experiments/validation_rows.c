@@ -184,6 +184,7 @@ static void measure_steps(const spa_samples *s, spa_step *steps)
             .copy = spa_samples_typical(s, -1, s->lead + i, s->n_ops),
             .moved = spa_samples_typical(s, -1, s->moved + i, s->n_ops),
             .lane = s->lane[i],
+            .together = s->together[i],
         };
     }
 }

@@ -44,7 +44,8 @@ typedef struct spa_samples {
                              kernel: NaN for views */
     float *copy;     /* [capacity][n_tensors][n_lanes] by the lane it went to; 0 = none */
     int8_t *lane;    /* [n_ops] of the last inference; -1: a view */
-    uint64_t digest; /* of placements; differs when a policy changed its mind */
+    uint32_t *together; /* [n_ops] of the last inference, see spa_hardware_op */
+    uint64_t digest;    /* of placements; differs when a policy changed its mind */
     size_t n_kept, n_typical;
     double usual_level; /* of the campaign; what is far from it is not kept */
 } spa_samples;

@@ -73,7 +73,11 @@ static spa_status parse_cuda(const char *item, const char *text, spa_lane *lane,
     lane->first_core = -1;
     lane->backend = &spa_backend_cuda;
     snprintf(lane->processor, sizeof lane->processor, "cuda%d", (int)lane->device_index);
-    return spa_stream_device_find("cuda", lane->device_index, &lane->device, err);
+    spa_error why;
+    spa_status status = spa_stream_device_find("cuda", lane->device_index, &lane->device, &why);
+    if (status == SPA_OK) return SPA_OK;
+    return spa_fail(err, status, "lane '%s': %s; emulated:N is a core behind the same interface",
+                    item, why.message);
 }
 
 /* "emulated:N[=BACKEND]": read as a lane of one core. */

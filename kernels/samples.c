@@ -31,6 +31,7 @@ spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lan
     SPA_TRY(spa_alloc(&s->issue, capacity, sizeof *s->issue, err));
     SPA_TRY(spa_alloc(&s->gap, capacity, s->n_ops * sizeof *s->gap, err));
     SPA_TRY(spa_alloc(&s->copy, capacity, s->n_tensors * n_lanes * sizeof *s->copy, err));
+    SPA_TRY(spa_alloc(&s->together, s->n_ops, sizeof *s->together, err));
     return spa_alloc(&s->lane, s->n_ops, sizeof *s->lane, err);
 }
 
@@ -51,6 +52,7 @@ void spa_samples_fini(spa_samples *s)
     free(s->gap);
     free(s->copy);
     free(s->lane);
+    free(s->together);
     *s = (spa_samples){0};
 }
 
@@ -138,6 +140,7 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
     for (size_t i = 0; i < s->n_ops; i++) {
         bool view = ops[i].lane < 0;
         s->lane[i] = (int8_t)ops[i].lane;
+        s->together[i] = ops[i].together;
         s->digest = spa_hash_u64(s->digest, (uint64_t)(ops[i].lane + 1));
         s->begin[row * s->n_ops + i] = (float)(ops[i].begin_ns - record->arrive_ns[q]) * 1e-3f;
         s->kernel[row * s->n_ops + i] = (float)(ops[i].end_ns - ops[i].begin_ns) * 1e-3f;
