@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define ASSUMED_DRAM_GBS   20
+#define UNLIMITED_DRAM_GBS 100000
 #define ASSUMED_LINK_GBS   10
 #define ASSUMED_LATENCY_US 10
 
@@ -70,9 +71,15 @@ static void put_processors(spa_string *out, const spa_lane_set *lanes, double mh
         for (size_t i = 0; i < lanes->count; i++)
             spa_string_append(out, "%s.clock_mhz = %g # measured: as the machine says\n",
                               lanes->lanes[i].processor, mhz);
-        spa_string_append(out,
-                          "dram_gbs = %d # assumed: co-run rows of the trace override contention\n",
-                          ASSUMED_DRAM_GBS);
+        if (any_device(lanes))
+            spa_string_append(out,
+                              "dram_gbs = %d # assumed: so much that transfers slow nothing down; "
+                              "that was not measured\n",
+                              UNLIMITED_DRAM_GBS);
+        else
+            spa_string_append(
+                out, "dram_gbs = %d # assumed: co-run rows of the trace override contention\n",
+                ASSUMED_DRAM_GBS);
     }
     spa_string_append(out, "\n[contention]\n");
     for (size_t i = 0; i < lanes->count; i++) {
@@ -146,11 +153,12 @@ spa_status spa_lanes_device_put(spa_string *out, const char *name, const spa_lan
 {
     spa_string_append(out,
                       "# Lanes of one machine, measured: %s, %s.\n\n[device]\nname = %s\nsummary = "
-                      "cores of %s, each with kernels of its own\norigin = measured\nmemory = "
+                      "%s of %s, each with kernels of its own\norigin = measured\nmemory = "
                       "%s\npower = unknown\ndefault_mode = nominal\ndefault_stack = sparoa\n"
                       "default_lanes = ",
                       trace->fingerprint.machine, trace->fingerprint.date, name,
-                      trace->fingerprint.machine, any_device(lanes) ? "discrete" : "shared");
+                      any_device(lanes) ? "cores and devices" : "cores", trace->fingerprint.machine,
+                      any_device(lanes) ? "discrete" : "shared");
     spa_lanes_put(out, lanes);
     spa_string_append(out, "\ntrace = %s\n", folder[0] ? folder : "measured-just-now");
     put_processors(out, lanes, clock_mhz(trace));
