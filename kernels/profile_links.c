@@ -6,11 +6,11 @@
 #include "kernels/measure.h"
 
 #define MAX_GAP_US   5.0 /* a longer one was an interruption, not a hand-off */
-#define LEAST_BEYOND 1.1 /* a transfer hardly slower than the fastest one says no bandwidth */
+#define LEAST_BEYOND 0.5 /* beyond the latency, in latencies: less says nothing of bandwidth */
 
 void spa_profile_links_fini(spa_profile_links *links)
 {
-    free(links->rates);
+    free(links->transfers);
     *links = (spa_profile_links){0};
 }
 
@@ -70,19 +70,6 @@ static double moved_us(const spa_samples *s, size_t tensor, size_t to, double *s
     return n > 0 ? spa_median(scratch, n) : 0;
 }
 
-static spa_status find_rate(spa_profile_links *links, size_t from, size_t to, int64_t bytes,
-                            spa_profile_rate **out, spa_error *err)
-{
-    for (size_t i = 0; i < links->n_rates; i++) {
-        *out = &links->rates[i];
-        if ((*out)->from == from && (*out)->to == to && (*out)->bytes == bytes) return SPA_OK;
-    }
-    SPA_TRY(spa_grow(&links->rates, &links->capacity, links->n_rates + 1, sizeof **out, err));
-    *out = &links->rates[links->n_rates++];
-    **out = (spa_profile_rate){.from = from, .to = to, .bytes = bytes};
-    return SPA_OK;
-}
-
 static size_t first_core_lane(const spa_lane_set *lanes)
 {
     size_t host = 0;
@@ -104,10 +91,11 @@ spa_status spa_profile_note_transfers(spa_profile_links *links, const spa_sample
         for (size_t to = 0; to < lanes->count; to++) {
             if (!lanes->lanes[from].device && !lanes->lanes[to].device) continue;
             double us = moved_us(s, t, to, scratch);
-            spa_profile_rate *rate;
             if (!(us > 0)) continue;
-            SPA_TRY(find_rate(links, from, to, 4 * spa_shape_elements(shape), &rate, err));
-            spa_moments_add(&rate->us, us);
+            SPA_TRY(spa_grow(&links->transfers, &links->capacity, links->n_transfers + 1,
+                             sizeof *links->transfers, err));
+            links->transfers[links->n_transfers++] = (spa_profile_transfer){
+                .from = from, .to = to, .bytes = 4 * spa_shape_elements(shape), .us = us};
         }
     }
     return SPA_OK;
@@ -115,47 +103,47 @@ spa_status spa_profile_note_transfers(spa_profile_links *links, const spa_sample
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-static double fastest_us(const spa_profile_links *links, size_t from, size_t to)
+static int compare_transfers(const void *a, const void *b)
 {
-    double us = INFINITY;
-    for (size_t i = 0; i < links->n_rates; i++)
-        if (links->rates[i].from == from && links->rates[i].to == to)
-            us = fmin(us, links->rates[i].us.mean);
-    return us;
+    const spa_profile_transfer *x = a, *y = b;
+    if (x->from != y->from) return x->from < y->from ? -1 : 1;
+    if (x->to != y->to) return x->to < y->to ? -1 : 1;
+    if (x->bytes != y->bytes) return x->bytes < y->bytes ? -1 : 1;
+    return (x->us > y->us) - (x->us < y->us);
 }
 
-static void put_rate(const spa_profile_links *links, const spa_profile_rate *rate,
-                     const spa_lane_set *lanes, spa_trace *trace)
+static void put_transfers(const spa_profile_transfer *sorted, size_t n, const spa_lane_set *lanes,
+                          spa_trace *trace)
 {
-    double us = rate->us.mean, latency_us = fastest_us(links, rate->from, rate->to);
+    const spa_profile_transfer *middle = &sorted[n / 2];
+    double us = n % 2 ? middle->us : 0.5 * (middle[-1].us + middle->us);
     trace->links[trace->n_links++] = (spa_trace_link){
-        .from = lanes->lanes[rate->from].processor,
-        .to = lanes->lanes[rate->to].processor,
-        .bytes = rate->bytes,
-        .latency_us = spa_measured_us(latency_us),
+        .from = lanes->lanes[sorted->from].processor,
+        .to = lanes->lanes[sorted->to].processor,
+        .bytes = sorted->bytes,
         .p50_us = spa_measured_us(us),
-        .bandwidth_gbs =
-            us > LEAST_BEYOND * latency_us ? (double)rate->bytes / (us - latency_us) * 1e-3 : NAN,
         .origin = SPA_ORIGIN_MEASURED,
     };
 }
 
-static int compare_rates(const void *a, const void *b)
+/* Rows [first, end) are of one direction. */
+static void put_rates(spa_trace_link *rows, size_t n)
 {
-    const spa_profile_rate *x = a, *y = b;
-    if (x->from != y->from) return x->from < y->from ? -1 : 1;
-    if (x->to != y->to) return x->to < y->to ? -1 : 1;
-    return (x->bytes > y->bytes) - (x->bytes < y->bytes);
+    double latency_us = INFINITY;
+    for (size_t i = 0; i < n; i++) latency_us = fmin(latency_us, rows[i].p50_us);
+    for (size_t i = 0; i < n; i++) {
+        double beyond_us = rows[i].p50_us - latency_us;
+        rows[i].latency_us = latency_us;
+        rows[i].bandwidth_gbs =
+            beyond_us > LEAST_BEYOND * latency_us ? (double)rows[i].bytes / beyond_us * 1e-3 : NAN;
+    }
 }
 
-spa_status spa_profile_fill_links(const spa_profile_links *links, const spa_lane_set *lanes,
-                                  spa_trace *trace, spa_error *err)
+static void put_hand_offs(const spa_profile_links *links, const spa_lane_set *lanes,
+                          spa_trace *trace)
 {
-    size_t n = lanes->count;
-    SPA_TRY(spa_arena_alloc(&trace->arena, &trace->links, n * n + links->n_rates,
-                            sizeof(spa_trace_link), err));
-    for (size_t from = 0; from < n; from++) {
-        for (size_t to = 0; to < n; to++) {
+    for (size_t from = 0; from < lanes->count; from++) {
+        for (size_t to = 0; to < lanes->count; to++) {
             const spa_moments *m = &links->gap_us[from][to];
             if (m->count == 0) continue;
             trace->links[trace->n_links++] = (spa_trace_link){
@@ -169,8 +157,27 @@ spa_status spa_profile_fill_links(const spa_profile_links *links, const spa_lane
             };
         }
     }
-    if (links->n_rates > 1)
-        qsort(links->rates, links->n_rates, sizeof *links->rates, compare_rates);
-    for (size_t i = 0; i < links->n_rates; i++) put_rate(links, &links->rates[i], lanes, trace);
+}
+
+spa_status spa_profile_fill_links(spa_profile_links *links, const spa_lane_set *lanes,
+                                  spa_trace *trace, spa_error *err)
+{
+    size_t n = lanes->count, end, first_row = 0;
+    const spa_profile_transfer *t = links->transfers;
+    SPA_TRY(spa_arena_alloc(&trace->arena, &trace->links, n * n + links->n_transfers,
+                            sizeof(spa_trace_link), err));
+    put_hand_offs(links, lanes, trace);
+    if (links->n_transfers == 0) return SPA_OK;
+    qsort(links->transfers, links->n_transfers, sizeof *t, compare_transfers);
+    first_row = trace->n_links;
+    for (size_t i = 0; i < links->n_transfers; i = end) {
+        for (end = i + 1; end < links->n_transfers && t[end].from == t[i].from &&
+                          t[end].to == t[i].to && t[end].bytes == t[i].bytes;)
+            end++;
+        put_transfers(&t[i], end - i, lanes, trace);
+        if (end < links->n_transfers && t[end].from == t[i].from && t[end].to == t[i].to) continue;
+        put_rates(&trace->links[first_row], trace->n_links - first_row);
+        first_row = trace->n_links;
+    }
     return SPA_OK;
 }
