@@ -150,14 +150,3 @@ spa_status spa_lanes_parse(spa_lane_set *set, const char *text, spa_error *err)
         at += length + 1;
     }
 }
-
-spa_status spa_lanes_check_cores(const spa_lane_set *set, const char *who, spa_error *err)
-{
-    for (size_t i = 0; i < set->count; i++)
-        if (set->lanes[i].device != NULL)
-            return spa_fail(err, SPA_E_UNSUPPORTED,
-                            "lane %s is an asynchronous device; %s runs lanes of cores only "
-                            "(cpu:N)",
-                            set->lanes[i].processor, who);
-    return SPA_OK;
-}
