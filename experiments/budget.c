@@ -1,5 +1,6 @@
 #include "experiments/budget.h"
 
+#include <math.h>
 #include <string.h>
 
 const char *spa_component_name(spa_component component)
@@ -61,12 +62,12 @@ void spa_budget_of(const spa_graph *graph, const spa_step *steps, spa_budget *bu
         int32_t before = lane_before(graph, steps, (size_t)op, ready);
         double free_at = before >= 0 ? steps[before].end : ready;
         bool crosses = from >= 0 && before < 0 && steps[from].lane != s->lane;
-        double gap = s->begin - s->copy - free_at;
+        double gap = s->begin - s->copy - free_at, moved = fmin(s->moved, fmax(gap, 0));
         budget->us[SPA_COMPONENT_KERNEL] += s->end - s->begin - s->contention;
         budget->us[SPA_COMPONENT_CONTENTION] += s->contention;
-        budget->us[SPA_COMPONENT_TRANSFER] += s->copy;
+        budget->us[SPA_COMPONENT_TRANSFER] += s->copy + moved;
         budget->us[SPA_COMPONENT_QUEUEING] += free_at - ready;
-        budget->us[crosses ? SPA_COMPONENT_HAND_OFF : SPA_COMPONENT_LAUNCH] += gap;
+        budget->us[crosses ? SPA_COMPONENT_HAND_OFF : SPA_COMPONENT_LAUNCH] += gap - moved;
         op = from;
     }
 }
@@ -80,17 +81,28 @@ static const spa_copy_parts *part_of(const spa_costs *c, const spa_copy_parts *p
     return parts ? &parts[(ev->op * n + ev->lane) * n + ev->processor] : NULL;
 }
 
+/* A link has brought a tensor: to those of its readers that are there. */
+static void note_moved(const spa_costs *costs, const spa_event *ev, double took, spa_step *steps)
+{
+    const spa_graph *g = costs->graph;
+    for (size_t i = 0; i < g->n_ops; i++) {
+        const spa_op *o = &g->ops[i];
+        for (uint32_t e = 0; e < o->n_inputs && steps[i].lane == ev->processor; e++)
+            if (spa_tensor_of(costs, g->inputs[o->first_input + e]) == ev->op)
+                steps[i].moved = took;
+    }
+}
+
 /* What a processor has done for its next kernel. */
 typedef struct prelude {
-    double begin, transfer_begin, copy, read; /* us */
+    double begin, copy, read; /* us */
 } prelude;
 
-static void take_transfer(const spa_costs *costs, const spa_copy_parts *parts, const spa_event *ev,
-                          prelude *own)
+static void take_copy(const spa_costs *costs, const spa_copy_parts *parts, const spa_event *ev,
+                      double took, prelude *own)
 {
     const spa_copy_parts *p = part_of(costs, parts, ev);
     double whole = p ? p->hand_off + p->copy + p->read : 0;
-    double took = (double)ev->time_ns * 1e-3 - own->transfer_begin;
     double scale = whole > 0 ? took / whole : 0;
     own->copy += p ? p->copy * scale : took;
     own->read += p ? p->read * scale : 0;
@@ -119,7 +131,7 @@ static void take_kernel(const spa_costs *costs, const spa_event *ev, const prelu
 void spa_steps_from_events(const spa_costs *costs, const spa_event *events, size_t n_events,
                            uint64_t request, const spa_copy_parts *parts, spa_step *steps)
 {
-    double arrive = 0;
+    double arrive = 0, begun[SPA_MAX_PROCESSORS][SPA_MAX_PROCESSORS] = {{0}};
     prelude before[SPA_MAX_PROCESSORS] = {{0}};
     memset(steps, 0, costs->n_ops * sizeof *steps);
     for (size_t i = 0; i < costs->n_ops; i++) steps[i].lane = -1;
@@ -130,10 +142,17 @@ void spa_steps_from_events(const spa_costs *costs, const spa_event *events, size
         if (ev->request != request) continue;
         if (ev->kind == SPA_EV_ARRIVE) arrive = at;
         /* The first place of a split operator is its own. */
-        if (ev->kind == SPA_EV_PLACE && ev->tenths && steps[ev->op].lane < 0)
+        if (ev->kind == SPA_EV_PLACE && costs->graph->ops[ev->op].kind != SPA_OP_RESHAPE &&
+            steps[ev->op].lane < 0)
             steps[ev->op].lane = ev->processor;
-        if (ev->kind == SPA_EV_TRANSFER_BEGIN) own->transfer_begin = at;
-        if (ev->kind == SPA_EV_TRANSFER_END) take_transfer(costs, parts, ev, own);
+        if (ev->kind == SPA_EV_TRANSFER_BEGIN) begun[ev->lane][ev->processor] = at;
+        if (ev->kind == SPA_EV_TRANSFER_END) {
+            double took = at - begun[ev->lane][ev->processor];
+            if (costs->links[ev->lane][ev->processor].on_lane)
+                take_copy(costs, parts, ev, took, own);
+            else
+                note_moved(costs, ev, took, steps);
+        }
         if (ev->kind == SPA_EV_KERNEL_BEGIN) own->begin = at - arrive;
         if (ev->kind != SPA_EV_KERNEL_END) continue;
         take_kernel(costs, ev, own, at - arrive, &steps[ev->op]);

@@ -3,7 +3,9 @@
  * The path walks back from the operator that ends last, always to the input that came last. What
  * lies on it adds up to the latency: kernels as they run alone, what they took longer because
  * others ran (contention), copies, the way from one operator to the next on the same lane (launch)
- * or on another one (hand-off), and the wait for a lane that was busy (queueing). */
+ * or on another one (hand-off), and the wait for a lane that was busy (queueing).
+ * Of a transfer from or to an asynchronous lane that counts for which the operator's lane waited.
+ */
 #ifndef SPA_EXPERIMENTS_BUDGET_H
 #define SPA_EXPERIMENTS_BUDGET_H
 
@@ -30,9 +32,12 @@ double spa_budget_total(const spa_budget *budget);
  * lane where it is whole again: waiting for the other part counts as contention. */
 typedef struct spa_step {
     double begin, end; /* of the kernel; copies end at begin */
-    double copy;       /* spent on copies before it */
+    double copy;       /* its lane spent on copies before it */
+    double moved;      /* the input that came last from or to an asynchronous lane took; part of it
+                          may have gone on while the lane was busy */
     double contention; /* part of end - begin */
     int lane;          /* -1: a view */
+    uint32_t together; /* measured: operators that ran as one graph with it; see spa_hardware_op */
 } spa_step;
 
 /* The budget of an inference, [n_ops] steps. */

@@ -64,15 +64,20 @@ static spa_status print_operators(const spa_validation *v, const spa_validated *
                    "llrrrrr");
     for (size_t i = 0; i < g->n_ops; i++) {
         const spa_step *m = &r->steps[0][i], *s = &r->steps[1][i];
-        if (m->lane < 0) continue;
+        if (m->lane < 0 || m->together == 0) continue;
+        bool alone = m->together == 1; /* else there is one time for all of them */
+        double m_copy = m->copy + m->moved, s_copy = (s->copy + s->moved) * r->scale;
         double measured = m->end - m->begin, simulated = (s->end - s->begin) * r->scale;
-        spa_table_put(&t, "%s", g->ops[i].name);
+        if (alone)
+            spa_table_put(&t, "%s", g->ops[i].name);
+        else
+            spa_table_put(&t, "%s and %u more, one graph", g->ops[i].name, m->together - 1);
         spa_table_put(&t, "%s", c->lanes.lanes[m->lane].processor);
         spa_table_number(&t, measured, 1);
-        spa_table_number(&t, simulated, 1);
-        spa_table_number(&t, simulated - measured, 1);
-        spa_table_number(&t, m->copy > 0 ? m->copy : NAN, 1);
-        spa_table_number(&t, s->copy > 0 ? s->copy * r->scale : NAN, 1);
+        spa_table_number(&t, alone ? simulated : NAN, 1);
+        spa_table_number(&t, alone ? simulated - measured : NAN, 1);
+        spa_table_number(&t, m_copy > 0 ? m_copy : NAN, 1);
+        spa_table_number(&t, s_copy > 0 ? s_copy : NAN, 1);
     }
     spa_status status = spa_table_print(&t, 2, out, err);
     spa_table_fini(&t);
@@ -121,6 +126,7 @@ spa_status spa_cmd_replay(spa_cli *cli, spa_options *options, spa_error *err)
         .concurrency = options->concurrency ? (uint32_t)options->concurrency : 1,
         .seed = (uint64_t)options->seed,
         .budget = (uint64_t)options->budget,
+        .graphs = options->graphs,
         .schedule = options->operands.items[0],
         .stream = streams ? &stream : NULL,
         .progress = spa_hardware_case_show,

@@ -7,15 +7,38 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ASSUMED_DRAM_GBS 20
+#define ASSUMED_DRAM_GBS   20
+#define UNLIMITED_DRAM_GBS 100000
+#define ASSUMED_LINK_GBS   10
+#define ASSUMED_LATENCY_US 10
+
+static const char *selector(const spa_lane *lane)
+{
+    return lane->device ? lane->device->name : "cpu";
+}
+
+static size_t host_of(const spa_lane_set *lanes)
+{
+    size_t host = 0;
+    while (host + 1 < lanes->count && lanes->lanes[host].device) host++;
+    return host;
+}
+
+static bool any_device(const spa_lane_set *lanes)
+{
+    bool any = false;
+    for (size_t i = 0; i < lanes->count; i++) any |= lanes->lanes[i].device != NULL;
+    return any;
+}
 
 spa_status spa_lanes_put(spa_string *out, const spa_lane_set *lanes)
 {
     for (size_t i = 0; i < lanes->count; i++) {
         const spa_lane *l = &lanes->lanes[i];
-        spa_string_append(out, "%scpu:%d", i ? "," : "", (int)l->first_core);
+        int first = l->device ? (int)l->device_index : (int)l->first_core;
+        spa_string_append(out, "%s%s:%d", i ? "," : "", selector(l), first);
         if (l->n_cores > 1) spa_string_append(out, "-%d", (int)(l->first_core + l->n_cores - 1));
-        spa_string_append(out, "=%s", l->backend->name);
+        if (l->n_cores > 0) spa_string_append(out, "=%s", l->backend->name);
     }
     return spa_string_ok(out, NULL);
 }
@@ -31,8 +54,14 @@ static void put_processors(spa_string *out, const spa_lane_set *lanes, double mh
 {
     for (size_t i = 0; i < lanes->count; i++) {
         const spa_lane *l = &lanes->lanes[i];
-        spa_string_append(out, "\n[processor %s]\nrole = %s\nselector = cpu\ncores = %d",
-                          l->processor, i ? "accelerator" : "host", (int)l->first_core);
+        spa_string_append(out, "\n[processor %s]\nrole = %s\nselector = %s\n", l->processor,
+                          i == host_of(lanes) ? "host" : "accelerator", selector(l));
+        if (l->n_cores == 0) { /* its number is that of its stream */
+            spa_string_append(out, "streams = %d # measured: one of them is the lane\n",
+                              (int)l->device_index + 1);
+            continue;
+        }
+        spa_string_append(out, "cores = %d", (int)l->first_core);
         if (l->n_cores > 1) spa_string_append(out, "-%d", (int)(l->first_core + l->n_cores - 1));
         spa_string_append(out, " # measured: the lanes of the profile\n");
     }
@@ -42,9 +71,15 @@ static void put_processors(spa_string *out, const spa_lane_set *lanes, double mh
         for (size_t i = 0; i < lanes->count; i++)
             spa_string_append(out, "%s.clock_mhz = %g # measured: as the machine says\n",
                               lanes->lanes[i].processor, mhz);
-        spa_string_append(out,
-                          "dram_gbs = %d # assumed: co-run rows of the trace override contention\n",
-                          ASSUMED_DRAM_GBS);
+        if (any_device(lanes))
+            spa_string_append(out,
+                              "dram_gbs = %d # assumed: so much that transfers slow nothing down; "
+                              "that was not measured\n",
+                              UNLIMITED_DRAM_GBS);
+        else
+            spa_string_append(
+                out, "dram_gbs = %d # assumed: co-run rows of the trace override contention\n",
+                ASSUMED_DRAM_GBS);
     }
     spa_string_append(out, "\n[contention]\n");
     for (size_t i = 0; i < lanes->count; i++) {
@@ -55,28 +90,62 @@ static void put_processors(spa_string *out, const spa_lane_set *lanes, double mh
     }
 }
 
-static void put_stack(spa_string *out, const spa_lane_set *lanes)
+/* Latency and bandwidth of the largest transfer that was measured from lane to lane. */
+static bool find_rate(const spa_trace *trace, const char *from, const char *to, double *latency_us,
+                      double *gbs)
+{
+    int64_t largest = -1;
+    for (size_t i = 0; i < trace->n_links; i++) {
+        const spa_trace_link *l = &trace->links[i];
+        if (strcmp(l->from, from) != 0 || strcmp(l->to, to) != 0 || l->bytes <= largest ||
+            !(l->latency_us >= 0) || !(l->bandwidth_gbs > 0))
+            continue;
+        largest = l->bytes;
+        *latency_us = l->latency_us;
+        *gbs = l->bandwidth_gbs;
+    }
+    return largest >= 0;
+}
+
+/* To and from a device a link per direction; among lanes of cores they copy for themselves. */
+static void put_link(spa_string *out, const spa_lane *from, const spa_lane *to,
+                     const spa_trace *trace)
+{
+    double latency_us = ASSUMED_LATENCY_US, gbs = ASSUMED_LINK_GBS;
+    spa_string_append(out, "\n[link sparoa %s %s]\n", from->processor, to->processor);
+    if (!from->device && !to->device) {
+        spa_string_append(out,
+                          "zero_copy = yes\non_lane = yes\nlatency_us = 0.5 # assumed: used only "
+                          "where the trace has no links\nsync_cycles = 0 # assumed: as above\n");
+        return;
+    }
+    const char *origin = find_rate(trace, from->processor, to->processor, &latency_us, &gbs)
+                             ? "measured: the largest transfer in links.csv"
+                             : "assumed: the trace has no such transfer";
+    spa_string_append(out,
+                      "gbs = %g # %s\nlatency_us = %g # %s\nsync_cycles = 0 # assumed: part of "
+                      "the latency\nqueue = %s-%s\n",
+                      gbs, origin, latency_us, origin, from->device ? "from" : "to",
+                      from->device ? from->processor : to->processor);
+}
+
+static void put_stack(spa_string *out, const spa_lane_set *lanes, const spa_trace *trace)
 {
     spa_string_append(out, "\n[calibration]\nsparoa = nominal\n\n[stack sparoa]\nsummary = kernels "
-                           "and executor of this project\ndispatch_occupies_host = no\n"
-                           "blocking_sync = no\n");
+                           "and executor of this project\nblocking_sync = no\n");
+    spa_string_append(out, "dispatch_occupies_host = %s\n", any_device(lanes) ? "yes" : "no");
     for (size_t i = 0; i < lanes->count; i++) {
         const spa_lane *l = &lanes->lanes[i];
         spa_string_append(out,
-                          "%s.async = no\n%s.backend = %s\n%s.launch_cycles = 500 # assumed: used "
+                          "%s.async = %s\n%s.backend = %s\n%s.launch_cycles = 500 # assumed: used "
                           "only where links.csv has no hand-off to itself\n",
-                          l->processor, l->processor, l->backend->name, l->processor);
+                          l->processor, l->device ? "yes" : "no", l->processor, l->backend->name,
+                          l->processor);
     }
     spa_string_append(out, "run_cv = 0.03 # assumed: used only where the trace has none\n");
     for (size_t a = 0; a < lanes->count; a++)
         for (size_t b = 0; b < lanes->count; b++)
-            if (a != b)
-                spa_string_append(
-                    out,
-                    "\n[link sparoa %s %s]\nzero_copy = yes\non_lane = yes\nlatency_us = 0.5 # "
-                    "assumed: used only where the trace has no links\nsync_cycles = 0 # assumed: "
-                    "as above\n",
-                    lanes->lanes[a].processor, lanes->lanes[b].processor);
+            if (a != b) put_link(out, &lanes->lanes[a], &lanes->lanes[b], trace);
 }
 
 spa_status spa_lanes_device_put(spa_string *out, const char *name, const spa_lane_set *lanes,
@@ -84,15 +153,16 @@ spa_status spa_lanes_device_put(spa_string *out, const char *name, const spa_lan
 {
     spa_string_append(out,
                       "# Lanes of one machine, measured: %s, %s.\n\n[device]\nname = %s\nsummary = "
-                      "cores of %s, each with kernels of its own\norigin = measured\nmemory = "
-                      "shared\npower = unknown\ndefault_mode = nominal\ndefault_stack = sparoa\n"
+                      "%s of %s, each with kernels of its own\norigin = measured\nmemory = "
+                      "%s\npower = unknown\ndefault_mode = nominal\ndefault_stack = sparoa\n"
                       "default_lanes = ",
                       trace->fingerprint.machine, trace->fingerprint.date, name,
-                      trace->fingerprint.machine);
+                      any_device(lanes) ? "cores and devices" : "cores", trace->fingerprint.machine,
+                      any_device(lanes) ? "discrete" : "shared");
     spa_lanes_put(out, lanes);
     spa_string_append(out, "\ntrace = %s\n", folder[0] ? folder : "measured-just-now");
     put_processors(out, lanes, clock_mhz(trace));
-    put_stack(out, lanes);
+    put_stack(out, lanes, trace);
     return spa_string_ok(out, err);
 }
 

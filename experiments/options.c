@@ -128,6 +128,10 @@ static const option table[] = {
      WORK | SPA_CMD_PROFILE | HARDWARE, KIND_SIZE, AT(max_memory_bytes), 0, 0, NULL},
     {"--json", NULL, "print one JSON document instead of tables", ALL, KIND_FLAG, AT(json), 0, 0,
      NULL},
+    {"--graphs", NULL,
+     "on asynchronous lanes run what the schedule allows at a stretch as one recorded graph: "
+     "fastest, but timed as a whole",
+     SPA_CMD_REPLAY, KIND_FLAG, AT(graphs), 0, 0, NULL},
     {"--quiet", NULL, "no progress and no notes on the standard error", ALL, KIND_FLAG, AT(quiet),
      0, 0, NULL},
     {"--help", NULL, "explain this command (also -h)", ALL, KIND_FLAG, AT(help), 0, 0, NULL},

@@ -37,6 +37,7 @@ typedef struct spa_options {
     int missing_model;                  /* --missing=model */
     spa_names gantt, chart;             /* figures, *.svg or *.png each */
     const char *timeline, *schedule, *log, *db, *output, *csv, *trace, *checkpoint;
+    bool graphs; /* replay */
     bool quiet, json, help;
     spa_arena arena;
 } spa_options;

@@ -257,6 +257,7 @@ static spa_status prepare(validator *v, const char *model, spa_error *err)
     if (v->options->stream && v->options->stream->concurrency > hardware.slots)
         hardware.slots = v->options->stream->concurrency;
     hardware.seed = v->options->seed;
+    hardware.graphs = v->options->graphs;
     SPA_TRY(spa_hardware_new(&v->hardware, v->lanes, &v->model, &hardware, err));
     uint64_t requests = v->options->concurrency * ((uint64_t)v->options->runs + 2);
     v->event_capacity = requests * (5 * v->graph->n_ops + 2 * v->graph->n_edges + 2);

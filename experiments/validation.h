@@ -15,6 +15,7 @@ typedef struct spa_validation_options {
     uint64_t seed;        /* of the random schedules and the order of measuring */
     uint64_t budget;      /* evaluations of searching policies */
     const spa_names *policies;
+    bool graphs;          /* asynchronous lanes run recorded graphs (kernels/hardware.h) */
     const char *schedule; /* a *.csv to be measured instead of policies and random ones, or NULL */
     const spa_scenario *stream; /* of a file's schedule: also served like this; or NULL */
     void (*progress)(void *context, const char *what, double fraction); /* or NULL */

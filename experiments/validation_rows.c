@@ -165,6 +165,7 @@ static void add_measured_budget(validator *v, const spa_samples *s, const spa_sc
         *step = (spa_step){.begin = (double)s->begin[at],
                            .end = (double)(s->begin[at] + s->kernel[at]),
                            .copy = (double)s->lead[at],
+                           .moved = (double)s->moved[at],
                            .lane = s->lane[i]};
     }
     for (size_t i = 0; i < s->n_ops; i++)
@@ -184,7 +185,9 @@ static void measure_steps(const spa_samples *s, spa_step *steps)
             .begin = begin,
             .end = begin + spa_samples_typical(s, -1, s->kernel + i, s->n_ops),
             .copy = spa_samples_typical(s, -1, s->lead + i, s->n_ops),
+            .moved = spa_samples_typical(s, -1, s->moved + i, s->n_ops),
             .lane = s->lane[i],
+            .together = s->together[i],
         };
     }
 }

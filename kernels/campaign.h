@@ -36,13 +36,18 @@ typedef struct spa_samples {
     bool *typical;   /* [capacity] kept, and its total in the middle half of those */
     float *begin;    /* [capacity][n_ops] of the kernel, since arrival */
     float *kernel;   /* [capacity][n_ops] */
-    float *lead;     /* [capacity][n_ops] spent on copies before it */
+    float *lead;     /* [capacity][n_ops] its lane spent on copies before it */
+    float *moved;    /* [capacity][n_ops] of the input from or to an asynchronous lane that came
+                             last, if it came after all else: how long that took; else 0 */
+    float *issue;    /* [capacity] from enqueueing an operator of an asynchronous lane to the next
+                             one, mean; NaN = there were none */
     float *gap;      /* [capacity][n_ops] between what it waited for and its first copy or
                              kernel: NaN for views */
-    float *copy;     /* [capacity][n_tensors][n_lanes]; 0 = none */
+    float *copy;     /* [capacity][n_tensors][n_lanes] by the lane it went to; 0 = none */
     int8_t *lanes;   /* [capacity][n_ops]; -1: a view */
     int8_t *lane;    /* [n_ops] of the last inference */
-    uint64_t digest; /* of placements; differs when a policy changed its mind */
+    uint32_t *together; /* [n_ops] of the last inference, see spa_hardware_op */
+    uint64_t digest;    /* of placements; differs when a policy changed its mind */
     size_t n_kept, n_typical;
     size_t n_paced;        /* rows that have been brought to the usual pace */
     struct spa_mood *mood; /* [capacity] around the visit */

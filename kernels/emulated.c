@@ -20,6 +20,7 @@ static void fini(emulated_device *d)
     if (d->worker != NULL) {
         pthread_mutex_lock(&d->mutex);
         d->quit = true;
+        atomic_fetch_add(&d->calls, 1);
         pthread_cond_broadcast(&d->work);
         pthread_mutex_unlock(&d->mutex);
         spa_worker_free(d->worker);
@@ -43,13 +44,16 @@ static spa_status open_device(const spa_stream_config *config, spa_accelerator *
     SPA_TRY(backend->probe(err));
     SPA_TRY(spa_alloc(&d, 1, sizeof *d, err));
     d->base.device = &spa_stream_device_emulated;
+    d->base.shares_memory = config->shares_memory;
     d->core = config->index;
     d->backend = backend;
     d->synchronous = config->synchronous;
+    d->spin_ns = config->spin_ns;
     d->limit_bytes = config->memory_limit_bytes;
     pthread_mutex_init(&d->mutex, NULL);
     pthread_cond_init(&d->work, NULL);
     pthread_cond_init(&d->done, NULL);
+    atomic_init(&d->calls, 0);
     atomic_init(&d->failed, false);
     spa_status status = spa_worker_new(&d->worker, config->index, err);
     if (status != SPA_OK) {
@@ -132,9 +136,17 @@ static void unpin(spa_accelerator *accelerator, void *host)
 
 static spa_status map(spa_accelerator *accelerator, const void *host, void **device, spa_error *err)
 {
+    emulated_device *d = (emulated_device *)accelerator;
     *device = NULL;
-    return spa_fail(err, SPA_E_UNSUPPORTED,
-                    "the emulated device has memory of its own; copy to it");
+    if (!d->base.shares_memory)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "the emulated device has memory of its own; copy to it");
+    pthread_mutex_lock(&d->mutex);
+    bool pinned = spa_ranges_find(&d->pinned, host, 1) != NULL;
+    pthread_mutex_unlock(&d->mutex);
+    if (!pinned) return spa_fail(err, SPA_E_INVALID, "mapping host memory that is not pinned");
+    *device = (void *)(uintptr_t)host;
+    return SPA_OK;
 }
 
 /* ---- models -------------------------------------------------------------------------------- */

@@ -71,6 +71,7 @@ typedef struct emulated_device {
     int32_t core;
     const spa_backend *backend;
     bool synchronous;
+    int64_t spin_ns;
     size_t limit_bytes, used_bytes;
     spa_ranges memory, pinned;
     spa_worker *worker;
@@ -80,6 +81,7 @@ typedef struct emulated_device {
     emulated_stream *streams;
     uint64_t sequence;
     bool quit;
+    atomic_uint_fast64_t calls; /* counts reasons for the thread to look again */
     atomic_bool failed;
     spa_status status; /* first failure of enqueued work */
     spa_error error;

@@ -8,6 +8,8 @@
 #include "kernels/dims.h"
 #include "kernels/half.h"
 
+#define RING_ITEMS 2048 /* of a stream, without allocating again */
+
 spa_status spa_emulated_status(emulated_device *d, spa_error *err)
 {
     if (!atomic_load_explicit(&d->failed, memory_order_acquire)) return SPA_OK;
@@ -80,6 +82,19 @@ static void complete_event(const emulated_item *item)
         atomic_store_explicit(&event->completed, item->generation, memory_order_release);
 }
 
+/* Under the lock, which it leaves meanwhile: until there may be something to do. */
+static void await_work(emulated_device *d)
+{
+    uint64_t calls = atomic_load(&d->calls);
+    int64_t until_ns = spa_clock_ns() + d->spin_ns;
+    pthread_mutex_unlock(&d->mutex);
+    while (atomic_load_explicit(&d->calls, memory_order_acquire) == calls &&
+           spa_clock_ns() < until_ns) {
+    }
+    pthread_mutex_lock(&d->mutex);
+    if (atomic_load(&d->calls) == calls) pthread_cond_wait(&d->work, &d->mutex);
+}
+
 void spa_emulated_work(void *device)
 {
     emulated_device *d = device;
@@ -88,7 +103,7 @@ void spa_emulated_work(void *device)
         emulated_stream *s = next_stream(d);
         if (s == NULL) {
             if (d->quit) break;
-            pthread_cond_wait(&d->work, &d->mutex);
+            await_work(d);
             continue;
         }
         emulated_item item = s->ring[s->head];
@@ -107,6 +122,21 @@ void spa_emulated_work(void *device)
 
 /* ---- streams ------------------------------------------------------------------------------- */
 
+/* Makes room for one more item, keeping the order. */
+static spa_status grow_ring(emulated_stream *s, spa_error *err)
+{
+    emulated_item *ring;
+    if (s->count < s->capacity) return SPA_OK;
+    size_t capacity = s->capacity == 0 ? RING_ITEMS : 2 * s->capacity;
+    SPA_TRY(spa_alloc(&ring, capacity, sizeof *ring, err));
+    for (size_t i = 0; i < s->count; i++) ring[i] = s->ring[(s->head + i) % s->capacity];
+    free(s->ring);
+    s->ring = ring;
+    s->capacity = capacity;
+    s->head = 0;
+    return SPA_OK;
+}
+
 spa_status spa_emulated_stream_new(spa_accelerator *accelerator, spa_stream **out, spa_error *err)
 {
     emulated_device *d = (emulated_device *)accelerator;
@@ -114,6 +144,11 @@ spa_status spa_emulated_stream_new(spa_accelerator *accelerator, spa_stream **ou
     *out = NULL;
     SPA_TRY(spa_alloc(&s, 1, sizeof *s, err));
     s->device = d;
+    spa_status status = grow_ring(s, err); /* enqueueing should not have to allocate */
+    if (status != SPA_OK) {
+        free(s);
+        return status;
+    }
     pthread_mutex_lock(&d->mutex);
     s->next = d->streams;
     d->streams = s;
@@ -168,21 +203,6 @@ spa_status spa_emulated_reserve(spa_stream *stream, const spa_stream_model *mode
     return SPA_OK;
 }
 
-/* Makes room for one more item, keeping the order. */
-static spa_status grow_ring(emulated_stream *s, spa_error *err)
-{
-    emulated_item *ring;
-    if (s->count < s->capacity) return SPA_OK;
-    size_t capacity = s->capacity == 0 ? 64 : 2 * s->capacity;
-    SPA_TRY(spa_alloc(&ring, capacity, sizeof *ring, err));
-    for (size_t i = 0; i < s->count; i++) ring[i] = s->ring[(s->head + i) % s->capacity];
-    free(s->ring);
-    s->ring = ring;
-    s->capacity = capacity;
-    s->head = 0;
-    return SPA_OK;
-}
-
 /* Under the lock. */
 static spa_status push(emulated_stream *s, emulated_item *item, spa_error *err)
 {
@@ -191,6 +211,7 @@ static spa_status push(emulated_stream *s, emulated_item *item, spa_error *err)
     SPA_TRY(grow_ring(s, err));
     item->sequence = d->sequence++;
     s->ring[(s->head + s->count++) % s->capacity] = *item;
+    atomic_fetch_add(&d->calls, 1);
     pthread_cond_signal(&d->work);
     return SPA_OK;
 }
@@ -222,7 +243,9 @@ static spa_status check_address(emulated_stream *s, const void *address, size_t 
                                 const spa_op *op, const char *what, spa_error *err)
 {
     pthread_mutex_lock(&s->device->mutex);
-    bool inside = spa_ranges_find(&s->device->memory, address, bytes) != NULL;
+    const emulated_device *d = s->device;
+    bool inside = spa_ranges_find(&d->memory, address, bytes) != NULL ||
+                  (d->base.shares_memory && spa_ranges_find(&d->pinned, address, bytes) != NULL);
     pthread_mutex_unlock(&s->device->mutex);
     if (inside) return SPA_OK;
     return spa_fail(err, SPA_E_INVALID, "operator '%s': its %s is not in the device's memory",

@@ -5,17 +5,22 @@
 #include <string.h>
 
 #include "kernels/clock.h"
-#include "kernels/hardware_lane.h"
+#include "kernels/hardware_device.h"
 
 spa_hardware_options spa_hardware_default(void)
 {
-    return (spa_hardware_options){.slots = 1, .spin_ns = 2000000, .seed = 1};
+    return (spa_hardware_options){.slots = 1,
+                                  .spin_ns = 2000000,
+                                  .seed = 1,
+                                  .graphs = true,
+                                  .stream = spa_stream_config_default()};
 }
 
 spa_hardware_options spa_hardware_measuring(void)
 {
     spa_hardware_options options = spa_hardware_default();
     options.spin_ns = INT64_MAX / 2;
+    options.graphs = false;
     return options;
 }
 
@@ -32,6 +37,8 @@ spa_status spa_hardware_record_init(spa_hardware_record *r, const spa_hardware *
                                .n_tensors = g->n_ops + g->n_graph_inputs,
                                .n_lanes = hw->lanes.count};
     size_t copies = r->n_tensors * r->n_lanes;
+    for (size_t i = 0; i < r->n_lanes; i++)
+        r->async_lanes |= (uint64_t)(hw->lane[i].device != NULL) << i;
     spa_status status = spa_alloc(&r->ops, requests * g->n_ops, sizeof *r->ops, err);
     if (!status) status = spa_alloc(&r->seconds, requests * g->n_ops, sizeof *r->seconds, err);
     if (!status) status = spa_alloc(&r->copies, requests * copies, sizeof *r->copies, err);
@@ -81,11 +88,16 @@ static void on_admit(void *self, uint32_t slot, uint64_t request)
     spa_hardware *hw = self;
     hw->slots[slot].request = request;
     if (hw->parts) memset(hw->slots[slot].plain, 0, hw->model->graph->n_ops);
+    spa_hardware_admit(hw, slot);
 }
 
 static void on_kernel(void *self, uint32_t lane, uint32_t slot, uint32_t op)
 {
-    spa_hardware_post(self, lane, HARDWARE_KERNEL, slot, op, 0);
+    spa_hardware *hw = self;
+    if (hw->lane[lane].device)
+        spa_hardware_await(hw, lane, slot, op);
+    else
+        spa_hardware_post(hw, lane, HARDWARE_KERNEL, slot, op, 0);
 }
 
 static void on_part(void *self, uint32_t lane, uint32_t slot, uint32_t op, uint32_t begin,
@@ -103,8 +115,29 @@ static bool on_copy(void *self, uint32_t lane, uint32_t slot, uint32_t op, uint3
     return true;
 }
 
-static const spa_executor executor = {
-    .admit = on_admit, .kernel = on_kernel, .part = on_part, .copy = on_copy};
+static void on_issue(void *self, uint32_t lane, uint32_t slot, uint32_t op)
+{
+    spa_hardware_issue(self, lane, slot, op);
+}
+
+static void on_want(void *self, uint32_t slot, uint32_t tensor, uint32_t from, uint32_t to)
+{
+    spa_hardware_want(self, slot, tensor, from, to);
+}
+
+static void on_transfer(void *self, uint32_t link, uint32_t slot, uint32_t tensor, uint32_t from,
+                        uint32_t to)
+{
+    spa_hardware_transfer(self, link, slot, tensor, from, to);
+}
+
+static const spa_executor executor = {.admit = on_admit,
+                                      .kernel = on_kernel,
+                                      .part = on_part,
+                                      .copy = on_copy,
+                                      .want = on_want,
+                                      .transfer = on_transfer,
+                                      .issue = on_issue};
 
 static void on_event(void *self, const spa_event *event)
 {
@@ -118,20 +151,36 @@ static void on_event(void *self, const spa_event *event)
     if (r->n_events < r->event_capacity) r->events[r->n_events++] = *event;
 }
 
+/* Lanes of cores copy for themselves; what a link of a device moves must take time, or the engine
+ * would not have it moved. */
+static bool link_fits(const spa_hardware *hw, const spa_costs *costs, uint32_t from, uint32_t to)
+{
+    bool is_async = hw->lane[from].device || hw->lane[to].device;
+    if (from == to) return true;
+    if (costs->links[from][to].on_lane == is_async) return false;
+    for (size_t t = 0; t < costs->n_tensors && is_async; t++)
+        if (spa_transfer_ns(costs, t, from, to) <= 0) return false;
+    return true;
+}
+
 static spa_status check_costs(const spa_hardware *hw, const spa_costs *costs, spa_error *err)
 {
-    bool fits = costs->n_processors == hw->lanes.count && costs->graph == hw->model->graph;
+    bool fits = costs->n_processors == hw->lanes.count && costs->graph == hw->model->graph &&
+                !hw->lane[costs->host].device;
     for (uint32_t p = 0; p < costs->n_processors && fits; p++) {
         const spa_cost_processor *q = &costs->processors[p];
-        fits = q->n_lanes == 1 && strcmp(q->name, hw->lanes.lanes[p].processor) == 0;
+        fits = q->n_lanes == 1 && strcmp(q->name, hw->lanes.lanes[p].processor) == 0 &&
+               q->is_async == (hw->lane[p].device != NULL);
         for (uint32_t to = 0; to < costs->n_processors && fits; to++)
-            fits = to == p || costs->links[p][to].on_lane;
+            fits = link_fits(hw, costs, p, to);
     }
     if (fits) return SPA_OK;
-    return spa_fail(err, SPA_E_INVALID,
-                    "the cost table (lanes '%s') is not one of the %zu lanes that run; each lane "
-                    "is a processor of its own, and lanes copy for themselves",
-                    costs->lanes, hw->lanes.count);
+    return spa_fail(
+        err, SPA_E_INVALID,
+        "the cost table (lanes '%s') is not one of the %zu lanes that run; each lane "
+        "is a processor of its own; lanes of cores copy for themselves, and copies from "
+        "and to asynchronous ones take time",
+        costs->lanes, hw->lanes.count);
 }
 
 spa_status spa_hardware_config(spa_hardware *hw, spa_run_config *config, spa_error *err)
@@ -162,6 +211,7 @@ static spa_status init_slots(spa_hardware *hw, spa_error *err)
     SPA_TRY(spa_alloc(&hw->slots, hw->options.slots, sizeof *hw->slots, err));
     for (uint32_t s = 0; s < hw->options.slots; s++) {
         SPA_TRY(spa_session_init(&hw->slots[s].session, hw->model, SPA_BUFFERS_PLANNED, err));
+        SPA_TRY(spa_alloc(&hw->slots[s].made_on, hw->model->graph->n_ops, 1, err));
         spa_session_fill_inputs(&hw->slots[s].session, spa_hash_u64(hw->options.seed, s), 0);
         SPA_TRY(spa_alloc(&hw->slots[s].plain, hw->model->graph->n_ops, 1, err));
     }
@@ -175,6 +225,7 @@ static spa_status init_lane(spa_hardware *hw, uint32_t id, spa_error *err)
     lane->id = id;
     lane->lane = &hw->lanes.lanes[id];
     atomic_init(&lane->word, LANE_EMPTY);
+    if (lane->lane->device) return spa_hardware_device_new(&lane->device, hw, id, err);
     lane->workspace_bytes = spa_model_workspace_bytes(hw->model, lane->lane->backend);
     SPA_TRY(spa_alloc_aligned(&lane->workspace, lane->workspace_bytes, err));
     if (lane->lane->n_cores > 1) {
@@ -185,10 +236,41 @@ static spa_status init_lane(spa_hardware *hw, uint32_t id, spa_error *err)
     return spa_worker_new(&lane->worker, lane->lane->first_core, err);
 }
 
+static spa_status find_shown(spa_hardware *hw, spa_error *err)
+{
+    const spa_graph *g = hw->model->graph;
+    size_t n = g->n_ops + g->n_graph_inputs;
+    SPA_TRY(spa_alloc(&hw->shown, n, sizeof *hw->shown, err));
+    for (uint32_t t = 0; t < n; t++) {
+        hw->shown[t] = t;
+        if (t >= g->n_ops || g->ops[t].kind != SPA_OP_RESHAPE) continue;
+        int32_t from = g->inputs[g->ops[t].first_input];
+        hw->shown[t] = from >= 0 ? hw->shown[from] : (uint32_t)(g->n_ops + (size_t)~from);
+    }
+    return SPA_OK;
+}
+
+static spa_status find_host(spa_hardware *hw, spa_error *err)
+{
+    hw->host = SPA_LANES_MAX;
+    for (uint32_t i = 0; i < hw->lanes.count; i++) {
+        if (hw->lanes.lanes[i].device) continue;
+        if (hw->n_workers++ == 0) hw->host = i;
+    }
+    if (hw->n_workers) return SPA_OK;
+    return spa_fail(
+        err, SPA_E_INVALID,
+        "lane %s is an asynchronous device, which a lane of cores has to drive; add one "
+        "(cpu:N)",
+        hw->lanes.lanes[0].processor);
+}
+
 static spa_status init(spa_hardware *hw, spa_error *err)
 {
     for (size_t i = 0; i < hw->lanes.count; i++)
-        SPA_TRY(spa_model_prepare(hw->model, hw->lanes.lanes[i].backend, err));
+        if (!hw->lanes.lanes[i].device)
+            SPA_TRY(spa_model_prepare(hw->model, hw->lanes.lanes[i].backend, err));
+    SPA_TRY(find_shown(hw, err));
     SPA_TRY(init_slots(hw, err));
     SPA_TRY(spa_alloc_aligned(&hw->lane, hw->lanes.count * sizeof *hw->lane, err));
     for (uint32_t i = 0; i < hw->lanes.count; i++) SPA_TRY(init_lane(hw, i, err));
@@ -208,7 +290,6 @@ spa_status spa_hardware_new(spa_hardware **hardware, const spa_lane_set *lanes, 
     if (options->slots < 1 || options->slots > SPA_HARDWARE_SLOTS)
         return spa_fail(err, SPA_E_RANGE, "%u requests in flight; 1 to %d have memory",
                         options->slots, SPA_HARDWARE_SLOTS);
-    SPA_TRY(spa_lanes_check_cores(lanes, "the hardware executor", err));
     SPA_TRY(spa_alloc_aligned(&hw, sizeof *hw, err));
     hw->options = *options;
     hw->lanes = *lanes;
@@ -217,7 +298,9 @@ spa_status spa_hardware_new(spa_hardware **hardware, const spa_lane_set *lanes, 
     atomic_init(&hw->done, true);
     atomic_init(&hw->ready, 0);
     atomic_init(&hw->interrupted, false);
-    spa_status status = init(hw, err);
+    atomic_init(&hw->in_flight, 0);
+    spa_status status = find_host(hw, err);
+    if (!status) status = init(hw, err);
     if (status) {
         spa_hardware_free(hw);
         return status;
@@ -226,19 +309,27 @@ spa_status spa_hardware_new(spa_hardware **hardware, const spa_lane_set *lanes, 
     return SPA_OK;
 }
 
+static void fini_slot(hardware_slot *slot)
+{
+    spa_session_fini(&slot->session);
+    free(slot->made_on);
+    free(slot->plain);
+}
+
 void spa_hardware_free(spa_hardware *hw)
 {
     if (!hw) return;
     for (size_t i = 0; i < hw->lanes.count && hw->lane; i++) {
+        spa_hardware_device_free(hw->lane[i].device);
         spa_worker_free(hw->lane[i].worker);
         spa_team_free(hw->lane[i].team);
         spa_pool_free(hw->lane[i].pool);
         free(hw->lane[i].workspace);
     }
-    for (uint32_t s = 0; s < hw->options.slots && hw->slots; s++) {
-        spa_session_fini(&hw->slots[s].session);
-        free(hw->slots[s].plain);
-    }
+    for (uint32_t s = 0; s < hw->options.slots && hw->slots; s++) fini_slot(&hw->slots[s]);
+    spa_segments_fini(&hw->segments);
+    spa_schedule_fini(&hw->plan);
+    free(hw->shown);
     spa_hardware_parts_free(hw);
     free(hw->slots);
     free(hw->lane);
@@ -252,8 +343,10 @@ spa_session *spa_hardware_session(spa_hardware *hw, uint32_t slot)
 
 size_t spa_hardware_workers(const spa_hardware *hw, spa_worker *workers[SPA_LANES_MAX])
 {
-    for (size_t i = 0; i < hw->lanes.count; i++) workers[i] = hw->lane[i].worker;
-    return hw->lanes.count;
+    size_t n = 0;
+    for (size_t i = 0; i < hw->lanes.count; i++)
+        if (!hw->lane[i].device) workers[n++] = hw->lane[i].worker;
+    return n;
 }
 
 const spa_lane_set *spa_hardware_lanes(const spa_hardware *hw)
@@ -269,23 +362,43 @@ void spa_hardware_interrupt(spa_hardware *hw)
 /* ---- running ------------------------------------------------------------------------------------
  */
 
+static spa_status begin_devices(spa_hardware *hw, const spa_engine *engine, spa_error *err)
+{
+    SPA_TRY(spa_hardware_plan(hw, engine, err));
+    for (size_t i = 0; i < hw->lanes.count; i++)
+        if (hw->lane[i].device) SPA_TRY(spa_hardware_device_begin(hw->lane[i].device, err));
+    return SPA_OK;
+}
+
+static void run_lanes(spa_hardware *hw)
+{
+    for (size_t i = 0; i < hw->lanes.count; i++) atomic_store(&hw->lane[i].word, LANE_EMPTY);
+    for (size_t i = 0; i < hw->lanes.count; i++)
+        if (hw->lane[i].worker)
+            spa_worker_start(hw->lane[i].worker, spa_hardware_lane_run, &hw->lane[i]);
+    for (size_t i = 0; i < hw->lanes.count; i++)
+        if (hw->lane[i].worker) spa_worker_wait(hw->lane[i].worker);
+    for (size_t i = 0; i < hw->lanes.count; i++)
+        if (hw->lane[i].device) spa_hardware_device_drain(hw->lane[i].device);
+}
+
 spa_status spa_hardware_run(spa_hardware *hw, spa_engine *engine, spa_hardware_record *record,
                             spa_histogram *latencies, spa_run_result *result, spa_error *err)
 {
     memset(result, 0, sizeof *result);
     if (record) clear_record(record);
+    SPA_TRY(begin_devices(hw, engine, err));
     hw->engine = engine;
     hw->record = record;
     hw->latencies = latencies;
     hw->status = SPA_OK;
     hw->to_wake = 0;
+    memset(hw->links, 0, sizeof hw->links);
     atomic_store(&hw->done, false);
     atomic_store(&hw->ready, 0);
+    atomic_store(&hw->in_flight, 0);
     atomic_store(&hw->arrival_ns, INT64_MAX);
-    for (size_t i = 0; i < hw->lanes.count; i++) atomic_store(&hw->lane[i].word, LANE_EMPTY);
-    for (size_t i = 0; i < hw->lanes.count; i++)
-        spa_worker_start(hw->lane[i].worker, spa_hardware_lane_run, &hw->lane[i]);
-    for (size_t i = 0; i < hw->lanes.count; i++) spa_worker_wait(hw->lane[i].worker);
+    run_lanes(hw);
     if (record && hw->parts) join_parts(record);
     hw->engine = NULL;
     hw->record = NULL;

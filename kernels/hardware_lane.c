@@ -1,9 +1,10 @@
 /* What a lane does: wait for work, run it, run the engine step, leave work for others.
  *
  * A mailbox is one word. Whoever posts exchanges it for LANE_POSTED; had the lane gone to sleep, it
- * is woken once the lock is released. Spinning costs 0.1-0.2 us a hand-off, sleeping 30-40 us. */
+ * is woken once the lock is released. Spinning costs 0.1-0.2 us a hand-off, sleeping 30-40 us.
+ * While something is under way on a device nobody sleeps: whoever is idle looks for its end. */
 #define _GNU_SOURCE /* syscall */
-#include "kernels/hardware_lane.h"
+#include "kernels/hardware_device.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -12,8 +13,9 @@
 #include "kernels/clock.h"
 #include "kernels/relax.h"
 
-/* Looks at the mailbox between two looks at the clock. */
-#define SPIN_LOOKS 64
+/* Looks at the mailbox between two looks at the clock; between two at the devices. */
+#define SPIN_LOOKS  64
+#define WATCH_LOOKS 8
 
 /* ---- the lock -------------------------------------------------------------------------------- */
 
@@ -22,6 +24,12 @@ static void lock(spa_hardware *hw)
 {
     while (atomic_exchange_explicit(&hw->locked, true, memory_order_acquire))
         while (atomic_load_explicit(&hw->locked, memory_order_relaxed)) spa_relax();
+}
+
+static bool try_lock(spa_hardware *hw)
+{
+    return !atomic_load_explicit(&hw->locked, memory_order_relaxed) &&
+           !atomic_exchange_explicit(&hw->locked, true, memory_order_acquire);
 }
 
 static void wake(hardware_lane *lane)
@@ -58,6 +66,18 @@ void spa_hardware_post(spa_hardware *hw, uint32_t id, hardware_job job, uint32_t
     ring(hw, id);
 }
 
+/* Something is under way on a device: a lane that sleeps wakes up to watch it. */
+void spa_hardware_nudge(spa_hardware *hw)
+{
+    atomic_fetch_add(&hw->in_flight, 1);
+    for (uint32_t i = 0; i < hw->lanes.count; i++) {
+        unsigned asleep = LANE_ASLEEP;
+        if (!atomic_compare_exchange_strong(&hw->lane[i].word, &asleep, LANE_EMPTY)) continue;
+        hw->to_wake |= UINT64_C(1) << i;
+        return;
+    }
+}
+
 /* Blocks until the word changes or a request is due; it may return early. */
 static void sleep_on(hardware_lane *lane)
 {
@@ -67,7 +87,7 @@ static void sleep_on(hardware_lane *lane)
     struct timespec timeout = {.tv_sec = wait_ns / 1000000000, .tv_nsec = wait_ns % 1000000000};
     if (wait_ns <= 0) return;
     if (!atomic_compare_exchange_strong(&lane->word, &empty, LANE_ASLEEP)) return;
-    if (!atomic_load(&lane->hardware->done))
+    if (!atomic_load(&lane->hardware->done) && atomic_load(&lane->hardware->in_flight) == 0)
         syscall(SYS_futex, &lane->word, FUTEX_WAIT_PRIVATE, LANE_ASLEEP,
                 wait_ns == INT64_MAX ? NULL : &timeout, NULL, 0);
     unsigned asleep = LANE_ASLEEP;
@@ -82,7 +102,7 @@ static void finish(spa_hardware *hw)
     for (uint32_t i = 0; i < hw->lanes.count; i++) ring(hw, i);
 }
 
-static void fail(spa_hardware *hw, spa_status status, const spa_error *error)
+void spa_hardware_fail(spa_hardware *hw, spa_status status, const spa_error *error)
 {
     if (hw->status == SPA_OK) {
         hw->status = status;
@@ -95,7 +115,7 @@ static void fail(spa_hardware *hw, spa_status status, const spa_error *error)
 static void conclude(spa_hardware *hw, spa_status status, bool done, const spa_error *error)
 {
     if (status)
-        fail(hw, status, error);
+        spa_hardware_fail(hw, status, error);
     else if (done || atomic_load_explicit(&hw->interrupted, memory_order_relaxed))
         finish(hw);
 }
@@ -129,18 +149,37 @@ static void begin(spa_hardware *hw)
     unlock(hw);
 }
 
+static bool is_over(const spa_hardware *hw)
+{
+    return atomic_load_explicit(&hw->done, memory_order_relaxed);
+}
+
+/* Something is done, under the lock. */
+static void step(spa_hardware *hw, uint32_t event_slot)
+{
+    spa_error error;
+    bool done = false;
+    hw->now_ns = spa_clock_ns() - hw->origin_ns;
+    spa_status status = spa_engine_complete(hw->engine, event_slot, hw->now_ns, &done, &error);
+    conclude(hw, status, done, &error);
+    if (spa_engine_next_arrival_ns(hw->engine) <= hw->now_ns) let_arrive(hw);
+}
+
 static void complete(hardware_lane *lane)
 {
     spa_hardware *hw = lane->hardware;
-    spa_error error;
-    bool done = false;
     lock(hw);
-    if (!atomic_load_explicit(&hw->done, memory_order_relaxed)) {
-        hw->now_ns = spa_clock_ns() - hw->origin_ns;
-        spa_status status = spa_engine_complete(hw->engine, lane->id, hw->now_ns, &done, &error);
-        conclude(hw, status, done, &error);
-        if (spa_engine_next_arrival_ns(hw->engine) <= hw->now_ns) let_arrive(hw);
-    }
+    if (!is_over(hw)) step(hw, lane->id);
+    unlock(hw);
+}
+
+/* An idle lane looks for what devices have done, unless another one does. */
+static void watch(spa_hardware *hw)
+{
+    uint32_t event_slot;
+    if (!try_lock(hw)) return;
+    while (!is_over(hw) && spa_hardware_next_done(hw, &event_slot)) step(hw, event_slot);
+    if (atomic_load_explicit(&hw->interrupted, memory_order_relaxed)) finish(hw);
     unlock(hw);
 }
 
@@ -159,7 +198,8 @@ static bool await_job(hardware_lane *lane)
     spa_hardware *hw = lane->hardware;
     int64_t until_ns = 0;
     for (;;) {
-        for (int i = 0; i < SPIN_LOOKS; i++) {
+        bool watches = atomic_load_explicit(&hw->in_flight, memory_order_relaxed) > 0;
+        for (int i = 0; i < (watches ? WATCH_LOOKS : SPIN_LOOKS); i++) {
             if (atomic_load_explicit(&lane->word, memory_order_acquire) == LANE_POSTED) {
                 atomic_store_explicit(&lane->word, LANE_EMPTY, memory_order_relaxed);
                 return !atomic_load_explicit(&hw->done, memory_order_acquire);
@@ -170,6 +210,11 @@ static bool await_job(hardware_lane *lane)
         int64_t now_ns = spa_clock_ns();
         if (now_ns >= atomic_load_explicit(&hw->arrival_ns, memory_order_acquire)) {
             receive(hw);
+            continue;
+        }
+        if (watches) {
+            watch(hw);
+            until_ns = 0;
             continue;
         }
         if (until_ns == 0) until_ns = now_ns + hw->options.spin_ns;
@@ -213,10 +258,14 @@ static void note(const hardware_lane *lane, const hardware_slot *slot, int64_t b
     o->lane = (int32_t)lane->id;
     if (lane->job == HARDWARE_COPY) {
         size_t row = slot->request * r->n_tensors + lane->tensor;
-        r->copies[row * r->n_lanes + lane->id] = end_ns - begin_ns;
+        int64_t from_ns = begin_ns - lane->hardware->origin_ns;
+        int64_t to_ns = end_ns - lane->hardware->origin_ns;
+        r->copies[row * r->n_lanes + lane->id] = (spa_hardware_copy){
+            .ready_ns = from_ns, .begin_ns = from_ns, .end_ns = to_ns, .there_ns = to_ns};
         o->copy_ns += end_ns - begin_ns;
         return;
     }
+    o->together = 1;
     o->begin_ns = begin_ns - lane->hardware->origin_ns;
     o->end_ns = end_ns - lane->hardware->origin_ns;
 }
@@ -232,7 +281,7 @@ static void run_job(hardware_lane *lane)
     note(lane, slot, begin_ns, spa_clock_ns());
     if (status == SPA_OK) return;
     lock(hw);
-    fail(hw, status, &error);
+    spa_hardware_fail(hw, status, &error);
     unlock(hw);
 }
 
@@ -241,9 +290,8 @@ static void gather(hardware_lane *lane)
 {
     spa_hardware *hw = lane->hardware;
     atomic_fetch_add(&hw->ready, 1);
-    if (lane->id == 0) {
-        while (atomic_load_explicit(&hw->ready, memory_order_acquire) < hw->lanes.count)
-            spa_relax();
+    if (lane->id == hw->host) {
+        while (atomic_load_explicit(&hw->ready, memory_order_acquire) < hw->n_workers) spa_relax();
         begin(hw);
     }
 }

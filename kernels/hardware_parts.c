@@ -71,6 +71,11 @@ static spa_status add_op(spa_hardware *hw, const spa_schedule *schedule, uint32_
                         "operator '%s' is split, and a lane of several cores runs whole operators "
                         "only; give lanes of one core",
                         graph->ops[op].name);
+    if (hw->lane[p].device || hw->lane[q].device)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "operator '%s' is split, and asynchronous lanes run whole operators only; "
+                        "take lanes of cores",
+                        graph->ops[op].name);
     SPA_TRY(spa_cut_of(graph, &graph->ops[op], &cut, err));
     SPA_TRY(spa_cut_bounds(&cut, fractions, 2, bounds, err));
     SPA_TRY(make(hw, spa_hardware_part(hw, p, op, SPA_TENTHS - share, false), &hw->lane[p], op, 0,

@@ -73,7 +73,11 @@ static spa_status parse_cuda(const char *item, const char *text, spa_lane *lane,
     lane->first_core = -1;
     lane->backend = &spa_backend_cuda;
     snprintf(lane->processor, sizeof lane->processor, "cuda%d", (int)lane->device_index);
-    return spa_stream_device_find("cuda", lane->device_index, &lane->device, err);
+    spa_error why;
+    spa_status status = spa_stream_device_find("cuda", lane->device_index, &lane->device, &why);
+    if (status == SPA_OK) return SPA_OK;
+    return spa_fail(err, status, "lane '%s': %s; emulated:N is a core behind the same interface",
+                    item, why.message);
 }
 
 /* "emulated:N[=BACKEND]": read as a lane of one core. */
@@ -145,15 +149,4 @@ spa_status spa_lanes_parse(spa_lane_set *set, const char *text, spa_error *err)
         if (at[length] == '\0') return SPA_OK;
         at += length + 1;
     }
-}
-
-spa_status spa_lanes_check_cores(const spa_lane_set *set, const char *who, spa_error *err)
-{
-    for (size_t i = 0; i < set->count; i++)
-        if (set->lanes[i].device != NULL)
-            return spa_fail(err, SPA_E_UNSUPPORTED,
-                            "lane %s is an asynchronous device; %s runs lanes of cores only "
-                            "(cpu:N)",
-                            set->lanes[i].processor, who);
-    return SPA_OK;
 }

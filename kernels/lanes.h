@@ -30,9 +30,6 @@ typedef struct spa_lane_set {
  * may), "no CUDA device (reason)". */
 SPA_API spa_status spa_lanes_parse(spa_lane_set *set, const char *text, spa_error *err);
 
-/* SPA_E_UNSUPPORTED when a lane is asynchronous: for what drives only cores. */
-SPA_API spa_status spa_lanes_check_cores(const spa_lane_set *set, const char *who, spa_error *err);
-
 #ifdef __cplusplus
 }
 #endif

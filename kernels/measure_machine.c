@@ -37,6 +37,23 @@ static void machine_name(char *text, size_t size)
     }
 }
 
+/* The kernels of a core, or the device with what drives it. */
+static void describe(const spa_lane *lane, char *text, size_t size)
+{
+    spa_stream_config config = spa_stream_config_default();
+    spa_accelerator *accelerator;
+    spa_error ignored;
+    if (!lane->device) {
+        lane->backend->describe(text, size);
+        return;
+    }
+    config.index = lane->device_index;
+    config.backend = lane->backend;
+    if (lane->device->open(&config, &accelerator, &ignored) != SPA_OK) return;
+    lane->device->describe(accelerator, text, size);
+    lane->device->close(accelerator);
+}
+
 spa_status spa_measure_fingerprint(const spa_lane_set *lanes, const char *command, spa_arena *arena,
                                    spa_fingerprint *out, spa_error *err)
 {
@@ -46,11 +63,12 @@ spa_status spa_measure_fingerprint(const spa_lane_set *lanes, const char *comman
     machine_name(machine, sizeof machine);
     for (size_t i = 0; i < lanes->count; i++) { /* each backend once */
         bool seen = false;
-        for (size_t j = 0; j < i; j++) seen |= lanes->lanes[j].backend == lanes->lanes[i].backend;
+        for (size_t j = 0; j < i; j++)
+            seen |= lanes->lanes[j].backend == lanes->lanes[i].backend && !lanes->lanes[i].device;
         size_t used = strlen(libraries);
         if (seen || used + 3 >= sizeof libraries) continue;
         if (used > 0) used += (size_t)snprintf(libraries + used, 3, "; ");
-        lanes->lanes[i].backend->describe(libraries + used, sizeof libraries - used);
+        describe(&lanes->lanes[i], libraries + used, sizeof libraries - used);
     }
     if (cpuinfo("cpu MHz", mhz, sizeof mhz))
         snprintf(clocks, sizeof clocks, "%.*s MHz (nominal)", (int)strcspn(mhz, "."), mhz);

@@ -216,6 +216,12 @@ bool spa_session_holds(const spa_session *session, const spa_backend *backend, s
     return is_held(session, op, wanted(session->model, slot, op));
 }
 
+void spa_session_declare_plain(spa_session *session, size_t op)
+{
+    if (session->holds == NULL) return;
+    __atomic_store_n(&session->holds[op], (uint8_t)(1u << SPA_LAYOUT_PLAIN), __ATOMIC_RELEASE);
+}
+
 void spa_session_plain_io(spa_session *session, size_t op)
 {
     const spa_graph *graph = session->model->graph;
@@ -225,7 +231,7 @@ void spa_session_plain_io(spa_session *session, size_t op)
         int32_t from = graph->inputs[o->first_input + i];
         if (from >= 0) convert(session, (size_t)from, SPA_LAYOUT_PLAIN);
     }
-    __atomic_store_n(&session->holds[op], (uint8_t)(1u << SPA_LAYOUT_PLAIN), __ATOMIC_RELEASE);
+    spa_session_declare_plain(session, op);
 }
 
 const float *spa_session_output(const spa_session *session, size_t op)

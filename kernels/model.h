@@ -91,6 +91,8 @@ SPA_API spa_status spa_session_convert(spa_session *session, const spa_backend *
                                        spa_error *err);
 /* For running an operator by other means: makes its inputs plain and declares its output so. */
 SPA_API void spa_session_plain_io(spa_session *session, size_t op);
+/* Declares that an operator's output was written, plain, by other means. */
+SPA_API void spa_session_declare_plain(spa_session *session, size_t op);
 /* Is there nothing to do for spa_session_convert? */
 SPA_API bool spa_session_holds(const spa_session *session, const spa_backend *backend, size_t op);
 

@@ -88,32 +88,8 @@ static spa_status profile_model(profiler *p, const char *name, spa_error *err)
     return status;
 }
 
-/* ---- links and response ------------------------------------------------------------------------
+/* ---- response ------------------------------------------------------------------------
  */
-
-/* Hand-offs are those of the models, in the middle of their networks. */
-static spa_status fill_links(profiler *p, spa_error *err)
-{
-    spa_trace *trace = p->trace;
-    size_t n = p->lanes->count;
-    SPA_TRY(spa_arena_alloc(&trace->arena, &trace->links, n * n, sizeof(spa_trace_link), err));
-    for (size_t from = 0; from < n; from++) {
-        for (size_t to = 0; to < n; to++) {
-            const spa_moments *m = &p->links.gap_us[from][to];
-            if (m->count == 0) continue;
-            trace->links[trace->n_links++] = (spa_trace_link){
-                .from = p->lanes->lanes[from].processor,
-                .to = p->lanes->lanes[to].processor,
-                .bytes = 0,
-                .latency_us = spa_measured_us(m->mean),
-                .p50_us = NAN,
-                .bandwidth_gbs = NAN,
-                .origin = SPA_ORIGIN_MEASURED,
-            };
-        }
-    }
-    return SPA_OK;
-}
 
 static spa_status measure_responses(profiler *p, spa_worker **workers, spa_error *err)
 {
@@ -125,6 +101,7 @@ static spa_status measure_responses(profiler *p, spa_worker **workers, spa_error
     for (size_t lane = 0; lane < p->lanes->count; lane++) {
         const spa_lane *l = &p->lanes->lanes[lane];
         report_step(p, "response");
+        if (!workers[lane]) continue;
         for (size_t c = 0; c < spa_response_count(); c++) {
             spa_trace_response *rows = trace->responses + trace->n_responses;
             SPA_TRY(spa_measure_response(workers[lane], l->backend, c, p->options->response_rounds,
@@ -144,7 +121,8 @@ static spa_status measure_machine(profiler *p, spa_error *err)
     spa_worker *workers[SPA_LANES_MAX] = {NULL};
     spa_status status = SPA_OK;
     for (size_t i = 0; i < p->lanes->count && status == SPA_OK; i++)
-        status = spa_worker_new(&workers[i], p->lanes->lanes[i].first_core, err);
+        if (p->lanes->lanes[i].n_cores > 0) /* kernels of a core, perhaps behind streams */
+            status = spa_worker_new(&workers[i], p->lanes->lanes[i].first_core, err);
     if (status == SPA_OK) status = measure_responses(p, workers, err);
     for (size_t i = 0; i < p->lanes->count; i++) spa_worker_free(workers[i]);
     return status;
@@ -199,7 +177,7 @@ static spa_status profile_all(profiler *p, const char *const *models, size_t n_m
     SPA_TRY(spa_measure_fingerprint(p->lanes, p->options->command, &trace->arena,
                                     &trace->fingerprint, err));
     for (size_t i = 0; i < n_models; i++) SPA_TRY(profile_model(p, models[i], err));
-    SPA_TRY(fill_links(p, err));
+    SPA_TRY(spa_profile_fill_links(&p->links, p->lanes, trace, err));
     SPA_TRY(measure_machine(p, err));
     trace->run_cv = p->links.run_cv.count ? p->links.run_cv.mean : NAN;
     rename_all(trace, p->lanes, names);
@@ -228,6 +206,7 @@ spa_status spa_profile_run(const char *const *models, size_t n_models, const spa
     trace->origin = SPA_ORIGIN_MEASURED;
     trace->run_cv = NAN;
     spa_status status = profile_all(&p, models, n_models, err);
+    spa_profile_links_fini(&p.links);
     if (status != SPA_OK) {
         spa_trace_fini(trace);
         memset(trace, 0, sizeof *trace);

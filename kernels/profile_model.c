@@ -10,7 +10,6 @@
 #include "kernels/samples.h"
 
 #define RANDOM_PLACEMENTS 6
-#define MAX_GAP_US        5.0 /* a longer one was an interruption, not a hand-off */
 
 /* Placements: all on lane l (0 .. n-1); operators in turn over the lanes, by every step and
  * beginning; random ones; then, with two requests in flight, lane l beside lane m. */
@@ -34,6 +33,16 @@ typedef struct model_profile {
 
 /* ---- what is measured ------------------------------------------------------------------------ */
 
+/* Each device has a link per direction; lanes of cores copy for themselves. */
+static spa_cost_link plain_link(const spa_lane_set *lanes, uint32_t from, uint32_t to)
+{
+    uint32_t up[SPA_MAX_PROCESSORS] = {0}, n = 0;
+    for (uint32_t i = 0; i < lanes->count; i++)
+        if (lanes->lanes[i].device) up[i] = 1 + 2 * n++;
+    if (from == to || up[from] + up[to] == 0) return (spa_cost_link){.on_lane = from != to};
+    return (spa_cost_link){.id = (uint8_t)(up[from] ? up[from] + 1 : up[to])};
+}
+
 spa_status spa_lanes_plain_costs(spa_costs *costs, const spa_graph *graph,
                                  const spa_lane_set *lanes, spa_error *err)
 {
@@ -44,12 +53,19 @@ spa_status spa_lanes_plain_costs(spa_costs *costs, const spa_graph *graph,
     for (uint32_t p = 0; p < n; p++) {
         costs->processors[p].name = lanes->lanes[p].processor;
         costs->processors[p].backend = lanes->lanes[p].backend->name;
+        costs->processors[p].is_async = lanes->lanes[p].device != NULL;
+        costs->dispatch_occupies_host |= lanes->lanes[p].device != NULL;
         for (uint32_t q = 0; q < n; q++) {
-            costs->links[p][q].on_lane = p != q;
+            costs->links[p][q] = plain_link(lanes, p, q);
+            if (costs->links[p][q].id >= costs->n_links)
+                costs->n_links = costs->links[p][q].id + 1u;
             for (size_t t = 0; t < costs->n_tensors && p != q; t++)
                 costs->transfer_ns[(t * n + p) * n + q] = 100;
         }
     }
+    while (costs->host + 1 < n && lanes->lanes[costs->host].device) costs->host++;
+    for (uint32_t p = 0; p < n; p++)
+        costs->processors[p].role = p == costs->host ? SPA_ROLE_HOST : SPA_ROLE_ACCELERATOR;
     spa_status status = spa_costs_finish(costs, err);
     if (status) spa_costs_fini(costs);
     return status;
@@ -125,7 +141,7 @@ static void observe_zeros(void *context, const spa_session *session, size_t op)
 static spa_status measure_zeros(model_profile *m, spa_error *err)
 {
     spa_graph *graph = &m->entry->graph;
-    const spa_backend *backend = m->lanes->lanes[0].backend, **backends;
+    const spa_backend *backend = m->lanes->lanes[m->costs.host].backend, **backends;
     void *workspace = NULL;
     SPA_TRY(spa_alloc(&backends, graph->n_ops, sizeof *backends, err));
     for (size_t i = 0; i < graph->n_ops; i++) backends[i] = backend;
@@ -164,7 +180,7 @@ static void fill_cost(const model_profile *m, const spa_samples *s, int slot, si
         .op = (int32_t)op,
         .processor = l->processor,
         .backend = l->backend->name,
-        .cores = l->n_cores,
+        .cores = l->n_cores > 0 ? l->n_cores : 1,
         .batch = m->options->batch,
         .dtype = SPA_FP32,
         .part = 1,
@@ -291,46 +307,10 @@ static spa_status fill_copies(model_profile *m, spa_arena *arena, spa_error *err
     for (size_t t = 0; t < m->costs.n_tensors; t++)
         for (size_t from = 0; from < n; from++)
             for (size_t to = 0; to < n; to++)
-                if (from != to && fill_copy(m, t, from, to, &entry->copies[entry->n_copies]))
+                if (m->costs.links[from][to].on_lane &&
+                    fill_copy(m, t, from, to, &entry->copies[entry->n_copies]))
                     entry->n_copies++;
     return SPA_OK;
-}
-
-/* ---- links ----------------------------------------------------------------------------------- */
-
-/* On one lane the gaps are what is left of the total, so that everything adds up. */
-static void note_own_gaps(const model_profile *m, size_t lane, spa_profile_links *links)
-{
-    const spa_samples *s = &m->samples[lane];
-    spa_moments totals = {0};
-    size_t n_kernels = 0;
-    for (size_t i = 0; i < s->n_ops; i++) n_kernels += s->lane[i] >= 0;
-    for (size_t r = 0; r < s->count; r++) {
-        if (s->kept[r]) spa_moments_add(&totals, s->total[r]);
-        if (!s->typical[r]) continue;
-        double rest = s->total[r];
-        for (size_t i = 0; i < s->n_ops; i++) rest -= (double)s->kernel[r * s->n_ops + i];
-        for (size_t k = 0; k < s->n_tensors * s->n_lanes; k++)
-            rest -= (double)s->copy[r * s->n_tensors * s->n_lanes + k];
-        spa_moments_add(&links->gap_us[lane][lane], rest / (double)n_kernels);
-    }
-    spa_moments_add(&links->run_cv, totals.mean > 0 ? spa_moments_sd(&totals) / totals.mean : 0);
-}
-
-/* From lane to lane: gaps before operators that waited for the operator before them. */
-static void note_hand_offs(const model_profile *m, const spa_samples *s, spa_profile_links *links)
-{
-    const spa_graph *g = m->graph;
-    for (size_t i = 1; i < s->n_ops; i++) {
-        int32_t before = g->ops[i].n_inputs ? g->inputs[g->ops[i].first_input] : -1;
-        if (s->lane[i] < 0 || before != (int32_t)i - 1 || s->lane[i - 1] < 0) continue;
-        if (s->lane[i - 1] == s->lane[i]) continue;
-        for (size_t r = 0; r < s->count; r++) {
-            double gap = (double)s->gap[r * s->n_ops + i];
-            if (s->typical[r] && gap < MAX_GAP_US)
-                spa_moments_add(&links->gap_us[s->lane[i - 1]][s->lane[i]], gap);
-        }
-    }
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -395,9 +375,12 @@ spa_status spa_profile_model_run(const spa_lane_set *lanes, const spa_profile_op
     if (!status) status = measure(&m, progress, context, err);
     if (!status) status = fill_costs(&m, arena, err);
     if (!status) status = fill_copies(&m, arena, err);
-    for (size_t l = 0; l < m.n_lanes && !status; l++) note_own_gaps(&m, l, links);
+    for (size_t l = 0; l < m.n_lanes && !status; l++)
+        spa_profile_note_gaps(links, &m.samples[l], l, lanes->lanes[l].device != NULL);
     for (size_t k = m.n_lanes; k < m.n_schedules && !status; k++)
-        note_hand_offs(&m, &m.samples[k], links);
+        spa_profile_note_hand_offs(links, &m.samples[k], m.graph, lanes);
+    for (size_t k = 0; k < m.n_schedules && !status; k++)
+        status = spa_profile_note_transfers(links, &m.samples[k], m.graph, lanes, m.column, err);
     for (size_t i = 0; i < m.n_entries && !status; i++) {
         report->runs_kept += m.samples[i].n_kept;
         report->runs_discarded += m.samples[i].count - m.samples[i].n_kept;

@@ -2,16 +2,7 @@
 #ifndef SPA_KERNELS_PROFILE_MODEL_H
 #define SPA_KERNELS_PROFILE_MODEL_H
 
-#include "base/stats.h"
-#include "kernels/campaign.h"
-#include "kernels/profile.h"
-
-/* What all models say of the machine. */
-typedef struct spa_profile_links {
-    /* From the end of an operator to the beginning of the next, by lane of both, us. */
-    spa_moments gap_us[SPA_MAX_PROCESSORS][SPA_MAX_PROCESSORS];
-    spa_moments run_cv; /* coefficients of variation of totals on one lane */
-} spa_profile_links;
+#include "kernels/profile_links.h"
 
 /* Fills the rows of a model whose graph is loaded, and its sparsities; adds to links and report.
  * Names of processors are those of `lanes`. */
@@ -20,7 +11,8 @@ spa_status spa_profile_model_run(const spa_lane_set *lanes, const spa_profile_op
                                  spa_trace_model *entry, spa_arena *arena, spa_profile_links *links,
                                  spa_profile_report *report, spa_error *err);
 
-/* A table of the right form for running on lanes without knowing costs: every operator 1 us. */
+/* A table of the right form for running on lanes without knowing costs: every operator 1 us, the
+ * first lane of cores the host. */
 spa_status spa_lanes_plain_costs(spa_costs *costs, const spa_graph *graph,
                                  const spa_lane_set *lanes, spa_error *err);
 

@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 
+#define MOST_ISSUE_NS 50000 /* two operators that far apart were not enqueued at a stretch */
+
 spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lanes, size_t capacity,
                             spa_error *err)
 {
@@ -24,9 +26,12 @@ spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lan
     SPA_TRY(spa_alloc(&s->begin, capacity, s->n_ops * sizeof *s->begin, err));
     SPA_TRY(spa_alloc(&s->kernel, capacity, s->n_ops * sizeof *s->kernel, err));
     SPA_TRY(spa_alloc(&s->lead, capacity, s->n_ops * sizeof *s->lead, err));
+    SPA_TRY(spa_alloc(&s->moved, capacity, s->n_ops * sizeof *s->moved, err));
+    SPA_TRY(spa_alloc(&s->issue, capacity, sizeof *s->issue, err));
     SPA_TRY(spa_alloc(&s->gap, capacity, s->n_ops * sizeof *s->gap, err));
     SPA_TRY(spa_alloc(&s->copy, capacity, s->n_tensors * n_lanes * sizeof *s->copy, err));
     SPA_TRY(spa_alloc(&s->lanes, capacity, s->n_ops * sizeof *s->lanes, err));
+    SPA_TRY(spa_alloc(&s->together, s->n_ops, sizeof *s->together, err));
     return spa_alloc(&s->lane, s->n_ops, sizeof *s->lane, err);
 }
 
@@ -42,28 +47,45 @@ void spa_samples_fini(spa_samples *s)
     free(s->begin);
     free(s->kernel);
     free(s->lead);
+    free(s->moved);
+    free(s->issue);
     free(s->gap);
     free(s->copy);
     free(s->lanes);
     free(s->lane);
+    free(s->together);
     *s = (spa_samples){0};
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
-/* The end of what an operator waited for: its producers (through views) and whoever had its lane
- * before. */
-static int64_t producer_end_ns(const spa_graph *graph, const spa_hardware_op *ops, size_t op)
+/* What an operator waited for: its producers (through views), and tensors on their way. */
+typedef struct arrival {
+    int64_t end_ns;
+    int64_t moved_ns; /* of what came last, if it was moved from or to an asynchronous lane */
+} arrival;
+
+static arrival last_arrival(const spa_graph *graph, const spa_hardware_record *record, uint64_t q,
+                            size_t op)
 {
     const spa_op *o = &graph->ops[op];
-    int64_t end = 0;
-    for (uint32_t i = 0; i < o->n_inputs; i++) {
+    const spa_hardware_op *ops = spa_hardware_ops(record, q);
+    arrival last = {0, 0};
+    for (uint32_t i = 0; i < o->n_inputs && ops[op].lane >= 0; i++) {
         int32_t from = graph->inputs[o->first_input + i];
         while (from >= 0 && graph->ops[from].kind == SPA_OP_RESHAPE)
             from = graph->inputs[graph->ops[from].first_input];
-        if (from >= 0 && ops[from].end_ns > end) end = ops[from].end_ns;
+        size_t tensor = from >= 0 ? (size_t)from : graph->n_ops + (size_t)~from;
+        const spa_hardware_copy *c =
+            &record->copies[(q * record->n_tensors + tensor) * record->n_lanes +
+                            (size_t)ops[op].lane];
+        bool by_link = record->async_lanes >> ops[op].lane & 1u ||
+                       (from >= 0 && record->async_lanes >> ops[from].lane & 1u);
+        arrival a = {from >= 0 ? ops[from].end_ns : 0, 0};
+        if (by_link && c->there_ns > 0) a = (arrival){c->there_ns, spa_hardware_copy_ns(c)};
+        if (a.end_ns > last.end_ns) last = a;
     }
-    return end;
+    return last;
 }
 
 static int64_t lane_free_ns(const spa_hardware_op *ops, size_t n, size_t op)
@@ -76,12 +98,32 @@ static int64_t lane_free_ns(const spa_hardware_op *ops, size_t n, size_t op)
     return end;
 }
 
-static float gap_us(const spa_graph *graph, const spa_hardware_op *ops, size_t op, int64_t arrive)
+/* Gap before an operator, and what it waited for that was moved. */
+static void note_waits(spa_samples *s, size_t at, const spa_graph *graph,
+                       const spa_hardware_record *record, uint64_t q, size_t op)
 {
-    int64_t ready = producer_end_ns(graph, ops, op), free_ns = lane_free_ns(ops, graph->n_ops, op);
+    const spa_hardware_op *ops = spa_hardware_ops(record, q);
+    arrival last = last_arrival(graph, record, q, op);
+    int64_t ready = last.end_ns, free_ns = lane_free_ns(ops, graph->n_ops, op);
     if (free_ns > ready) ready = free_ns;
-    if (arrive > ready) ready = arrive;
-    return (float)(ops[op].begin_ns - ops[op].copy_ns - ready) * 1e-3f;
+    if (record->arrive_ns[q] > ready) ready = record->arrive_ns[q];
+    s->gap[at] = (float)(ops[op].begin_ns - ops[op].copy_ns - ready) * 1e-3f;
+    s->moved[at] = ready == last.end_ns ? (float)last.moved_ns * 1e-3f : 0;
+}
+
+static float issue_us(const spa_hardware_record *record, uint64_t q)
+{
+    const spa_hardware_op *ops = spa_hardware_ops(record, q), *before = NULL;
+    int64_t sum = 0, n = 0;
+    for (size_t i = 0; i < record->n_ops; i++) {
+        if (ops[i].lane < 0 || !(record->async_lanes >> ops[i].lane & 1u)) continue;
+        int64_t took = before ? ops[i].posted_ns - before->posted_ns : 0;
+        before = &ops[i];
+        if (took <= 0 || took > MOST_ISSUE_NS) continue;
+        sum += took;
+        n++;
+    }
+    return n > 0 ? (float)sum / (float)n * 1e-3f : NAN;
 }
 
 void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_record *record,
@@ -98,14 +140,18 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
     for (size_t i = 0; i < s->n_ops; i++) {
         bool view = ops[i].lane < 0;
         s->lane[i] = s->lanes[row * s->n_ops + i] = (int8_t)ops[i].lane;
+        s->together[i] = ops[i].together;
         s->digest = spa_hash_u64(s->digest, (uint64_t)(ops[i].lane + 1));
         s->begin[row * s->n_ops + i] = (float)(ops[i].begin_ns - record->arrive_ns[q]) * 1e-3f;
         s->kernel[row * s->n_ops + i] = (float)(ops[i].end_ns - ops[i].begin_ns) * 1e-3f;
         s->lead[row * s->n_ops + i] = (float)ops[i].copy_ns * 1e-3f;
-        s->gap[row * s->n_ops + i] = view ? NAN : gap_us(graph, ops, i, record->arrive_ns[q]);
+        s->gap[row * s->n_ops + i] = NAN;
+        if (!view) note_waits(s, row * s->n_ops + i, graph, record, q, i);
     }
+    s->issue[row] = issue_us(record, q);
     for (size_t k = 0; k < n_copies; k++)
-        s->copy[row * n_copies + k] = (float)record->copies[q * n_copies + k] * 1e-3f;
+        s->copy[row * n_copies + k] =
+            (float)spa_hardware_copy_ns(&record->copies[q * n_copies + k]) * 1e-3f;
 }
 
 /* ---- pace ------------------------------------------------------------------------------------ */
@@ -137,7 +183,7 @@ double spa_crossing_bytes(const spa_graph *graph, const int8_t *lane)
 static void scale_columns(spa_samples *s, size_t row, float factor)
 {
     size_t n_copies = s->n_tensors * s->n_lanes;
-    float *columns[] = {s->begin, s->kernel, s->lead, s->gap};
+    float *columns[] = {s->begin, s->kernel, s->lead, s->moved, s->gap};
     for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
         for (size_t i = 0; i < s->n_ops; i++) columns[c][row * s->n_ops + i] *= factor;
     for (size_t i = 0; i < n_copies; i++) s->copy[row * n_copies + i] *= factor;

@@ -43,9 +43,11 @@ typedef struct spa_stream_config {
     size_t memory_limit_bytes;    /* device memory that may be allocated; 0 = all there is */
     size_t workspace_limit_bytes; /* cuda: what a convolution algorithm may ask for */
     bool tf32;                    /* cuda: fp32 products may round their inputs to 10 bits */
-    bool synchronous; /* wait after each operator, so that a fault names its operator; slow */
+    int64_t spin_ns;    /* emulated: how long its thread looks for work before it blocks */
+    bool shares_memory; /* emulated: as an integrated GPU does (see map) */
+    bool synchronous;   /* wait after each operator, so that a fault names its operator; slow */
 } spa_stream_config;
-/* Device 0, 64 MiB of workspace per algorithm, no limit, no tf32, asynchronous. */
+/* Device 0, 64 MiB of workspace per algorithm, no limit, no tf32, asynchronous, blocks at once. */
 SPA_API spa_stream_config spa_stream_config_default(void);
 
 /* One operator: addresses on the device, of tensors of the model's type. */

@@ -505,6 +505,11 @@ uint32_t spa_engine_lanes(const spa_engine *e)
     return e->n_lanes;
 }
 
+const spa_schedule *spa_engine_schedule(const spa_engine *e)
+{
+    return e->has_schedule && !e->calls_place ? &e->schedule : NULL;
+}
+
 int64_t spa_engine_now(const spa_engine *e)
 {
     return e->state.now;

@@ -79,6 +79,8 @@ SPA_API spa_status spa_engine_run(spa_engine *engine, spa_histogram *latencies,
 /* Runs until simulated time >= until_ns or the end (*done). */
 SPA_API spa_status spa_engine_run_until(spa_engine *engine, int64_t until_ns, bool *done,
                                         spa_error *err);
+/* The plan that decides every placement; NULL = a policy decides as it goes. */
+SPA_API const spa_schedule *spa_engine_schedule(const spa_engine *engine);
 SPA_API int64_t spa_engine_now(const spa_engine *engine);
 /* What a run gave that was stepped through spa_engine_begin and spa_engine_complete. In debug
  * builds also what the audit says. */

@@ -154,12 +154,21 @@ ENGINE_APART void queue_transfer(spa_engine *e, engine_request *r, uint32_t slot
         start_transfer(e, link_id, r, slot, tensor, to);
 }
 
+ENGINE_APART void want_transfer(spa_engine *e, engine_request *r, uint32_t slot, uint32_t tensor,
+                                uint32_t to)
+{
+    uint32_t from = placed_of(e, r)[tensor];
+    if (spa_transfer_ns(e->costs, tensor, from, to) == 0 || copied_by_lane(e, from, to)) return;
+    e->executor->want(e->config.executor_self, slot, tensor, from, to);
+}
+
 /* Sees to it that a tensor that is neither at `to` nor on its way there will be. */
 ENGINE_INLINE void request_transfer(spa_engine *e, engine_request *r, uint32_t slot,
                                     uint32_t tensor, uint32_t to)
 {
     where_of(e, r)[tensor] |= (uint8_t)(1u << to);
     if (r->flags & IN_SECTION && tensor < e->serial_ops) r->serial_left++;
+    if (ENGINE_RARELY(e->executor != NULL)) want_transfer(e, r, slot, tensor, to);
     if (r->ops[tensor].present) /* else: when it is produced */
         queue_transfer(e, r, slot, tensor, to);
 }

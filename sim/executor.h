@@ -39,6 +39,9 @@ typedef struct spa_executor {
     /* Before operator `op` the lane has to bring a tensor here (links that are on_lane). False:
      * there is nothing to do. True: it completes with event slot = lane. */
     bool (*copy)(void *self, uint32_t lane, uint32_t slot, uint32_t op, uint32_t tensor);
+    /* A tensor, made or to be made at `from`, will be moved to `to`: transfer() follows when it
+     * exists and its link is free. What can be prepared, or begun behind its producer, may be. */
+    void (*want)(void *self, uint32_t slot, uint32_t tensor, uint32_t from, uint32_t to);
     /* A transfer starts on a link; completes with event slot = number of lanes + link. */
     void (*transfer)(void *self, uint32_t link, uint32_t slot, uint32_t tensor, uint32_t from,
                      uint32_t to);

@@ -2,13 +2,17 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "kernels/stream.h"
 #include "kernels/worker.h"
 #include "tests/base/check.h"
 #include "tests/experiments/cli.h"
 #include "tests/random_graph.h"
 
-#define LANES "--lanes cpu:0=sparse,cpu:1=blas "
+#define LANES    "--lanes cpu:0=sparse,cpu:1=blas "
+#define ASYNC    "--lanes cpu:0=blas,emulated:1 "
+#define ON_ASYNC "stem,cpu0,\nleft,emulated1,\nright,emulated1,\njoin,cpu0,\n"
 
 static void needs_two_cores(void)
 {
@@ -36,14 +40,18 @@ static const char *write_graph(uint64_t *hash)
     return path;
 }
 
-static void write_schedule(const char *path, uint64_t hash)
+static void write_rows(const char *path, uint64_t hash, const char *rows)
 {
     char text[400];
     int n = snprintf(text, sizeof text,
-                     "# schedule for branch batch 1 dtype fp32 hash %016llx\nop,processor,lane\n"
-                     "stem,cpu0,\nleft,cpu1,\nright,cpu0,\njoin,cpu1,\n",
-                     (unsigned long long)hash);
+                     "# schedule for branch batch 1 dtype fp32 hash %016llx\nop,processor,lane\n%s",
+                     (unsigned long long)hash, rows);
     cli_write(path, text, (size_t)n);
+}
+
+static void write_schedule(const char *path, uint64_t hash)
+{
+    write_rows(path, hash, "stem,cpu0,\nleft,cpu1,\nright,cpu0,\njoin,cpu1,\n");
 }
 
 static double number(const json_t *o, const char *key)
@@ -111,6 +119,94 @@ Test(cli_hardware, a_schedule_for_another_graph_is_refused_before_anything_runs)
                        graph);
     cli_write(schedule, "op,processor,lane\n", 18);
     cli_expect_failure(1, "the first line must be", "replay %s %s " LANES, schedule, graph);
+}
+
+/* ---- asynchronous lanes ---------------------------------------------------------------------- */
+
+Test(cli_async, profile_measures_the_device_its_links_and_what_enqueueing_costs)
+{
+    uint64_t hash;
+    size_t size;
+    needs_two_cores();
+    const char *graph = write_graph(&hash), *trace = path_of("trace");
+    json_t *d = cli_json("profile %s " ASYNC "--rounds 2 --runs 3 -o %s --json", graph, trace);
+    const json_t *model = json_array_get(json_object_get(d, "models"), 0);
+    cr_assert(number(json_object_get(model, "operators_host_ms"), "emulated1") > 0);
+    json_decref(d);
+    char file[300];
+    snprintf(file, sizeof file, "%s/links.csv", trace);
+    char *links = cli_read(file, &size);
+    cr_assert_not_null(strstr(links, "\ncpu0,cpu0,0,"), "%s", links);
+    cr_assert_not_null(strstr(links, "\nemulated1,emulated1,0,"), "%s", links);
+    /* Every tensor is 1x8x6x6. */
+    cr_assert_not_null(strstr(links, "\ncpu0,emulated1,1152,"), "%s", links);
+    cr_assert_not_null(strstr(links, "\nemulated1,cpu0,1152,"), "%s", links);
+    free(links);
+    snprintf(file, sizeof file, "%s/meta.ini", trace);
+    char *meta = cli_read(file, &size);
+    cr_assert_not_null(strstr(meta, "emulated device on core 1"), "%s", meta);
+    free(meta);
+    /* The trace serves a replay, and a stream of requests on it. */
+    const char *schedule = path_of("async.csv");
+    write_rows(schedule, hash, ON_ASYNC);
+    for (int k = 1; k <= 8; k *= 8) {
+        d = cli_json("replay %s %s " ASYNC "--trace %s --runs 2 --rounds 2 --requests 20 "
+                     "--concurrency %d --json",
+                     schedule, graph, trace, k);
+        const json_t *run = json_array_get(json_object_get(d, "runs"), 0);
+        const json_t *row = json_array_get(json_object_get(run, "schedules"), 3);
+        cr_assert_eq(number(row, "switches"), 3); /* stem there, left and right back */
+        cr_assert(number(row, "measured_ms") > 0 && number(row, "simulated_ms") > 0);
+        cr_assert_str_eq(json_string_value(json_object_get(run, "lanes")),
+                         "cpu:0=blas,emulated:1=blas");
+        json_decref(d);
+    }
+}
+
+Test(cli_async, validate_runs_policies_and_random_schedules)
+{
+    uint64_t hash;
+    needs_two_cores();
+    json_t *d = cli_json("validate %s " ASYNC
+                         "--policy heft,greedy,dp --schedules 3 --rounds 2 --runs 2 --json",
+                         write_graph(&hash));
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *run = json_array_get(json_object_get(d, "runs"), i);
+        const json_t *rows = json_object_get(run, "schedules");
+        cr_assert_eq(json_array_size(rows), 3 + 3 + 3); /* anchors, policies, random ones */
+        for (size_t k = 0; k < json_array_size(rows); k++) {
+            const json_t *row = json_array_get(rows, k);
+            cr_assert(number(row, "measured_ms") > 0 && number(row, "simulated_ms") > 0);
+            cr_assert(number(row, "samples") > 0);
+        }
+    }
+    json_decref(d);
+}
+
+Test(cli_async, replay_says_which_operators_ran_as_one_graph)
+{
+    uint64_t hash;
+    needs_two_cores();
+    const char *graph = write_graph(&hash), *schedule = path_of("chain.csv");
+    write_rows(schedule, hash, "stem,emulated1,\nleft,emulated1,\nright,emulated1,\njoin,cpu0,\n");
+    cli_result r = cli("replay %s %s " ASYNC "--runs 2 --rounds 2 --graphs", schedule, graph);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    /* Left is read on the host: the graph ends there. */
+    cr_assert_not_null(strstr(r.out, "stem and 1 more, one graph"), "%s", r.out);
+    cr_assert_not_null(strstr(r.out, "  right "), "%s", r.out);
+    cli_free(&r);
+}
+
+Test(cli_async, lanes_that_cannot_be_are_refused_with_a_cure)
+{
+    spa_error why = {0};
+    cli_expect_failure(1, "a lane of cores has to drive; add one (cpu:N)",
+                       "validate resnet18 --lanes emulated:1");
+    if (spa_stream_device_cuda.probe(0, &why) == SPA_OK) cr_skip_test("there is a CUDA device");
+    cli_expect_failure(1, "no CUDA device (", "validate resnet18 --lanes cpu:0=sparse,cuda:0");
+    cli_expect_failure(1, "emulated:N is a core", "profile resnet18 --lanes cpu:0,cuda:0 -o %s",
+                       path_of("none"));
+    cr_assert_not(cli_exists(path_of("none")));
 }
 
 Test(cli_hardware, what_is_missing_is_named)

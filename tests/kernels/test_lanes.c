@@ -102,15 +102,9 @@ Test(kernels_lanes, an_emulated_device_is_a_core_behind_streams)
     cr_assert_eq(set.lanes[0].device, &spa_stream_device_emulated);
     cr_assert_eq(set.lanes[0].device_index, core);
     cr_assert_eq(set.lanes[0].backend, &spa_backend_sparse);
-    spa_error error = {0};
-    cr_assert_eq(spa_lanes_check_cores(&set, "this test", &error), SPA_E_UNSUPPORTED);
-    cr_assert_not_null(strstr(error.message, "this test runs lanes of cores only"));
     snprintf(text, sizeof text, "emulated:%d,cpu:%d", core, core);
     expect_lane_error(text, SPA_E_INVALID, "share a core");
     expect_lane_error("emulated:0-1", SPA_E_INVALID, "has one core");
-    snprintf(text, sizeof text, "cpu:%d", core);
-    expect_ok(spa_lanes_parse(&set, text, err));
-    expect_ok(spa_lanes_check_cores(&set, "this test", err));
 }
 
 Test(kernels_lanes, a_cuda_lane_is_there_or_says_why_not)

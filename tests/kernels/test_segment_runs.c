@@ -70,6 +70,14 @@ static void driver_fini(driver *d)
     stream_rig_fini(&d->rig);
 }
 
+/* What a value shows, if it is a view. */
+static int32_t shown_by(const spa_graph *g, int32_t value)
+{
+    while (value >= 0 && g->ops[value].kind == SPA_OP_RESHAPE)
+        value = g->inputs[g->ops[value].first_input];
+    return value;
+}
+
 /* A segment waits for what it needs from elsewhere: copies of the host's values, other queues. */
 static void launch_segment(driver *d, size_t k)
 {
@@ -115,18 +123,21 @@ static void run(driver *d)
     for (size_t i = 0; i < OPS; i++) {
         const spa_op *op = &g->ops[i];
         uint32_t k = d->segments.segment_of[i];
+        if (op->kind == SPA_OP_RESHAPE) continue;
         if (k != SPA_SEGMENT_NONE) {
             if (d->segments.ops[d->segments.segments[k].first_op] == i) launch_segment(d, k);
             continue;
         }
         for (uint32_t e = 0; e < op->n_inputs; e++) {
-            int32_t from = g->inputs[op->first_input + e];
+            int32_t from = shown_by(g, g->inputs[op->first_input + e]);
             if (from >= 0) fetch(d, (size_t)from);
         }
         expect_ok(spa_session_run_op(&d->rig.session, &spa_backend_blas, i, d->workspace, err));
     }
-    for (size_t i = 0; i < OPS; i++)
-        if (g->first_consumer[i] == g->first_consumer[i + 1]) fetch(d, i);
+    for (size_t i = 0; i < OPS; i++) {
+        int32_t last = shown_by(g, (int32_t)i);
+        if (g->first_consumer[i] == g->first_consumer[i + 1] && last >= 0) fetch(d, (size_t)last);
+    }
 }
 
 static void expect_answers(const driver *d, uint64_t seed)

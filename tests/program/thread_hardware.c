@@ -1,5 +1,6 @@
 /* The hardware executor under ThreadSanitizer: schedules that hand every operator to another lane,
- * several requests in flight, kernels of two layouts, lanes that fall asleep in between.
+ * several requests in flight, kernels of two layouts, lanes that fall asleep in between, an
+ * asynchronous lane beside one lane of cores and beside two.
  *
  * A plain program, because Criterion cannot start under ThreadSanitizer. Skipped where the process
  * may not use cores 0 and 1. Usage: thread_hardware. */
@@ -57,11 +58,14 @@ static void build(spa_graph *graph)
     must(spa_graph_finish(graph, &err), &err);
 }
 
-static void run(const spa_graph *graph, const char *lanes_text, int64_t spin_ns)
+/* The lanes of the text, and with it `device`, which may share a core with them. */
+static void run(const spa_graph *graph, const char *lanes_text, const char *device, int64_t spin_ns,
+                bool graphs)
 {
     spa_error err = {0};
-    spa_lane_set lanes;
+    spa_lane_set lanes, more = {0};
     spa_model model;
+    spa_hardware_record record;
     spa_costs costs;
     spa_hardware *hardware;
     spa_schedule schedule;
@@ -71,31 +75,40 @@ static void run(const spa_graph *graph, const char *lanes_text, int64_t spin_ns)
     spa_engine *engine;
     options.slots = 3;
     options.spin_ns = spin_ns;
+    options.graphs = graphs;
     must(spa_lanes_parse(&lanes, lanes_text, &err), &err);
+    if (device) {
+        must(spa_lanes_parse(&more, device, &err), &err);
+        lanes.lanes[lanes.count++] = more.lanes[0];
+    }
     must(spa_model_init(&model, graph, 1, &err), &err);
     must(spa_lanes_plain_costs(&costs, graph, &lanes, &err), &err);
     must(spa_hardware_new(&hardware, &lanes, &model, &options, &err), &err);
     must(spa_schedule_init(&schedule, graph->n_ops, &err), &err);
+    must(spa_hardware_record_init(&record, hardware, 20, true, &err), &err);
     config.graph = graph;
     config.costs = &costs;
     config.schedule = &schedule;
     for (uint32_t in_flight = 1; in_flight <= 3; in_flight += 2) {
         for (uint32_t shift = 0; shift < 3; shift++) {
             for (size_t i = 0; i < graph->n_ops; i++)
-                schedule.processor[i] = (uint8_t)(i / (shift + 1) % 2);
+                schedule.processor[i] = (uint8_t)(i / (shift + 1) % lanes.count);
             config.scenario = spa_scenario_closed(in_flight, 20);
             must(spa_hardware_config(hardware, &config, &err), &err);
             must(spa_engine_new(&engine, &config, &err), &err);
-            must(spa_hardware_run(hardware, engine, NULL, NULL, &result, &err), &err);
+            must(spa_hardware_run(hardware, engine, shift ? &record : NULL, NULL, &result, &err),
+                 &err);
             spa_engine_free(engine);
             if (result.requests != 20) exit(1);
         }
     }
+    spa_hardware_record_fini(&record);
     spa_hardware_free(hardware);
     spa_schedule_fini(&schedule);
     spa_costs_fini(&costs);
     spa_model_fini(&model);
-    printf("thread_hardware: %s, spinning %lld us: ok\n", lanes_text, (long long)spin_ns / 1000);
+    printf("thread_hardware: %s%s%s, spinning %lld us%s: ok\n", lanes_text, device ? " with " : "",
+           device ? device : "", (long long)spin_ns / 1000, graphs && device ? ", graphs" : "");
 }
 
 int main(void)
@@ -107,12 +120,19 @@ int main(void)
         return 0;
     }
     build(&graph);
-    run(&graph, "cpu:0=blas,cpu:1=sparse", 2000000);
-    run(&graph, "cpu:0=blas,cpu:1=sparse", 1000); /* falls asleep all the time */
-    if (spa_backend_onednn.probe(&err) == SPA_OK)
-        run(&graph, "cpu:0=onednn,cpu:1=sparse", 2000000);
-    else
+    run(&graph, "cpu:0=blas,cpu:1=sparse", NULL, 2000000, false);
+    run(&graph, "cpu:0=blas,cpu:1=sparse", NULL, 1000, false); /* falls asleep all the time */
+    for (int graphs = 0; graphs < 2; graphs++) {
+        run(&graph, "cpu:0=blas", "emulated:1", 2000000, graphs);
+        run(&graph, "cpu:0=blas", "emulated:1", 1000, graphs);
+        run(&graph, "cpu:0=blas,cpu:1=sparse", "emulated:1", 1000, graphs);
+    }
+    if (spa_backend_onednn.probe(&err) == SPA_OK) {
+        run(&graph, "cpu:0=onednn,cpu:1=sparse", NULL, 2000000, false);
+        run(&graph, "cpu:0=onednn,cpu:1=sparse", "emulated:1", 1000, true);
+    } else {
         printf("thread_hardware: onednn skipped: %s\n", err.message);
+    }
     spa_graph_fini(&graph);
     return 0;
 }

@@ -63,7 +63,8 @@ static spa_status no_device(cudaError_t code, spa_error *err)
         return spa_fail(err, SPA_E_UNSUPPORTED, "no CUDA device (%s)", cudaGetErrorString(code));
     if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
         return spa_fail(err, SPA_E_UNSUPPORTED,
-                        "no CUDA device (this machine has no NVIDIA driver)");
+                        "no CUDA device (this machine has no NVIDIA driver; install it where there "
+                        "is a GPU)");
     return spa_fail(err, SPA_E_UNSUPPORTED,
                     "no CUDA device (the driver is one for CUDA %d.%d, this build needs %d.%d; "
                     "update it, or build with an older toolkit: make CUDA_HOME=DIR)",
