@@ -70,10 +70,29 @@ static spa_status describe(trainer *t, spa_error *err)
     t->config.seed = (uint64_t)t->options->seed;
     t->config.continuous = t->type->continuous && !t->type->discrete;
     t->config.objective = (spa_objective)t->options->objective;
+    t->config.shaping =
+        SPA_SHAPING_PATH; /* optimistic end of all: what a decision costs, at once */
     t->config.noise = t->options->noise != 0;
     t->config.contention = t->options->contention != 0;
     if (t->options->policy_cost) t->config.decision_cycles = policy->decision_cycles;
     return SPA_OK;
+}
+
+/* A table over tiles does with the features that tell the most (features.h) and looks no further
+ * than the next reward: the shaping has moved the future into it. Unless the user says otherwise.
+ */
+static void add_defaults(const trainer *t, const char *params, char *out, size_t size)
+{
+    uint32_t slots = 0;
+    int n = 0;
+    for (size_t i = 0; i < t->runs->n_cases; i++)
+        if (t->costs[i]->n_processors > slots) slots = t->costs[i]->n_processors;
+    if (t->type == &spa_learner_q_learning && !strstr(params, "features="))
+        n += snprintf(out + n, size - (size_t)n, "features=%u:", 2 * slots);
+    if (t->type == &spa_learner_q_learning && !strstr(params, "gamma="))
+        n += snprintf(out + n, size - (size_t)n, "gamma=0:");
+    if (n > 0 && *params == '\0') n--; /* no colon at the end */
+    snprintf(out + n, size - (size_t)n, "%s", params);
 }
 
 static size_t longest_episode(const spa_runs *runs)
@@ -95,7 +114,9 @@ static spa_status train(trainer *t, const char *params, spa_error *err)
                                .max_episode_steps = longest_episode(t->runs)};
     spa_train_options options = spa_train_default();
     spa_train_result result;
-    SPA_TRY(spa_learner_new(&t->learner, t->type, &setup, params, err));
+    char all[1024];
+    add_defaults(t, params, all, sizeof all);
+    SPA_TRY(spa_learner_new(&t->learner, t->type, &setup, all, err));
     if (o->checkpoint && access(o->checkpoint, F_OK) == 0)
         SPA_TRY(spa_learner_load(t->learner, o->checkpoint, err));
     options.every = steps / EVALUATIONS ? steps / EVALUATIONS : 1;

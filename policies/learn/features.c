@@ -292,31 +292,34 @@ void spa_features_observe(const spa_features *f, const spa_view *v, uint32_t op,
     const spa_feature_op *x = &f->ops[op];
     int64_t first = INT64_MAX, first_end = INT64_MAX;
     float per_now = v->now_ns > 0 ? 1.0f / (float)v->now_ns : 0;
-    memcpy(obs, f->fixed + op * f->n_fixed, f->n_fixed * sizeof *obs);
+    memcpy(obs + SPA_FEATURES_OP_AT(f->n_slots), f->fixed + op * f->n_fixed,
+           f->n_fixed * sizeof *obs);
     for (uint32_t s = 0; s < f->n_processors; s++) {
         if (!(x->able >> s & 1u)) continue;
         int64_t end = o->finish_ns[s] + x->to_go_ns[s];
         if (o->finish_ns[s] < first) first = o->finish_ns[s];
         if (end < first_end) first_end = end;
     }
-    obs += f->n_fixed;
-    *obs++ = squash((float)(v->in_flight - 1) * 0.25f);
-    *obs++ = squash_ns(f, first - v->now_ns);
-    for (uint32_t s = 0; s < f->n_slots; s++, obs += SPA_FEATURES_RUN_SLOT) {
+    float *run = obs + SPA_FEATURES_RUN_AT(f->n_slots);
+    run[0] = squash((float)(v->in_flight - 1) * 0.25f);
+    run[1] = squash_ns(f, first - v->now_ns);
+    for (uint32_t s = 0; s < f->n_slots; s++) {
+        float *slot = obs + s;
+        uint32_t n = f->n_slots;
         if (s >= f->n_processors) {
-            memset(obs, 0, SPA_FEATURES_RUN_SLOT * sizeof *obs);
+            for (uint32_t k = 0; k < SPA_FEATURES_RUN_SLOT; k++) slot[k * n] = 0;
             continue;
         }
         uint32_t p = f->processor_of[s];
         bool able = x->able >> s & 1u;
         float busy = (float)v->busy_ns[p] * per_now / (float)f->costs->processors[p].n_lanes;
-        obs[SPA_SLOT_READY] = squash_ns(f, o->ready_ns[s] - v->now_ns);
-        obs[SPA_SLOT_BACKLOG] = squash_ns(f, v->free_ns[p] - v->now_ns);
-        obs[SPA_SLOT_UTILISATION] = busy < 1 ? busy : 1;
-        obs[SPA_SLOT_TRANSFER] = squash_ns(f, o->transfer_ns[s]);
-        obs[SPA_SLOT_LINK] = squash_ns(f, link_wait_ns(f, v, p));
-        obs[SPA_SLOT_LATER] = able ? squash_ns(f, o->finish_ns[s] - first) : 1;
-        obs[SPA_SLOT_END_LATER] =
+        slot[SPA_SLOT_READY * n] = squash_ns(f, o->ready_ns[s] - v->now_ns);
+        slot[SPA_SLOT_BACKLOG * n] = squash_ns(f, v->free_ns[p] - v->now_ns);
+        slot[SPA_SLOT_UTILISATION * n] = busy < 1 ? busy : 1;
+        slot[SPA_SLOT_TRANSFER * n] = squash_ns(f, o->transfer_ns[s]);
+        slot[SPA_SLOT_LINK * n] = squash_ns(f, link_wait_ns(f, v, p));
+        slot[SPA_SLOT_LATER * n] = able ? squash_ns(f, o->finish_ns[s] - first) : 1;
+        slot[SPA_SLOT_END_LATER * n] =
             able ? squash_ns(f, o->finish_ns[s] + x->to_go_ns[s] - first_end) : 1;
     }
 }

@@ -12,9 +12,11 @@
 extern "C" {
 #endif
 
-/* Layout of an observation: per operator, then per slot and operator, then what depends on the
- * run. A slot is a processor's place in an observation: slot 0 the host, then the others in order
- * of their numbers; slots beyond a table's processors are 0 and masked. */
+/* Layout of an observation: first what depends on the run, feature by feature and slot by slot in
+ * each, the most telling ones first (so that a table can do with a few); then per operator, then
+ * per slot and operator; then two more numbers of the run. A slot is a processor's place in an
+ * observation: slot 0 the host, then the others in order of their numbers; slots beyond a table's
+ * processors are 0 and masked. */
 #define SPA_FEATURES_NEXT     4u /* operators looked ahead in dispatch order */
 #define SPA_FEATURES_OP       13u
 #define SPA_FEATURES_OP_SLOT  (6u + SPA_FEATURES_NEXT)
@@ -27,18 +29,20 @@ extern "C" {
 
 /* The features of one slot that depend on the run, by place. */
 enum {
+    SPA_SLOT_END_LATER,   /* how much later than at best everything that follows would end, at its
+                             most optimistic */
+    SPA_SLOT_LATER,       /* how much later than on the best slot the operator would finish */
     SPA_SLOT_READY,       /* until all inputs can be there */
     SPA_SLOT_BACKLOG,     /* until its first lane is free */
     SPA_SLOT_UTILISATION, /* busy share of the run so far */
     SPA_SLOT_TRANSFER,    /* time of the transfers that it would still need */
-    SPA_SLOT_LINK,        /* until the links into it are free */
-    SPA_SLOT_LATER,       /* how much later than on the best slot the operator would finish */
-    SPA_SLOT_END_LATER    /* the same for everything that follows, at its most optimistic */
+    SPA_SLOT_LINK         /* until the links into it are free */
 };
 /* Index of such a feature in an observation of `slots` slots. */
-#define SPA_FEATURES_AT(slots, slot, feature)                                                      \
-    (SPA_FEATURES_OP + (slots)*SPA_FEATURES_OP_SLOT + SPA_FEATURES_RUN +                           \
-     (slot)*SPA_FEATURES_RUN_SLOT + (uint32_t)(feature))
+#define SPA_FEATURES_AT(slots, slot, feature) ((uint32_t)(feature) * (slots) + (slot))
+/* Where the features of the operator begin, and those two of the run. */
+#define SPA_FEATURES_OP_AT(slots)  ((slots)*SPA_FEATURES_RUN_SLOT)
+#define SPA_FEATURES_RUN_AT(slots) (SPA_FEATURES_COUNT(slots) - SPA_FEATURES_RUN)
 
 typedef struct spa_features_options {
     uint32_t n_slots;        /* processors in an observation, 1 .. SPA_MAX_PROCESSORS; 0 = the
@@ -91,8 +95,9 @@ void spa_features_mask(const spa_features *f, uint32_t op, uint8_t *mask);
  *
  * Discrete: a slot. Continuous: a preference u in [-1, 1], cut into as many equal parts as there
  * are processors, slot 0 (the host) lowest; with two its sign is the processor. A masked slot gives
- * way to the nearest legal one, of two equally near ones to the lower. (When operators can be
- * split, the distance of u from the cut will say how large each part is: here, and nowhere else.)
+ * way to the nearest legal one, of two equally near ones to the lower. (Learners do not
+ * split operators yet; the distance of u from the cut would say how large each part is: here, and
+ * nowhere else.)
  */
 bool spa_action_of_slot(const spa_features *f, uint32_t op, uint32_t slot, spa_action *action);
 bool spa_action_of_preference(const spa_features *f, uint32_t op, float u, spa_action *action);

@@ -280,7 +280,8 @@ static double squashed(double x)
 Test(learn_features, are_what_the_page_says)
 {
     static const int64_t kernel[3][2] = {{10, 4}, {20, 30}, {30, 6}};
-    const uint32_t fixed = SPA_FEATURES_OP, run = SPA_FEATURES_OP + 2 * SPA_FEATURES_OP_SLOT;
+    const uint32_t own = SPA_FEATURES_OP_AT(2u), fixed = own + SPA_FEATURES_OP;
+    const uint32_t run = SPA_FEATURES_RUN_AT(2u);
     float obs[SPA_FEATURES_MAX];
     spa_features_options o = {0};
     spa_features f;
@@ -308,11 +309,11 @@ Test(learn_features, are_what_the_page_says)
     cr_assert_eq(spa_engine_now(engine), 9);
     spa_features_look(&f, spa_engine_view(engine), 1, &outlook);
     spa_features_observe(&f, spa_engine_view(engine), 1, &outlook, obs);
-    expect_float(obs, 0, 0.25);
-    expect_float(obs, 1, 1);
-    expect_float(obs, 3, 6.0 / 16);
-    expect_float(obs, 10, squashed(0.5)); /* one reader */
-    expect_float(obs, 11, 0);
+    expect_float(obs, own + 0, 0.25);
+    expect_float(obs, own + 1, 1);
+    expect_float(obs, own + 3, 6.0 / 16);
+    expect_float(obs, own + 10, squashed(0.5)); /* one reader */
+    expect_float(obs, own + 11, 0);
     expect_float(obs, fixed + 0, 1);
     expect_float(obs, fixed + 1, squashed(2));   /* 20 on the host */
     expect_float(obs, fixed + 2, 0);             /* the faster one */
