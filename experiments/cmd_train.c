@@ -13,9 +13,9 @@
  * --budget says. */
 static const char *const rivals[] = {"gpu-only",     "greedy",  "replan-greedy", "dp",
                                      "local-search", "rollout", "mcts"};
-enum { N_RIVALS = sizeof rivals / sizeof *rivals };
+enum { N_RIVALS = sizeof rivals / sizeof *rivals, OWN = 2 };
 
-/* The trained policy, then its rivals. */
+/* The trained policy, at dispatch and as a schedule, then its rivals. */
 static spa_status list_policies(spa_options *o, const char *algorithm, spa_error *err)
 {
     char text[512];
@@ -23,6 +23,9 @@ static spa_status list_policies(spa_options *o, const char *algorithm, spa_error
     snprintf(text, sizeof text, "%s:model=%.400s", algorithm, o->output);
     SPA_TRY(spa_arena_strdup(&o->arena, &copy, text, err));
     o->policies.count = 0;
+    SPA_TRY(spa_names_add(o, &o->policies, copy, err));
+    snprintf(text, sizeof text, "%s:model=%.400s:offline=1", algorithm, o->output);
+    SPA_TRY(spa_arena_strdup(&o->arena, &copy, text, err));
     SPA_TRY(spa_names_add(o, &o->policies, copy, err));
     for (int i = 0; i < N_RIVALS; i++) SPA_TRY(spa_names_add(o, &o->policies, rivals[i], err));
     return SPA_OK;
@@ -81,7 +84,7 @@ static spa_status put_json(const spa_training *t, const spa_runs *runs, spa_stri
     json_t *own = spa_json_array(&j, final, "runs"), *others = spa_json_array(&j, j.root, "rivals");
     for (size_t c = 0; c < runs->n_cases; c++)
         for (size_t p = 0; p < runs->policies.count; p++)
-            put_json_row(&j, spa_json_row(&j, p ? others : own), &runs->cases[c],
+            put_json_row(&j, spa_json_row(&j, p < OWN ? own : others), &runs->cases[c],
                          spa_runs_outcome(runs, c, p));
     json_t *curve = spa_json_array(&j, j.root, "curve");
     for (size_t i = 0; i < t->n_curve; i++) {

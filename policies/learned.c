@@ -6,7 +6,9 @@
  * because the paper does not say: docs/environment.md.
  *
  * A policy is a file that `sparoa train` wrote (policies/learn/actor.h). It decides at every
- * dispatch, from what a dispatcher knows then, and pays for its inference. */
+ * dispatch, from what a dispatcher knows then, and pays for its inference; or, with offline=1, once
+ * in the simulator (one request, noise off), as the paper's offline search does, and what it
+ * decided there is the schedule. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include "policies/learn/acting.h"
 #include "policies/learn/actor.h"
 #include "policies/learn/scheduling.h"
+#include "sim/engine.h"
 
 /* Outputs of the layers of one decision stand on the stack. */
 #define SCRATCH 4096
@@ -24,13 +27,15 @@ typedef struct learned {
     const char *algorithm;
     char path[256]; /* "" = what was trained for this model and device, if anything */
     spa_actor actor;
-    bool loaded;
+    bool loaded, offline;
     spa_acting acting;
 } learned;
 
 static const spa_param params[] = {
     {"model", SPA_PARAM_TEXT, 0, 0, 0, "", "FILE",
-     "a policy that 'sparoa train' wrote; without it the one shipped for model and device"},
+     "a policy that 'sparoa train' wrote; without it the one shipped for the device"},
+    {"offline", SPA_PARAM_INT, 0, 0, 1, NULL, "0|1",
+     "1: decide once, in the simulator, and run that schedule; 0: decide at every dispatch"},
 };
 
 static spa_status create(const char *algorithm, void **self, const spa_param_values *values,
@@ -41,6 +46,7 @@ static spa_status create(const char *algorithm, void **self, const spa_param_val
     SPA_TRY(spa_alloc(&s, 1, sizeof *s, err));
     s->algorithm = algorithm;
     memcpy(s->path, values->text[0], sizeof s->path);
+    s->offline = values->number[1] != 0;
     *self = s;
     return SPA_OK;
 }
@@ -74,7 +80,14 @@ static spa_status fail_missing(const learned *s, const spa_costs *costs, const c
                     costs->device, s->algorithm);
 }
 
-/* Where the policy for this table is. */
+static bool is_there(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    if (file) fclose(file);
+    return file != NULL;
+}
+
+/* Where the policy for this table is: one for the model on the device, else one for the device. */
 static spa_status find(const learned *s, const spa_plan_context *context, char *path, size_t size,
                        spa_error *err)
 {
@@ -83,12 +96,12 @@ static spa_status find(const learned *s, const spa_plan_context *context, char *
         snprintf(path, size, "%s", s->path);
         return SPA_OK;
     }
-    snprintf(path, size, "%s/%s-%s-%s.actor", context->trained ? context->trained : "policies/data",
-             s->algorithm, c->device, c->graph->name);
-    FILE *file = context->trained ? fopen(path, "r") : NULL;
-    if (!file) return fail_missing(s, c, path, err);
-    fclose(file);
-    return SPA_OK;
+    const char *folder = context->trained ? context->trained : "policies/data";
+    snprintf(path, size, "%s/%s-%s-%s.actor", folder, s->algorithm, c->device, c->graph->name);
+    if (context->trained && is_there(path)) return SPA_OK;
+    snprintf(path, size, "%s/%s-%s.actor", folder, s->algorithm, c->device);
+    if (context->trained && is_there(path)) return SPA_OK;
+    return fail_missing(s, c, path, err);
 }
 
 static spa_status load(learned *s, const char *path, spa_error *err)
@@ -103,6 +116,26 @@ static spa_status load(learned *s, const char *path, spa_error *err)
     if (s->actor.rule != SPA_ACTOR_TILES && spa_actor_scratch(&s->actor.net) > SCRATCH)
         return spa_fail_at(err, SPA_E_RANGE, path, 0, "has layers of over %d numbers", SCRATCH / 2);
     return SPA_OK;
+}
+
+/* A run in the simulator: what is decided there goes into the schedule. */
+static spa_status decide_all(const learned *s, const spa_plan_context *context,
+                             spa_schedule *schedule, spa_error *err)
+{
+    spa_engine *engine;
+    bool done = false;
+    SPA_TRY(spa_evaluator_stepper(context->evaluator, schedule, &engine, err));
+    spa_status status = spa_engine_start(engine, &done, err);
+    while (!status && !done) {
+        uint32_t op = spa_engine_asked(engine);
+        spa_action action = {.lane = SPA_LANE_ANY};
+        spa_acting_place(&s->acting, spa_engine_view(engine), op, &action);
+        if (action.processor >= 0) schedule->processor[op] = (uint8_t)action.processor;
+        status = spa_engine_decide(engine, action, &done, err);
+    }
+    spa_engine_free(engine);
+    if (!status) spa_policy_follow_views(context->costs, schedule->processor);
+    return status;
 }
 
 static spa_status plan(void *self, const spa_plan_context *context, spa_schedule *schedule,
@@ -124,7 +157,13 @@ static spa_status plan(void *self, const spa_plan_context *context, spa_schedule
     s->acting.decider = &s->actor;
     s->acting.continuous = s->actor.shape.action_dim > 0;
     s->acting.options = (spa_features_options){.n_slots = n_slots};
-    return spa_acting_plan(&s->acting, context, schedule, err);
+    SPA_TRY(spa_acting_plan(&s->acting, context, schedule, err));
+    return s->offline ? decide_all(s, context, schedule, err) : SPA_OK;
+}
+
+static bool places(const void *self)
+{
+    return !((const learned *)self)->offline;
 }
 
 static void place(const void *self, void *memory, const spa_view *view, uint32_t op,
@@ -157,6 +196,7 @@ static void place(const void *self, void *memory, const spa_view *view, uint32_t
         .destroy = destroy,                                                                        \
         .plan = plan,                                                                              \
         .place = place,                                                                            \
+        .places = places,                                                                          \
     }
 
 LEARNED(q_learning, "q-learning", "learned: a table over tiles of the observation",

@@ -261,7 +261,8 @@ static void set_constants(spa_engine *e)
     e->blocking_sync = c->costs->blocking_sync;
     e->has_schedule = c->schedule != NULL;
     e->executor = c->executor;
-    e->calls_place = c->policy && c->policy->place;
+    e->calls_place =
+        c->policy && c->policy->place && (!c->policy->places || c->policy->places(c->self));
     e->observes = e->calls_place && c->policy->observe;
     e->stepped = c->stepped;
     if (c->policy_cost && (e->calls_place || e->stepped) && e->costs->host_hz > 0)

@@ -137,6 +137,9 @@ typedef struct spa_policy {
     void (*place)(const void *self, void *memory, const spa_view *view, uint32_t op,
                   spa_action *action);
     void (*observe)(const void *self, void *memory, const spa_completion *completion);
+    /* Does this one decide at dispatch? NULL = yes, if there is a place(). False: the engine
+     * follows its plan, and no decision is charged. */
+    bool (*places)(const void *self);
 } spa_policy;
 
 /* The built-in policies (policies/registry.c). */
