@@ -150,6 +150,24 @@ Test(hardware_async, two_lanes_of_cores_and_a_device)
     }
 }
 
+/* A team cuts operators into parts, and converts for itself. */
+Test(hardware_async, a_lane_of_several_cores_and_a_device)
+{
+    spa_error why = {0};
+    async_bench_needs_cores();
+    async_bench b = {0};
+    spa_lane_set device;
+    spa_hardware_options options = spa_hardware_default();
+    bool blocks = spa_backend_onednn.probe(&why) == SPA_OK;
+    expect_ok(spa_zoo_build(&b.graph, "mobilenet_v3_small", 1, SPA_FP32, "relu50", err));
+    expect_ok(spa_lanes_parse(&b.lanes, blocks ? "cpu:0-1=onednn" : "cpu:0-1=blas", err));
+    expect_ok(spa_lanes_parse(&device, "emulated:1", err));
+    b.lanes.lanes[b.lanes.count++] = device.lanes[0];
+    async_bench_prepare(&b, &options);
+    expect_any_placement_agrees(&b, "a team", 4);
+    async_bench_end(&b);
+}
+
 /* Two devices (on one core): tensors go from one to the other by way of the host. */
 Test(hardware_async, tensors_pass_from_device_to_device)
 {
