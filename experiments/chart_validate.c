@@ -119,10 +119,12 @@ enum { PAIR_WIDTH = 1000, ROW_HEIGHT = 44, HEAD = 70, FOOT = 90, LEFT = 150, RIG
 
 static const char *const sides[] = {"measured", "simulated"};
 
-/* Two rows per lane, measured above simulated: row, begin, end of kernels and copies, ms. */
-static void put_bars(spa_figure *f, const spa_graph *g, const spa_validated *r, double scale,
-                     double *end_ms)
+/* Two rows per lane, measured above simulated: row, begin, end of kernels and copies, ms. Returns
+ * how many bars have room for a name. */
+static size_t put_bars(spa_figure *f, const spa_graph *g, const spa_validated *r, double scale,
+                       double *end_ms)
 {
+    size_t named = 0;
     spa_string_append(&f->data, "$bars << EOD\n");
     for (int side = 0; side < 2; side++) {
         double factor = 1e-3 * (side ? scale : 1);
@@ -146,8 +148,10 @@ static void put_bars(spa_figure *f, const spa_graph *g, const spa_validated *r, 
         spa_string_append(&f->data, "%d %.6f ", s->lane * 2, (s->begin + s->end) * 0.5e-3);
         spa_figure_cell(&f->data, g->ops[i].name);
         spa_string_append(&f->data, "\n");
+        named++;
     }
-    spa_string_append(&f->data, "NaN NaN \"\"\nEOD\n");
+    spa_string_append(&f->data, "EOD\n");
+    return named;
 }
 
 spa_status spa_chart_pair(const char *path, const spa_validation *v, const spa_validated *r,
@@ -164,7 +168,7 @@ spa_status spa_chart_pair(const char *path, const spa_validation *v, const spa_v
         spa_string_append(&f.data, "%zu \"%s %s\"\n", k, c->lanes.lanes[k / 2].processor,
                           sides[k % 2]);
     spa_string_append(&f.data, "EOD\n");
-    put_bars(&f, g, r, r->scale, &end_ms);
+    size_t named = put_bars(&f, g, r, r->scale, &end_ms);
     snprintf(line, sizeof line,
              "%.60s, %.80s: measured %.3f ms, simulated %.3f ms (x %.3f: %+.1f %%)", v->model,
              r->id, r->measured_ms, r->simulated_ms, r->scale, r->error * PERCENT);
@@ -189,8 +193,10 @@ spa_status spa_chart_pair(const char *path, const spa_validation *v, const spa_v
             "boxxyerror fs solid 1.0 border lc rgb '#ffffff' fc rgb '%s' lw 0.4 title "
             "'%s'",
             k, colours[k], titles[k]);
-    spa_string_append(&f.commands, ", \\\n$names using 2:1:3 with labels font ',8' textcolor rgb "
-                                   "'#ffffff' notitle\n");
+    if (named > 0) /* gnuplot 5.4 crashes on labels of which none can be drawn */
+        spa_string_append(&f.commands, ", \\\n$names using 2:1:3 with labels font ',8' textcolor "
+                                       "rgb '#ffffff' notitle");
+    spa_string_append(&f.commands, "\n");
     spa_status status = spa_figure_write(&f, path, err);
     spa_figure_fini(&f);
     return status;

@@ -48,6 +48,7 @@ static spa_status open_device(const spa_stream_config *config, spa_accelerator *
     d->core = config->index;
     d->backend = backend;
     d->synchronous = config->synchronous;
+    d->newest_first = config->newest_first;
     d->spin_ns = config->spin_ns;
     d->limit_bytes = config->memory_limit_bytes;
     pthread_mutex_init(&d->mutex, NULL);

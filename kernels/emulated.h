@@ -70,7 +70,7 @@ typedef struct emulated_device {
     spa_accelerator base;
     int32_t core;
     const spa_backend *backend;
-    bool synchronous;
+    bool synchronous, newest_first;
     int64_t spin_ns;
     size_t limit_bytes, used_bytes;
     spa_ranges memory, pinned;

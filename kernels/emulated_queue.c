@@ -44,7 +44,8 @@ static spa_status run_item(const emulated_stream *stream, const emulated_item *i
     return SPA_OK;
 }
 
-/* The stream whose next item was enqueued first among those that need not wait; NULL = none. */
+/* The stream whose next item was enqueued first (or last) among those that need not wait; NULL =
+ * none. */
 static emulated_stream *next_stream(const emulated_device *d)
 {
     emulated_stream *best = NULL;
@@ -54,7 +55,8 @@ static emulated_stream *next_stream(const emulated_device *d)
         if (item->kind == EMULATED_WAIT &&
             atomic_load_explicit(&item->event->completed, memory_order_relaxed) < item->generation)
             continue;
-        if (best == NULL || item->sequence < best->ring[best->head].sequence) best = s;
+        if (best == NULL || (item->sequence < best->ring[best->head].sequence) != d->newest_first)
+            best = s;
     }
     return best;
 }

@@ -36,7 +36,7 @@ typedef struct device_value {
 /* An operator of a slot. The first of a segment stands for all of it. */
 typedef struct device_op {
     spa_stream_event *began, *ended;
-    int64_t issued_ns; /* since the run began: it was enqueued */
+    int64_t posted_ns, issued_ns; /* since the run began: before and after it was enqueued */
     bool enqueued;
     bool waited; /* for a copy */
 } device_op;

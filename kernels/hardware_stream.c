@@ -143,6 +143,7 @@ static spa_status enqueue(hardware_device *d, const device_job *job, spa_error *
     device_slot *slot = &d->slots[job->slot];
     device_op *o = &slot->ops[job->op];
     spa_stream_graph *graph = s->ops ? slot->graphs[s->segment_of[job->op]] : NULL;
+    o->posted_ns = clock_now(d->hardware);
     SPA_TRY(await_inputs(d, job, err));
     if (d->hardware->record) SPA_TRY(d->table->record(o->began, d->compute, err));
     if (graph)
@@ -239,7 +240,7 @@ static spa_status note_op(hardware_device *d, spa_error *err)
     bool first = spa_hardware_first_of(hw, d->now.op) == d->now.op;
     if (first && !o->waited && o->issued_ns < d->last_end_ns && d->last_end_ns < begin_ns)
         begin_ns = d->last_end_ns;
-    *out = (spa_hardware_op){.posted_ns = o->issued_ns,
+    *out = (spa_hardware_op){.posted_ns = o->posted_ns,
                              .begin_ns = first ? begin_ns : end_ns,
                              .end_ns = end_ns,
                              .lane = (int32_t)d->lane};

@@ -44,6 +44,8 @@ typedef struct spa_stream_config {
     size_t workspace_limit_bytes; /* cuda: what a convolution algorithm may ask for */
     bool tf32;                    /* cuda: fp32 products may round their inputs to 10 bits */
     int64_t spin_ns;    /* emulated: how long its thread looks for work before it blocks */
+    bool newest_first;  /* emulated: of the streams that need not wait, that goes on whose next item
+                           was enqueued last, not first: shows where an event is missing */
     bool shares_memory; /* emulated: as an integrated GPU does (see map) */
     bool synchronous;   /* wait after each operator, so that a fault names its operator; slow */
 } spa_stream_config;

@@ -33,6 +33,23 @@ Test(hardware_async, one_inference_of_a_saved_schedule)
     async_bench_end(&b);
 }
 
+/* Streams run whenever events allow it, not in the order of enqueueing. */
+Test(hardware_async, events_alone_order_the_streams)
+{
+    async_bench_needs_cores();
+    for (int graphs = 0; graphs < 2; graphs++) {
+        async_bench b = {0};
+        spa_hardware_options options = spa_hardware_default();
+        options.graphs = graphs;
+        options.slots = 4;
+        options.stream.newest_first = true;
+        expect_ok(spa_zoo_build(&b.graph, "mobilenet_v3_small", 1, SPA_FP32, "relu50", err));
+        async_bench_begin_with(&b, LANES, &options);
+        expect_any_placement_agrees(&b, "newest first", 8);
+        async_bench_end(&b);
+    }
+}
+
 Test(hardware_async, every_placement_of_mobilenet_v2_gives_the_same_answer)
 {
     async_bench b = {0};
@@ -79,6 +96,7 @@ Test(hardware_async, random_graphs_in_every_placement_and_way_of_running)
         spa_hardware_options options = spa_hardware_default();
         options.graphs = seed % 2 != 0;
         options.stream.shares_memory = seed % 4 >= 2;
+        options.stream.newest_first = seed > 8;
         options.slots = 1 + (uint32_t)seed % 3;
         expect_ok(random_graph(&b.graph, seed, 30, err));
         async_bench_begin_with(&b, seed % 8 >= 4 ? "emulated:1=sparse,cpu:0=blas" : LANES,
@@ -130,6 +148,24 @@ Test(hardware_async, two_lanes_of_cores_and_a_device)
         expect_any_placement_agrees(&b, "two lanes of cores", 7);
         async_bench_end(&b);
     }
+}
+
+/* A team cuts operators into parts, and converts for itself. */
+Test(hardware_async, a_lane_of_several_cores_and_a_device)
+{
+    spa_error why = {0};
+    async_bench_needs_cores();
+    async_bench b = {0};
+    spa_lane_set device;
+    spa_hardware_options options = spa_hardware_default();
+    bool blocks = spa_backend_onednn.probe(&why) == SPA_OK;
+    expect_ok(spa_zoo_build(&b.graph, "mobilenet_v3_small", 1, SPA_FP32, "relu50", err));
+    expect_ok(spa_lanes_parse(&b.lanes, blocks ? "cpu:0-1=onednn" : "cpu:0-1=blas", err));
+    expect_ok(spa_lanes_parse(&device, "emulated:1", err));
+    b.lanes.lanes[b.lanes.count++] = device.lanes[0];
+    async_bench_prepare(&b, &options);
+    expect_any_placement_agrees(&b, "a team", 4);
+    async_bench_end(&b);
 }
 
 /* Two devices (on one core): tensors go from one to the other by way of the host. */
