@@ -84,7 +84,7 @@ static spa_status two_reset(void *self, size_t env, spa_rng *rng, spa_problem_re
                             spa_error *err)
 {
     place *p = (place *)self + env;
-    *p = (place){spa_rng_below(rng, 2), 0};
+    *p = (place){0, 0};
     one_hot(p, 2, out);
     return SPA_OK;
 }
@@ -95,7 +95,7 @@ static spa_status two_step(void *self, size_t env, uint32_t choice, const float 
     place *p = (place *)self + env;
     out->reward = choice ? 0 : (float)(1 + p->room);
     p->room ^= choice;
-    out->truncated = ++p->steps >= 25;
+    out->truncated = ++p->steps >= 5;
     one_hot(p, 2, out);
     return SPA_OK;
 }
