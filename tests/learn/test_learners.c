@@ -13,7 +13,7 @@ static const struct quick {
     const spa_learner_type *type;
     const char *params;
 } quick[] = {
-    {&spa_learner_q_learning, "explore-end=0.2:rate-end=0.002"},
+    {&spa_learner_q_learning, "explore-end=0.2:rate-end=0.002:start=2"},
     {&spa_learner_dqn, "hidden=32:depth=1:warm-up=200:batch=64:tau=0.05:explore-end=0.1"},
     {&spa_learner_ppo, "hidden=32:depth=1:envs=8:steps=64:minibatch=128:rate=5e-3"},
     {&spa_learner_sac_discrete, "hidden=32:depth=1:warm-up=200:batch=64:tau=0.02:entropy=0.1:"

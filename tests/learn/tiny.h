@@ -23,6 +23,9 @@ extern const spa_problem toy_two;
 /* One continuous action a per episode: -(a - 0.4)^2. */
 extern const spa_problem toy_target;
 
+/* The two rooms, with *config (a float) added to the first number after each step. */
+extern const spa_problem toy_drift;
+
 /* Faults, on purpose: a step that is not finite, one without allowed actions, no end at all. */
 extern const spa_problem toy_nan, toy_stuck, toy_endless;
 
