@@ -34,11 +34,7 @@ static void activate_back(const float *y, size_t count, spa_activation f, float 
     for (size_t i = 0; i < count; i += 8) {
         size_t n = count - i;
         v8 v = load_some(y + i, n), d = load_some(dy + i, n);
-        if (f == SPA_ACT_TANH)
-            d *= splat(1) - v * v;
-        else
-            d = pick(v > splat(0), d, splat(0));
-        store_some(dy + i, n, d);
+        store_some(dy + i, n, slope8(d, v, f));
     }
 }
 
@@ -78,11 +74,6 @@ INLINE void dense_narrow(const float *x, size_t in, const float *w, const float 
     store_part(y + stride, out, activate8(b, f));
     store_part(y + 2 * stride, out, activate8(c, f));
     store_part(y + 3 * stride, out, activate8(d, f));
-}
-
-INLINE float total(v8 v)
-{
-    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
 }
 
 /* One output: 8 inputs side by side. */
@@ -183,14 +174,54 @@ static void dense_gradient(const float *x, const float *dy, size_t rows, size_t 
         gradient_of_flat(x, dy, rows, in, out, dw);
 }
 
+#if defined(__AVX__)
+/* 8 x 8 from rows x_step apart to rows y_step apart: pairs, fours, then halves change places. */
+static void transpose_block(const float *x, size_t x_step, float *y, size_t y_step)
+{
+    __m256 a[8], b[8];
+    for (size_t i = 0; i < 8; i++) a[i] = _mm256_loadu_ps(x + i * x_step);
+    for (size_t i = 0; i < 8; i += 2) {
+        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (size_t i = 0; i < 8; i += 4) {
+        for (size_t k = 0; k < 2; k++) {
+            a[i + 2 * k] = _mm256_shuffle_ps(b[i + k], b[i + k + 2], 0x44);
+            a[i + 2 * k + 1] = _mm256_shuffle_ps(b[i + k], b[i + k + 2], 0xee);
+        }
+    }
+    for (size_t i = 0; i < 4; i++) {
+        _mm256_storeu_ps(y + i * y_step, _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
+        _mm256_storeu_ps(y + (i + 4) * y_step, _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
+    }
+}
+#else
+static void transpose_block(const float *x, size_t x_step, float *y, size_t y_step)
+{
+    for (size_t r = 0; r < 8; r++)
+        for (size_t c = 0; c < 8; c++) y[c * y_step + r] = x[r * x_step + c];
+}
+#endif
+
 static void transpose(const float *x, size_t rows, size_t columns, float *y)
 {
+    size_t whole_rows = rows / 8 * 8, whole_columns = columns / 8 * 8;
+    for (size_t r = 0; r < whole_rows; r += 8)
+        for (size_t c = 0; c < whole_columns; c += 8)
+            transpose_block(x + r * columns + c, columns, y + c * rows + r, rows);
     for (size_t r = 0; r < rows; r++)
-        for (size_t c = 0; c < columns; c++) y[c * rows + r] = x[r * columns + c];
+        for (size_t c = r < whole_rows ? whole_columns : 0; c < columns; c++)
+            y[c * rows + r] = x[r * columns + c];
 }
 
 static void sum_rows(const float *x, size_t rows, size_t n, float *sums)
 {
+    if (n == 1) {
+        v8 sum = splat(0);
+        for (size_t r = 0; r < rows; r += 8) sum += load_some(x + r, rows - r);
+        *sums += total(sum);
+        return;
+    }
     for (size_t i = 0; i < n; i += 8) {
         v8 a = splat(0), b = splat(0);
         size_t r = 0;

@@ -171,8 +171,11 @@ spa_status NN(spa_net_start)(const spa_net *net, spa_net_start start, double las
 
 static pass pass_of(const NN(spa_net_work) * work, uint32_t layer)
 {
-    return (pass){work->batch,        work->length,  work->batch * work->length,
-                  work->cache[layer], work->scratch, false};
+    return (pass){.batch = work->batch,
+                  .length = work->length,
+                  .rows = work->batch * work->length,
+                  .cache = work->cache[layer],
+                  .scratch = work->scratch};
 }
 
 const REAL *NN(spa_net_forward)(const spa_net *net, const REAL *params, NN(spa_net_work) * work,
@@ -243,11 +246,21 @@ static void layer_back(const spa_layer *l, const REAL *w, const pass *c, const R
     }
 }
 
+/* A linear layer behind a linear layer or an activation can do that one's slope on the way. */
+static bool can_do_slope(const spa_net *net, uint32_t i)
+{
+    if (i == 0 || net->layers[i].kind != SPA_LAYER_LINEAR) return false;
+    const spa_layer *before = &net->layers[i - 1];
+    return (before->kind == SPA_LAYER_LINEAR || before->kind == SPA_LAYER_ACTIVATION) &&
+           (before->activation == SPA_ACT_TANH || before->activation == SPA_ACT_RELU);
+}
+
 void NN(spa_net_backward)(const spa_net *net, const REAL *params, NN(spa_net_work) * work,
                           const REAL *d_out, REAL *gradients, REAL *d_in)
 {
     size_t rows = work->batch * work->length;
     bool written[SPA_NET_MAX_LAYERS] = {false}; /* by an addition further back */
+    bool slope_done = false;                    /* of the layer before, by the one behind it */
     uint32_t last = net->n_layers - 1;
     memcpy(work->delta[last], d_out, rows * net->out * sizeof *d_out);
     for (uint32_t i = net->n_layers; i-- > 0;) {
@@ -259,6 +272,12 @@ void NN(spa_net_backward)(const spa_net *net, const REAL *params, NN(spa_net_wor
             written[l->from] = true;
         }
         c.accumulate = i > 0 && written[i - 1];
+        c.slope_done = slope_done;
+        slope_done = can_do_slope(net, i) && !c.accumulate;
+        if (slope_done) {
+            c.before = work->output[i - 1];
+            c.slope = net->layers[i - 1].activation;
+        }
         layer_back(l, params + l->first_param, &c, i ? work->output[i - 1] : work->input,
                    work->output[i], work->delta[i], gradients ? gradients + l->first_param : NULL,
                    i ? work->delta[i - 1] : d_in);

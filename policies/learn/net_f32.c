@@ -28,8 +28,18 @@ static void linear(const float *x, size_t rows, size_t in, const float *w, const
 {
     const spa_loops *loops = spa_loops_best();
     if (out >= FEW_SIZES && spa_product_suits(rows, out, in)) {
-        const spa_product p = {rows, out, in, x, in, 1, w, out, y, out, false, bias, f};
-        spa_product_run(&p);
+        spa_product_run(&(spa_product){.m = rows,
+                                       .n = out,
+                                       .k = in,
+                                       .a = x,
+                                       .a_row = in,
+                                       .a_step = 1,
+                                       .b = w,
+                                       .ldb = out,
+                                       .c = y,
+                                       .ldc = out,
+                                       .bias = bias,
+                                       .activation = f});
     } else if (rows <= FEW_ROWS || in <= FEW_SIZES || out < FEW_SIZES) {
         loops->dense(x, rows, in, w, bias, out, f, y);
     } else {
@@ -43,32 +53,57 @@ static void linear_gradient(const float *x, const float *dy, size_t rows, size_t
 {
     const spa_loops *loops = spa_loops_best();
     if (out >= FEW_SIZES && spa_product_suits(in, out, rows)) {
-        const spa_product p = {in, out, rows, x, 1, in, dy, out, dw, out, true, NULL, SPA_ACT_NONE};
-        spa_product_run(&p);
-    } else if (in <= FEW_SIZES || out < FEW_SIZES) {
-        loops->dense_gradient(x, dy, rows, in, out, dw);
-    } else {
-        spa_gemm_f32(true, false, in, out, rows, 1, x, in, dy, out, 1, dw, out);
+        spa_product_run(&(spa_product){.m = in,
+                                       .n = out,
+                                       .k = rows,
+                                       .a = x,
+                                       .a_row = 1,
+                                       .a_step = in,
+                                       .b = dy,
+                                       .ldb = out,
+                                       .c = dw,
+                                       .ldc = out,
+                                       .accumulate = true,
+                                       .sums = dbias});
+        return;
     }
+    if (in <= FEW_SIZES || out < FEW_SIZES)
+        loops->dense_gradient(x, dy, rows, in, out, dw);
+    else
+        spa_gemm_f32(true, false, in, out, rows, 1, x, in, dy, out, 1, dw, out);
     loops->sum_rows(dy, rows, out, dbias);
 }
 
-/* dx = or += dy * w^T. */
+/* dx = (dy * w^T) * the slope of f at its results `before` (NULL: without), or dx += dy * w^T. */
 static void linear_back(const float *dy, size_t rows, size_t out, const float *w, size_t in,
-                        bool accumulate, float *dx, float *scratch)
+                        bool accumulate, spa_activation f, const float *before, float *dx,
+                        float *scratch)
 {
     const spa_loops *loops = spa_loops_best();
     if (spa_product_suits(rows, in, out)) {
-        const spa_product p = {rows, in, out, dy,         out,  1,           scratch,
-                               in,   dx, in,  accumulate, NULL, SPA_ACT_NONE};
         loops->transpose(w, in, out, scratch);
-        spa_product_run(&p);
-    } else if (out < FEW_SIZES && !accumulate) {
+        spa_product_run(&(spa_product){.m = rows,
+                                       .n = in,
+                                       .k = out,
+                                       .a = dy,
+                                       .a_row = out,
+                                       .a_step = 1,
+                                       .b = scratch,
+                                       .ldb = in,
+                                       .c = dx,
+                                       .ldc = in,
+                                       .accumulate = accumulate,
+                                       .slope_of = before,
+                                       .slope = f});
+        return;
+    }
+    if (out < FEW_SIZES && !accumulate) {
         loops->transpose(w, in, out, scratch);
         loops->dense(dy, rows, out, scratch, NULL, in, SPA_ACT_NONE, dx);
     } else {
         spa_gemm_f32(false, true, rows, in, out, 1, dy, out, w, out, accumulate, dx, in);
     }
+    if (before) loops->activate_back(before, rows * in, f, dx);
 }
 
 static void activate(spa_activation f, size_t count, float *y)

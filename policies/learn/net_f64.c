@@ -51,10 +51,12 @@ static void linear_gradient(const double *x, const double *dy, size_t rows, size
 }
 
 static void linear_back(const double *dy, size_t rows, size_t out, const double *w, size_t in,
-                        bool accumulate, double *dx, double *scratch)
+                        bool accumulate, spa_activation f, const double *before, double *dx,
+                        double *scratch)
 {
     (void)scratch;
     spa_gemm_f64(false, true, rows, in, out, 1, dy, out, w, out, accumulate, dx, in);
+    if (before) activate_back(before, rows * in, f, dx);
 }
 
 #include "policies/learn/net_layers.h"

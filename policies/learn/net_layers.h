@@ -8,6 +8,11 @@ typedef struct pass {
     size_t batch, length, rows; /* rows = batch * length */
     REAL *cache, *scratch;
     bool accumulate;
+    /* Backwards: a linear layer multiplies by the slope of the activation before it (of which these
+     * are the results) while it has the gradient in registers; NULL: it does not. */
+    const REAL *before;
+    spa_activation slope;
+    bool slope_done; /* the layer behind has done it for this one */
 } pass;
 
 /* ---- activations ---- */
@@ -64,7 +69,7 @@ static void activation_forward(const spa_layer *l, const pass *c, const REAL *x,
 static void activation_backward(const spa_layer *l, const pass *c, const REAL *y, REAL *dy,
                                 REAL *dx)
 {
-    activate_any_back(l->activation, c, y, c->rows * l->out, dy);
+    if (!c->slope_done) activate_any_back(l->activation, c, y, c->rows * l->out, dy);
     pass_on(c, c->rows * l->out, dy, dx);
 }
 
@@ -81,9 +86,10 @@ static void linear_forward(const spa_layer *l, const REAL *w, const pass *c, con
 static void linear_backward(const spa_layer *l, const REAL *w, const pass *c, const REAL *x,
                             const REAL *y, REAL *dy, REAL *dw, REAL *dx)
 {
-    activate_any_back(l->activation, c, y, c->rows * l->out, dy);
+    if (!c->slope_done) activate_any_back(l->activation, c, y, c->rows * l->out, dy);
     if (dw) linear_gradient(x, dy, c->rows, l->in, l->out, dw, dw + (size_t)l->in * l->out);
-    if (dx) linear_back(dy, c->rows, l->out, w, l->in, c->accumulate, dx, c->scratch);
+    if (!dx) return;
+    linear_back(dy, c->rows, l->out, w, l->in, c->accumulate, c->slope, c->before, dx, c->scratch);
 }
 
 /* ---- layer norm ---- */

@@ -124,7 +124,9 @@ static void lstm_direction_back(const spa_layer *l, const REAL *w, const pass *c
         linear_gradient(x, dz, c->rows, v.in, 4 * h, dwx, dbias);
         GEMM(true, false, h, 4 * h, c->rows, 1, earlier, h, dz, 4 * h, 1, dwh, 4 * h);
     }
-    if (dx) linear_back(dz, c->rows, 4 * h, v.wx, v.in, c->accumulate || backwards, dx, rest);
+    if (dx)
+        linear_back(dz, c->rows, 4 * h, v.wx, v.in, c->accumulate || backwards, SPA_ACT_NONE, NULL,
+                    dx, rest);
 }
 
 static void bilstm_backward(const spa_layer *l, const REAL *w, const pass *c, const REAL *x,

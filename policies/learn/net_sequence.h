@@ -46,7 +46,8 @@ static void conv_backward(const spa_layer *l, const REAL *w, const pass *c, cons
     activate_any_back(l->activation, &p, y, c->rows * l->out, dy);
     if (dw) linear_gradient(c->cache, dy, c->rows, row, l->out, dw, dw + row * l->out);
     if (!dx) return;
-    linear_back(dy, c->rows, l->out, w, row, false, c->scratch, c->scratch + c->rows * row);
+    linear_back(dy, c->rows, l->out, w, row, false, SPA_ACT_NONE, NULL, c->scratch,
+                c->scratch + c->rows * row);
     if (!c->accumulate) memset(dx, 0, c->rows * in * sizeof *dx);
     for (size_t b = 0; b < c->batch; b++) {
         for (size_t t = 0; t < c->length; t++) {
@@ -134,7 +135,7 @@ static void attention_backward(const spa_layer *l, const REAL *w, const pass *c,
         REAL *dwo = dw + (v.wo - w);
         linear_gradient(v.context, dy, c->rows, n, n, dwo, dwo + n * n);
     }
-    linear_back(dy, c->rows, n, v.wo, n, false, d_context, rest);
+    linear_back(dy, c->rows, n, v.wo, n, false, SPA_ACT_NONE, NULL, d_context, rest);
     for (size_t b = 0; b < c->batch; b++) {
         for (size_t h = 0; h < l->heads; h++) {
             size_t at = b * T * 3 * n + h * v.head;
@@ -150,5 +151,5 @@ static void attention_backward(const spa_layer *l, const REAL *w, const pass *c,
         }
     }
     if (dw) linear_gradient(x, d_qkv, c->rows, n, 3 * n, dw, dw + 3 * n * n);
-    if (dx) linear_back(d_qkv, c->rows, 3 * n, w, n, c->accumulate, dx, rest);
+    if (dx) linear_back(d_qkv, c->rows, 3 * n, w, n, c->accumulate, SPA_ACT_NONE, NULL, dx, rest);
 }

@@ -23,6 +23,10 @@ typedef struct spa_product {
     bool accumulate;
     const float *bias;
     spa_activation activation;
+    const float
+        *slope_of; /* [m] rows ldc apart: c is multiplied by the slope, at these results, of */
+    spa_activation slope; /* tanh or ReLU; NULL = not; not with `accumulate` */
+    float *sums;          /* [n] the sums over the rows of b are added; NULL = not */
 } spa_product;
 
 /* Whether this machine has vectors for it (AVX2 and FMA) and the matrices are small enough; if not,

@@ -47,8 +47,24 @@ INLINE void block(const spa_product *p, size_t i, size_t j, size_t l0, size_t l1
             if (adds) y += load_some(c + 8 * v, n);
             if (ends && p->bias) y += load_some(p->bias + j + 8 * v, n);
             if (ends) y = activate8(y, f);
+            if (ends && p->slope_of)
+                y = slope8(y, load_some(p->slope_of + (i + r) * p->ldc + j + 8 * v, n), p->slope);
             store_some(c + 8 * v, n, y);
         }
+    }
+}
+
+/* The rows l0 .. l1-1 of b, just read by the blocks. */
+INLINE void add_rows(const spa_product *p, size_t j, size_t l0, size_t l1, size_t vectors,
+                     size_t columns)
+{
+    v8 sum[2] = {splat(0), splat(0)};
+    for (size_t l = l0; l < l1; l++)
+        for (size_t v = 0; v < vectors; v++) sum[v] += load(p->b + l * p->ldb + j + 8 * v);
+    for (size_t v = 0; v < vectors; v++) {
+        float *to = p->sums + j + 8 * v;
+        size_t n = columns - 8 * v;
+        store_some(to, n, load_some(to, n) + sum[v]);
     }
 }
 
@@ -59,6 +75,7 @@ INLINE void strip(const spa_product *p, size_t j, size_t l0, size_t l1, size_t v
     for (; i + 6 <= p->m; i += 6) block(p, i, j, l0, l1, 6, vectors, columns, f);
     for (; i + 4 <= p->m; i += 4) block(p, i, j, l0, l1, 4, vectors, columns, f);
     for (; i < p->m; i++) block(p, i, j, l0, l1, 1, vectors, columns, f);
+    if (p->sums) add_rows(p, j, l0, l1, vectors, columns);
 }
 
 INLINE void run_as(const spa_product *p, spa_activation f)

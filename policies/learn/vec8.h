@@ -54,6 +54,11 @@ INLINE v8 above_zero(v8 x)
     return pick(x <= splat(0), splat(0), x);
 }
 #endif
+INLINE float total(v8 v)
+{
+    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+}
+
 /* The first n < 8 elements, in pieces: calls of memcpy would cost more than all the rest. */
 INLINE v8 load_part(const float *p, size_t n)
 {
@@ -116,6 +121,12 @@ INLINE v8 activate8(v8 x, spa_activation f)
     if (f == SPA_ACT_TANH) return tanh8(x);
     if (f == SPA_ACT_RELU) return above_zero(x);
     return x;
+}
+
+/* d times the slope of f where its result is y; f is tanh or ReLU. */
+INLINE v8 slope8(v8 d, v8 y, spa_activation f)
+{
+    return f == SPA_ACT_TANH ? d * (splat(1) - y * y) : pick(y > splat(0), d, splat(0));
 }
 
 #endif

@@ -146,6 +146,26 @@ Test(training, damaged_and_foreign_checkpoints_are_refused)
     unlink(path);
 }
 
+Test(training, a_problem_that_has_changed_since_is_noticed_when_resuming)
+{
+    char path[64];
+    float offset = 0;
+    spa_learner *l;
+    spa_learner_setup setup = {
+        .problem = &toy_drift, .config = &offset, .total_steps = 100, .seed = 1};
+    path_of(path, "drift");
+    expect_ok(spa_learner_new(&l, &spa_learner_q_learning, &setup, "envs=1", err));
+    expect_ok(spa_learner_train(l, 13, err)); /* 3 steps into the third episode */
+    expect_ok(spa_learner_save(l, path, err));
+    expect_ok(spa_learner_load(l, path, err));
+    offset = 0.25f;
+    expect_error(spa_learner_load(l, path, err), SPA_E_INVALID,
+                 "drift: replaying 3 steps came to another state than the one that was saved; the"
+                 " problem has changed since");
+    spa_learner_free(l);
+    unlink(path);
+}
+
 /* ---- trained policies as files ---- */
 
 Test(training, a_written_policy_decides_as_the_learner_does)

@@ -6,13 +6,15 @@
 
 typedef struct place {
     uint32_t room, steps;
+    const float *config;
 } place;
 
-static spa_status create(void **self, size_t n_envs, spa_error *err)
+static spa_status create(void **self, const void *config, size_t n_envs, spa_error *err)
 {
     place *places = NULL;
     *self = NULL;
     SPA_TRY(spa_alloc(&places, n_envs, sizeof *places, err));
+    for (size_t i = 0; i < n_envs; i++) places[i].config = config;
     *self = places;
     return SPA_OK;
 }
@@ -27,7 +29,7 @@ static void one_hot(const place *p, size_t n, spa_problem_result *out)
                                     spa_problem_shape *shape, spa_error *err)                      \
     {                                                                                              \
         *shape = (spa_problem_shape){.n_obs = (obs), .n_actions = (actions), .action_dim = (dim)}; \
-        return create(self, n_envs, err);                                                          \
+        return create(self, config, n_envs, err);                                                  \
     }                                                                                              \
     const spa_problem toy_##name = {#name, "for tests",  "",         name##_create,                \
                                     free,  name##_reset, name##_step}
@@ -60,7 +62,7 @@ static spa_status chain_reset(void *self, size_t env, spa_rng *rng, spa_problem_
                               spa_error *err)
 {
     place *p = (place *)self + env;
-    *p = (place){0, 0};
+    p->room = p->steps = 0;
     one_hot(p, 6, out);
     return SPA_OK;
 }
@@ -84,7 +86,7 @@ static spa_status two_reset(void *self, size_t env, spa_rng *rng, spa_problem_re
                             spa_error *err)
 {
     place *p = (place *)self + env;
-    *p = (place){spa_rng_below(rng, 2), 0};
+    p->room = p->steps = 0;
     one_hot(p, 2, out);
     return SPA_OK;
 }
@@ -95,7 +97,7 @@ static spa_status two_step(void *self, size_t env, uint32_t choice, const float 
     place *p = (place *)self + env;
     out->reward = choice ? 0 : (float)(1 + p->room);
     p->room ^= choice;
-    out->truncated = ++p->steps >= 25;
+    out->truncated = ++p->steps >= 5;
     one_hot(p, 2, out);
     return SPA_OK;
 }
@@ -151,3 +153,13 @@ static spa_status endless_step(void *self, size_t env, uint32_t choice, const fl
 }
 #define endless_reset two_reset
 MAKE(endless, 2, 2, 0);
+
+static spa_status drift_step(void *self, size_t env, uint32_t choice, const float *values,
+                             spa_rng *rng, spa_problem_result *out, spa_error *err)
+{
+    SPA_TRY(two_step(self, env, choice, values, rng, out, err));
+    out->obs[0] += *((place *)self + env)->config;
+    return SPA_OK;
+}
+#define drift_reset two_reset
+MAKE(drift, 2, 2, 0);

@@ -12,15 +12,19 @@ extern const spa_problem toy_bandit;
  * the episode; cut off after 60 steps. Best: five times right, return 1. One-hot observations. */
 extern const spa_problem toy_chain;
 
-/* Rooms A and B: staying in A gives 1, staying in B gives 2, changing gives 0; never ends, cut off
- * after 25 steps. With gamma = 0.9: V(B) = 2/(1 - 0.9) = 20, V(A) = 0.9 * 20 = 18, Q(A, stay) =
- * 1 + 0.9 * 18 = 17.2, Q(B, change) = 16.2. The observation is (1, 0) or (0, 1); choice 0 = stay.
+/* Rooms A and B: staying in A gives 1, staying in B gives 2, changing gives 0; never ends, begins
+ * in A, cut off after 5 steps: values are right only if a cut does not count as an end. With gamma
+ * = 0.9: V(B) = 2/(1 - 0.9) = 20, V(A) = 0.9 * 20 = 18, Q(A, stay) = 1 + 0.9 * 18 = 17.2, Q(B,
+ * change) = 16.2. The observation is (1, 0) or (0, 1); choice 0 = stay.
  */
 extern const spa_problem toy_two;
 #define TINY_GAMMA "gamma=0.9"
 
 /* One continuous action a per episode: -(a - 0.4)^2. */
 extern const spa_problem toy_target;
+
+/* The two rooms, with *config (a float) added to the first number after each step. */
+extern const spa_problem toy_drift;
 
 /* Faults, on purpose: a step that is not finite, one without allowed actions, no end at all. */
 extern const spa_problem toy_nan, toy_stuck, toy_endless;
