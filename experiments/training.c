@@ -91,8 +91,9 @@ static void add_defaults(const trainer *t, const char *params, char *out, size_t
         n += snprintf(out + n, size - (size_t)n, "features=%u:", 2 * slots);
     if (t->type == &spa_learner_q_learning && !strstr(params, "gamma="))
         n += snprintf(out + n, size - (size_t)n, "gamma=0:");
-    bool soft = t->type == &spa_learner_sac || t->type == &spa_learner_sac_discrete;
-    if (soft && !strstr(params, "gamma=")) /* further, but not to the end */
+    bool replays = t->type == &spa_learner_dqn || t->type == &spa_learner_sac ||
+                   t->type == &spa_learner_sac_discrete;
+    if (replays && !strstr(params, "gamma=")) /* further, but not to the end */
         n += snprintf(out + n, size - (size_t)n, "gamma=0.9:");
     if (n > 0 && *params == '\0') n--; /* no colon at the end */
     snprintf(out + n, size - (size_t)n, "%s", params);
