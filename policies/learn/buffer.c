@@ -78,15 +78,16 @@ void spa_buffer_draw(spa_buffer *buffer)
     uint32_t rows = (uint32_t)spa_buffer_rows_now(buffer);
     for (size_t r = 0; r < buffer->batch; r++) {
         size_t at = spa_rng_below(buffer->rng, rows);
-        memcpy(to->obs + r * n_obs, from->obs + at * n_obs, n_obs * sizeof(float));
-        memcpy(to->next_obs + r * n_obs, from->next_obs + at * n_obs, n_obs * sizeof(float));
+        spa_copy_row(to->obs + r * n_obs, from->obs + at * n_obs, n_obs);
+        spa_copy_row(to->next_obs + r * n_obs, from->next_obs + at * n_obs, n_obs);
         to->reward[r] = from->reward[at];
         to->terminated[r] = from->terminated[at];
+        if (n == 0) {
+            spa_copy_row(to->values + r * dim, from->values + at * dim, dim);
+            continue;
+        }
+        to->choice[r] = from->choice[at];
         memcpy(to->mask + r * n, from->mask + at * n, n);
         memcpy(to->next_mask + r * n, from->next_mask + at * n, n);
-        if (n)
-            to->choice[r] = from->choice[at];
-        else
-            memcpy(to->values + r * dim, from->values + at * dim, dim * sizeof(float));
     }
 }

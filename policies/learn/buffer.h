@@ -3,6 +3,8 @@
 #ifndef SPA_POLICIES_LEARN_BUFFER_H
 #define SPA_POLICIES_LEARN_BUFFER_H
 
+#include <string.h>
+
 #include "policies/learn/learner.h"
 
 typedef struct spa_buffer_rows {
@@ -33,6 +35,15 @@ void spa_buffer_before(spa_buffer *buffer, const spa_envs *envs);
 void spa_buffer_after(spa_buffer *buffer, const spa_envs *envs, float reward_scale);
 /* Draws `batch` transitions, with replacement, into buffer->drawn. There must be at least one. */
 void spa_buffer_draw(spa_buffer *buffer);
+
+/* Rows are mostly a few numbers, for which calling memcpy costs more than copying. */
+static inline void spa_copy_row(float *to, const float *from, size_t n)
+{
+    if (n > 16)
+        memcpy(to, from, n * sizeof *to);
+    else
+        for (size_t i = 0; i < n; i++) to[i] = from[i];
+}
 
 static inline size_t spa_buffer_rows_now(const spa_buffer *b)
 {

@@ -22,6 +22,8 @@
 /* Below these sizes packing for BLAS costs more than it gains. */
 #define FEW_ROWS  2
 #define FEW_SIZES 8
+/* More of them do not stay in the first-level cache from one block of rows to the next. */
+#define MOST_GRADIENTS 8192
 
 static void linear(const float *x, size_t rows, size_t in, const float *w, const float *bias,
                    size_t out, spa_activation f, float *y)
@@ -52,7 +54,7 @@ static void linear_gradient(const float *x, const float *dy, size_t rows, size_t
                             float *dw, float *dbias)
 {
     const spa_loops *loops = spa_loops_best();
-    if (out >= FEW_SIZES && spa_product_suits(in, out, rows)) {
+    if (out >= FEW_SIZES && in * out <= MOST_GRADIENTS && spa_product_suits(in, out, rows)) {
         spa_product_run(&(spa_product){.m = in,
                                        .n = out,
                                        .k = rows,

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "policies/learn/adam.h"
-#include "policies/learn/learner.h"
+#include "policies/learn/buffer.h"
 #include "policies/learn/losses.h"
 
 enum {
@@ -257,7 +257,7 @@ static void gather(ppo *p, const uint32_t *rows, size_t count)
     const steps *from = &p->all, *to = &p->some;
     for (size_t i = 0; i < count; i++) {
         size_t r = rows[i];
-        memcpy(to->obs + i * s->n_obs, from->obs + r * s->n_obs, s->n_obs * sizeof(float));
+        spa_copy_row(to->obs + i * s->n_obs, from->obs + r * s->n_obs, s->n_obs);
         to->log_p[i] = from->log_p[r];
         to->value[i] = from->value[r];
         to->target[i] = from->target[r];

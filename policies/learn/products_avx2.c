@@ -15,7 +15,7 @@
 bool spa_product_suits(size_t m, size_t n, size_t k)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && m >= 2 && n <= 256 &&
-           k * n <= 65536;
+           k * n <= 24576;
 }
 
 /* One block: `rows` x `vectors` * 8 sums in registers; `columns` of them are wanted. */

@@ -72,8 +72,8 @@ static void join(sac *s, const float *obs, const float *action, size_t rows)
     size_t n_obs = s->core.base.envs.shape.n_obs, dim = s->core.base.envs.shape.action_dim;
     for (size_t r = 0; r < rows; r++) {
         float *to = s->x + r * (n_obs + dim);
-        memcpy(to, obs + r * n_obs, n_obs * sizeof *to);
-        memcpy(to + n_obs, action + r * dim, dim * sizeof *to);
+        spa_copy_row(to, obs + r * n_obs, n_obs);
+        spa_copy_row(to + n_obs, action + r * dim, dim);
     }
 }
 

@@ -33,8 +33,7 @@ typedef struct trained {
 static void *train(void *context)
 {
     trained *t = context;
-    spa_learner_setup setup = {
-        .problem = t->job->problem, .total_steps = t->job->steps, .seed = 5};
+    spa_learner_setup setup = {.problem = t->job->problem, .total_steps = t->job->steps, .seed = 5};
     if (spa_learner_new(&t->learner, t->job->type, &setup, t->job->params, &t->err) == SPA_OK)
         spa_learner_train(t->learner, t->job->steps, &t->err);
     return NULL;
