@@ -70,14 +70,12 @@ static float decide(const void *decider, const float *obs, const uint8_t *mask)
     return actor.shape.action_dim ? value : (float)choice;
 }
 
-static spa_status fail_missing(const learned *s, const spa_costs *costs, const char *path,
-                               spa_error *err)
+static spa_status fail_missing(const learned *s, const spa_costs *costs, spa_error *err)
 {
     return spa_fail(err, SPA_E_UNSUPPORTED,
-                    "not trained for %s on %s (no %.200s); train it: sparoa train %s %s --device "
-                    "%s -o FILE, then %s:model=FILE",
-                    costs->graph->name, costs->device, path, s->algorithm, costs->graph->name,
-                    costs->device, s->algorithm);
+                    "not trained for it; sparoa train %s %s --device %s -o FILE, then "
+                    "%s:model=FILE",
+                    s->algorithm, costs->graph->name, costs->device, s->algorithm);
 }
 
 static bool is_there(const char *path)
@@ -101,7 +99,7 @@ static spa_status find(const learned *s, const spa_plan_context *context, char *
     if (context->trained && is_there(path)) return SPA_OK;
     snprintf(path, size, "%s/%s-%s.actor", folder, s->algorithm, c->device);
     if (context->trained && is_there(path)) return SPA_OK;
-    return fail_missing(s, c, path, err);
+    return fail_missing(s, c, err);
 }
 
 static spa_status load(learned *s, const char *path, spa_error *err)
