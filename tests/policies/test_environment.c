@@ -2,6 +2,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "base/text.h"
 #include "tests/oom.h"
 #include "tests/policies/environment_rig.h"
@@ -133,8 +134,9 @@ static void check_episode(rig *r)
     spa_engine_free(s.engine);
 }
 
-Test(learn_environment, the_rewards_of_an_episode_add_up_to_its_objective, .timeout = 120)
+Test(learn_environment, the_rewards_of_an_episode_add_up_to_its_objective)
 {
+    alarm(120);
     static const spa_objective objectives[] = {SPA_OBJECTIVE_LATENCY, SPA_OBJECTIVE_ENERGY,
                                                SPA_OBJECTIVE_EDP};
     const spa_scenario stream = spa_scenario_closed(3, 5);
@@ -230,8 +232,9 @@ static uint64_t walk_of(uint64_t seed, size_t n_envs, size_t which, size_t chunk
     return h;
 }
 
-Test(learn_environment, an_environment_does_not_depend_on_those_beside_it, .timeout = 60)
+Test(learn_environment, an_environment_does_not_depend_on_those_beside_it)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 6; seed++) {
         uint64_t alone = walk_of(seed, 3, 2, 3);
         cr_assert_eq(walk_of(seed, 3, 2, 3), alone);
@@ -399,8 +402,9 @@ Test(learn_environment, nothing_allocates_after_it_was_made)
     rig_fini(&r);
 }
 
-Test(learn_environment, making_it_fails_cleanly_when_any_allocation_fails, .timeout = 120)
+Test(learn_environment, making_it_fails_cleanly_when_any_allocation_fails)
 {
+    alarm(120);
     rig r;
     random_config(&r, 4);
     r.config.n_envs = 2;

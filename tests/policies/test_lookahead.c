@@ -1,6 +1,7 @@
 /* rollout and mcts. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "policies/lookahead.h"
 #include "tests/base/check.h"
 #include "tests/policies/scene.h"
@@ -32,8 +33,9 @@ static void rich_scene(policies_scene *s, uint64_t seed, uint32_t n_ops)
 }
 
 /* What a base gives when it runs itself: bases that decide at dispatch have no plan to evaluate. */
-Test(policies_lookahead, is_never_worse_than_its_base, .timeout = 120)
+Test(policies_lookahead, is_never_worse_than_its_base)
 {
+    alarm(120);
     static const char *const bases[] = {"heft",     "peft",     "dp",           "greedy",
                                         "cpu-only", "gpu-only", "replan-greedy"};
     static const uint64_t budgets[] = {1, 2, 9, 60};
@@ -70,8 +72,9 @@ Test(policies_lookahead, with_a_budget_of_one_it_is_its_base)
     }
 }
 
-Test(policies_lookahead, is_never_worse_than_any_of_its_bases_for_any_objective, .timeout = 120)
+Test(policies_lookahead, is_never_worse_than_any_of_its_bases_for_any_objective)
 {
+    alarm(120);
     static const spa_objective objectives[] = {SPA_OBJECTIVE_ENERGY, SPA_OBJECTIVE_EDP,
                                                SPA_OBJECTIVE_THROUGHPUT};
     static const char *const bases[] = {"cpu-only", "gpu-only"};
@@ -91,8 +94,9 @@ Test(policies_lookahead, is_never_worse_than_any_of_its_bases_for_any_objective,
 }
 
 /* Placements in graph order: heft's order may beat them all, hence <=. */
-Test(policies_lookahead, finds_the_optimum_of_small_graphs, .timeout = 120)
+Test(policies_lookahead, finds_the_optimum_of_small_graphs)
 {
+    alarm(120);
     size_t found[2] = {0};
     for (uint64_t seed = 0; seed < 30; seed++) {
         policies_scene_options o = {.n_ops = 8, .n_processors = 2, .max_inputs = 2};
@@ -109,8 +113,9 @@ Test(policies_lookahead, finds_the_optimum_of_small_graphs, .timeout = 120)
 
 /* At every decision of a run, segments are moved and the run completed: the value of the run on the
  * copy is the simulator's for the schedule that it left. */
-Test(policies_lookahead, what_a_copy_completes_is_the_run_of_its_schedule, .timeout = 60)
+Test(policies_lookahead, what_a_copy_completes_is_the_run_of_its_schedule)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 40; seed++) {
         policies_scene s;
         spa_schedule best;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/rng.h"
 #define FUZZ_IN_PROCESS
 #include "tests/fuzz/fuzz_csv.c"
@@ -165,44 +166,54 @@ static void run_target(const char *parser, fuzz_target *target, int rounds)
     unload(&c);
 }
 
-Test(fuzz, csv_tables, .timeout = 20)
+Test(fuzz, csv_tables)
 {
+    alarm(60);
     run_target("csv", fuzz_csv, 10000);
 }
-Test(fuzz, ini_files, .timeout = 20)
+Test(fuzz, ini_files)
 {
+    alarm(60);
     run_target("ini", fuzz_ini, 10000);
 }
-Test(fuzz, graph_files, .timeout = 20)
+Test(fuzz, graph_files)
 {
+    alarm(60);
     run_target("graph", fuzz_graph, 3000);
 }
-Test(fuzz, scenario_files, .timeout = 20)
+Test(fuzz, scenario_files)
 {
+    alarm(60);
     run_target("scenario", fuzz_scenario, 10000);
 }
-Test(fuzz, schedule_files, .timeout = 20)
+Test(fuzz, schedule_files)
 {
+    alarm(60);
     run_target("schedule", fuzz_schedule, 10000);
 }
-Test(fuzz, parameters, .timeout = 20)
+Test(fuzz, parameters)
 {
+    alarm(60);
     run_target("params", fuzz_params, 20000);
 }
-Test(fuzz, command_lines, .timeout = 20)
+Test(fuzz, command_lines)
 {
+    alarm(60);
     run_target("options", fuzz_options, 10000);
 }
-Test(fuzz, device_files, .timeout = 20)
+Test(fuzz, device_files)
 {
+    alarm(60);
     run_target("device", fuzz_device, 800);
 }
-Test(fuzz, event_logs, .timeout = 20)
+Test(fuzz, event_logs)
 {
+    alarm(60);
     run_target("slog", fuzz_slog, 1500);
 }
-Test(fuzz, trace_folders, .timeout = 20)
+Test(fuzz, trace_folders)
 {
+    alarm(60);
     run_target("trace", fuzz_trace, 800);
 }
 

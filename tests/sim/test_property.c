@@ -1,5 +1,6 @@
 /* Properties that hold for every graph, table and schedule: seed -> random world. */
 #include <stdlib.h>
+#include <unistd.h>
 #include "tests/sim/world.h"
 
 /* The combinations that the seeds walk through. */
@@ -13,8 +14,9 @@ static sim_random_options options_of(uint64_t seed)
 }
 
 /* sim_run_init runs the audit, which is the test here. */
-Test(sim_property, every_run_passes_the_audit, .timeout = 20)
+Test(sim_property, every_run_passes_the_audit)
 {
+    alarm(60);
     uint64_t kinds[SPA_EV_KIND_COUNT] = {0};
     for (uint64_t seed = 0; seed < 1500; seed++) {
         sim_random_options o = options_of(seed);
@@ -30,8 +32,9 @@ Test(sim_property, every_run_passes_the_audit, .timeout = 20)
         cr_assert_gt(kinds[k], 1000, "events of kind %d: %llu", k, (unsigned long long)kinds[k]);
 }
 
-Test(sim_property, equal_seeds_give_equal_runs_and_other_seeds_other_noise, .timeout = 20)
+Test(sim_property, equal_seeds_give_equal_runs_and_other_seeds_other_noise)
 {
+    alarm(60);
     int differ = 0, noisy = 0;
     for (uint64_t seed = 0; seed < 100; seed++) {
         sim_random_options o = options_of(seed);
@@ -56,8 +59,9 @@ Test(sim_property, equal_seeds_give_equal_runs_and_other_seeds_other_noise, .tim
     cr_assert_gt(differ, noisy * 3 / 4);
 }
 
-Test(sim_property, renumbering_the_operators_renumbers_the_events_and_nothing_else, .timeout = 20)
+Test(sim_property, renumbering_the_operators_renumbers_the_events_and_nothing_else)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 300; seed++) {
         sim_random_options o = {.contention = seed & 1, .sync = seed & 2};
         sim_world w, v;
@@ -96,8 +100,9 @@ static void halve_times(sim_world *w)
         for (uint32_t b = 0; b < c->n_processors; b++) c->links[a][b].issue_ns /= 2;
 }
 
-Test(sim_property, twice_the_speed_is_half_the_time_for_every_event, .timeout = 20)
+Test(sim_property, twice_the_speed_is_half_the_time_for_every_event)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 200; seed++) {
         sim_random_options o = {.sync = seed & 1, .serial = seed & 2, .unit_ns = 2};
         sim_world w;
@@ -120,8 +125,9 @@ Test(sim_property, twice_the_speed_is_half_the_time_for_every_event, .timeout = 
 
 /* With contention completions are rounded up to whole ns: the difference is some ns per event.
  * Lanes are named and times coarse, so that no rounding sends work elsewhere. */
-Test(sim_property, twice_the_speed_is_half_the_time_up_to_rounding_under_contention, .timeout = 20)
+Test(sim_property, twice_the_speed_is_half_the_time_up_to_rounding_under_contention)
 {
+    alarm(60);
     int contended = 0;
     for (uint64_t seed = 0; seed < 200; seed++) {
         sim_random_options o = {
@@ -146,8 +152,9 @@ Test(sim_property, twice_the_speed_is_half_the_time_up_to_rounding_under_content
     cr_assert_gt(contended, 50); /* the worlds do contend */
 }
 
-Test(sim_property, no_run_is_faster_than_the_lower_bound, .timeout = 20)
+Test(sim_property, no_run_is_faster_than_the_lower_bound)
 {
+    alarm(60);
     int tight = 0;
     for (uint64_t seed = 0; seed < 600; seed++) {
         sim_random_options o = {.contention = seed & 1, .sync = seed & 2, .splits = seed & 4};
@@ -168,8 +175,9 @@ Test(sim_property, no_run_is_faster_than_the_lower_bound, .timeout = 20)
 /* Little's law on a finite run: every slot is occupied from the first arrival until there are no
  * more requests. With one in flight the latencies add up to the span; with N to at most N spans.
  * No processor does more work than its lanes hold. */
-Test(sim_property, latencies_fill_the_slots_and_work_fits_the_lanes, .timeout = 20)
+Test(sim_property, latencies_fill_the_slots_and_work_fits_the_lanes)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 300; seed++) {
         sim_random_options o = options_of(seed);
         sim_world w;
@@ -202,8 +210,9 @@ Test(sim_property, latencies_fill_the_slots_and_work_fits_the_lanes, .timeout = 
 }
 
 /* The host's own lanes: other things equal, contention can only delay a run of a chain. */
-Test(sim_property, contention_never_makes_a_single_lane_chain_faster, .timeout = 20)
+Test(sim_property, contention_never_makes_a_single_lane_chain_faster)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 100; seed++) {
         sim_random_options o = {.contention = true, .fixed_lanes = true, .max_requests = 1};
         sim_world w;

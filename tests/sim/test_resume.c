@@ -1,5 +1,6 @@
 /* Copying an engine in the middle of a run, saving and resuming it, and its memory. */
 #include <stdlib.h>
+#include <unistd.h>
 #include "tests/oom.h"
 #include "tests/sim/world.h"
 
@@ -79,13 +80,15 @@ static void copy_in_the_middle(uint64_t seed, bool record)
     sim_world_fini(&w);
 }
 
-Test(sim_copy, a_copy_made_in_the_middle_of_a_run_ends_like_the_run, .timeout = 20)
+Test(sim_copy, a_copy_made_in_the_middle_of_a_run_ends_like_the_run)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 150; seed++) copy_in_the_middle(seed, true);
 }
 
-Test(sim_copy, an_audited_engine_can_be_copied_too, .timeout = 20)
+Test(sim_copy, an_audited_engine_can_be_copied_too)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 20; seed++) copy_in_the_middle(seed, false);
 }
 
@@ -116,13 +119,15 @@ static void resume_in_the_middle(uint64_t seed, bool record)
     sim_world_fini(&w);
 }
 
-Test(sim_resume, a_saved_run_is_resumed_by_another_engine_to_the_same_end, .timeout = 20)
+Test(sim_resume, a_saved_run_is_resumed_by_another_engine_to_the_same_end)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 150; seed++) resume_in_the_middle(seed, true);
 }
 
-Test(sim_resume, an_audited_engine_can_resume_too, .timeout = 20)
+Test(sim_resume, an_audited_engine_can_resume_too)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 20; seed++) resume_in_the_middle(seed, false);
 }
 
@@ -133,8 +138,9 @@ static void saved_world(sim_world *w)
     w->config.scenario = spa_scenario_closed(2, 4);
 }
 
-Test(sim_resume, a_saved_state_with_any_byte_changed_or_missing_is_refused, .timeout = 20)
+Test(sim_resume, a_saved_state_with_any_byte_changed_or_missing_is_refused)
 {
+    alarm(60);
     sim_world w;
     spa_engine *e;
     unsigned char *bytes;
@@ -272,8 +278,9 @@ Test(sim_resume, an_engine_whose_run_failed_can_resume_a_good_one)
 /* ---- memory -------------------------------------------------------------------------------------
  */
 
-Test(sim_memory, the_event_loop_allocates_nothing, .timeout = 20)
+Test(sim_memory, the_event_loop_allocates_nothing)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 100; seed++) {
         sim_world w;
         spa_run_result result;

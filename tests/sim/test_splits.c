@@ -1,5 +1,6 @@
 /* Operators split between two processors: what happens when, computed by hand; what is refused. */
 #include <stdlib.h>
+#include <unistd.h>
 #include "tests/sim/world.h"
 
 /* a on p0, then b: 100 ns on p0, 50 on p1; c on p0. Tensors take 10 ns either way, 4 of them
@@ -120,8 +121,9 @@ Test(sim_splits, lanes_that_copy_for_themselves_write_their_parts_in_place)
     sim_world_fini(&w);
 }
 
-Test(sim_splits, requests_in_flight_keep_their_parts_apart, .timeout = 20)
+Test(sim_splits, requests_in_flight_keep_their_parts_apart)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 200; seed++) {
         sim_random_options o = {.contention = seed & 1,
                                 .noise = seed & 2,
@@ -140,8 +142,9 @@ Test(sim_splits, requests_in_flight_keep_their_parts_apart, .timeout = 20)
     }
 }
 
-Test(sim_splits, an_engine_with_splits_copies_saves_and_resumes, .timeout = 20)
+Test(sim_splits, an_engine_with_splits_copies_saves_and_resumes)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 60; seed++) {
         sim_random_options o = {.contention = seed & 1, .splits = true};
         sim_world w;
@@ -169,8 +172,9 @@ Test(sim_splits, an_engine_with_splits_copies_saves_and_resumes, .timeout = 20)
 }
 
 /* A run that may split and does not is the run that may not. */
-Test(sim_splits, room_for_splits_changes_nothing, .timeout = 20)
+Test(sim_splits, room_for_splits_changes_nothing)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 200; seed++) {
         sim_random_options o = {.contention = seed & 1, .noise = seed & 2, .sync = seed & 4};
         sim_world w;

@@ -1,4 +1,6 @@
 /* Runs that the caller decides: the same as those that a schedule or a policy decides. */
+#include <unistd.h>
+
 #include "tests/sim/world.h"
 
 static void no_record(void *user, const spa_event *event) {}
@@ -56,8 +58,9 @@ static void random_world(sim_world *w, uint64_t seed)
     }
 }
 
-Test(sim_stepped, decided_as_a_schedule_says_a_run_is_that_of_the_schedule, .timeout = 60)
+Test(sim_stepped, decided_as_a_schedule_says_a_run_is_that_of_the_schedule)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 300; seed++) {
         sim_world w;
         sim_run whole;
@@ -80,8 +83,9 @@ Test(sim_stepped, decided_as_a_schedule_says_a_run_is_that_of_the_schedule, .tim
     }
 }
 
-Test(sim_stepped, an_audited_run_can_be_copied_at_a_decision, .timeout = 60)
+Test(sim_stepped, an_audited_run_can_be_copied_at_a_decision)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 12; seed++) {
         sim_world w;
         spa_run_result plain, copied;
@@ -128,8 +132,9 @@ static const spa_policy mix = {.abi = SPA_POLICY_ABI,
                                .decision_cycles = 700,
                                .place = mix_place};
 
-Test(sim_stepped, a_caller_sees_and_pays_what_a_policy_does, .timeout = 60)
+Test(sim_stepped, a_caller_sees_and_pays_what_a_policy_does)
 {
+    alarm(60);
     for (uint64_t seed = 0; seed < 120; seed++) {
         sim_world w;
         sim_run whole;
