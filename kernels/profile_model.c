@@ -7,12 +7,22 @@
 
 #include "base/rng.h"
 #include "kernels/measure.h"
+#include "kernels/part.h"
 #include "kernels/samples.h"
 
 #define RANDOM_PLACEMENTS 6
 
+/* Tenths of every operator that a second lane computes. Those between are interpolated. */
+static const uint8_t measured_shares[] = {2, 5};
+enum { N_SHARES = sizeof measured_shares };
+
+typedef struct profile_split {
+    uint8_t first, second, share;
+} profile_split;
+
 /* Placements: all on lane l (0 .. n-1); operators in turn over the lanes, by every step and
- * beginning; random ones; then, with two requests in flight, lane l beside lane m. */
+ * beginning; random ones; all operators split between lanes l and m; then, with two requests in
+ * flight, lane l beside lane m. */
 typedef struct model_profile {
     const spa_lane_set *lanes;
     const spa_profile_options *options;
@@ -21,11 +31,12 @@ typedef struct model_profile {
     spa_model model;
     spa_costs costs;
     spa_hardware *hardware;
-    size_t n_lanes, n_schedules, n_entries;
-    spa_schedule *schedules;     /* [n_schedules] */
-    spa_campaign_entry *entries; /* [n_entries] */
-    uint32_t (*pairs)[2];        /* [n_entries - n_schedules] lanes of the two slots */
-    spa_samples *samples;        /* [n_entries] */
+    size_t n_lanes, n_whole, n_schedules, n_entries; /* n_whole: without the splits */
+    spa_schedule *schedules;                         /* [n_schedules] */
+    spa_campaign_entry *entries;                     /* [n_entries] */
+    uint32_t (*pairs)[2];  /* [n_entries - n_schedules] lanes of the two slots */
+    profile_split *splits; /* [n_schedules - n_whole] */
+    spa_samples *samples;  /* [n_entries] */
     double *column;
     int32_t *reader;    /* [n_tensors] first operator that reads it and is no view, -1 = none */
     double *typical_us; /* [n_ops][n_lanes] alone */
@@ -102,11 +113,51 @@ static void fill_schedule(const model_profile *m, size_t index, spa_schedule *s)
     }
 }
 
+static bool may_split(const model_profile *m, size_t op)
+{
+    spa_cut cut;
+    return spa_op_kind_divides(m->graph->ops[op].kind) &&
+           spa_cut_of(m->graph, &m->graph->ops[op], &cut, NULL) == SPA_OK;
+}
+
+static void fill_split(const model_profile *m, const profile_split *split, spa_schedule *s)
+{
+    for (size_t i = 0; i < s->n_ops; i++) {
+        if (m->graph->ops[i].kind == SPA_OP_RESHAPE) continue;
+        s->processor[i] = split->first;
+        if (!may_split(m, i)) continue;
+        s->second[i] = split->second;
+        s->share[i] = split->share;
+    }
+}
+
+static bool runs_parts(const spa_lane *lane)
+{
+    return !lane->device && lane->n_cores == 1;
+}
+
+static spa_status list_splits(model_profile *m, spa_error *err)
+{
+    const spa_lane *lanes = m->lanes->lanes;
+    size_t n = m->n_lanes;
+    m->n_schedules = m->n_whole;
+    if (!m->options->parts) return SPA_OK;
+    SPA_TRY(spa_alloc(&m->splits, n * (n - 1) * N_SHARES, sizeof *m->splits, err));
+    for (size_t a = 0; a < n; a++)
+        for (size_t b = 0; b < n; b++)
+            for (size_t k = 0; k < N_SHARES && a != b; k++)
+                if (runs_parts(&lanes[a]) && runs_parts(&lanes[b]))
+                    m->splits[m->n_schedules++ - m->n_whole] =
+                        (profile_split){(uint8_t)a, (uint8_t)b, measured_shares[k]};
+    return SPA_OK;
+}
+
 static spa_status list_entries(model_profile *m, spa_error *err)
 {
     size_t n = m->n_lanes, pairs = m->options->corun ? n * (n - 1) / 2 : 0;
-    m->n_schedules = n;
-    if (m->options->copies && n > 1) m->n_schedules += n * (n - 1) + RANDOM_PLACEMENTS;
+    m->n_whole = n;
+    if (m->options->copies && n > 1) m->n_whole += n * (n - 1) + RANDOM_PLACEMENTS;
+    SPA_TRY(list_splits(m, err));
     m->n_entries = m->n_schedules + pairs;
     SPA_TRY(spa_alloc(&m->schedules, m->n_schedules, sizeof *m->schedules, err));
     SPA_TRY(spa_alloc(&m->entries, m->n_entries, sizeof *m->entries, err));
@@ -114,7 +165,10 @@ static spa_status list_entries(model_profile *m, spa_error *err)
     SPA_TRY(spa_alloc(&m->pairs, pairs, sizeof *m->pairs, err));
     for (size_t i = 0; i < m->n_schedules; i++) {
         SPA_TRY(spa_schedule_init(&m->schedules[i], m->graph->n_ops, err));
-        fill_schedule(m, i, &m->schedules[i]);
+        if (i < m->n_whole)
+            fill_schedule(m, i, &m->schedules[i]);
+        else
+            fill_split(m, &m->splits[i - m->n_whole], &m->schedules[i]);
         m->entries[i].schedule = &m->schedules[i];
     }
     for (uint32_t a = 0, k = 0; a < n && pairs; a++) {
@@ -159,59 +213,103 @@ static spa_status measure_zeros(model_profile *m, spa_error *err)
 
 /* ---- rows: costs ----------------------------------------------------------------------------- */
 
-static size_t kept_column(const spa_samples *s, int slot, size_t op, double *out)
+/* What a row says: an operator, or a part of it, on a lane, alone or beside another one. */
+typedef struct cost_row {
+    const spa_samples *samples;
+    int slot;            /* -1 = any */
+    const float *column; /* [capacity][n_ops] of the samples */
+    size_t op, lane;
+    double part;
+    const char *corun;
+} cost_row;
+
+static size_t kept_column(const cost_row *row, double *out)
 {
+    const spa_samples *s = row->samples;
     size_t n = 0;
     for (size_t r = 0; r < s->count; r++)
-        if (s->kept[r] && (slot < 0 || s->slot[r] == slot))
-            out[n++] = (double)s->kernel[r * s->n_ops + op];
+        if (s->kept[r] && (row->slot < 0 || s->slot[r] == row->slot))
+            out[n++] = (double)row->column[r * s->n_ops + row->op];
     return n;
 }
 
-static void fill_cost(const model_profile *m, const spa_samples *s, int slot, size_t op,
-                      size_t lane, const char *corun, spa_trace_cost *cost)
+static void fill_cost(const model_profile *m, const cost_row *row, spa_trace_cost *cost)
 {
-    const spa_lane *l = &m->lanes->lanes[lane];
-    size_t n = kept_column(s, slot, op, m->column);
+    const spa_lane *l = &m->lanes->lanes[row->lane];
+    const spa_samples *s = row->samples;
+    size_t n = kept_column(row, m->column);
     spa_moments moments = {0};
     for (size_t i = 0; i < n; i++) spa_moments_add(&moments, m->column[i]);
     double p50 = spa_median(m->column, n); /* sorts */
     *cost = (spa_trace_cost){
-        .op = (int32_t)op,
+        .op = (int32_t)row->op,
         .processor = l->processor,
         .backend = l->backend->name,
         .cores = l->n_cores > 0 ? l->n_cores : 1,
         .batch = m->options->batch,
         .dtype = SPA_FP32,
-        .part = 1,
-        .corun = corun,
+        .part = row->part,
+        .corun = row->corun,
         .samples = (int64_t)n,
         .mean_us = spa_measured_us(moments.mean),
         .std_us = spa_measured_us(spa_moments_sd(&moments)),
         .p50_us = spa_measured_us(p50),
         .p95_us = spa_measured_us(spa_quantile_sorted(m->column, n, 0.95)),
-        .typical_us = spa_measured_us(spa_samples_typical(s, slot, s->kernel + op, s->n_ops)),
+        .typical_us =
+            spa_measured_us(spa_samples_typical(s, row->slot, row->column + row->op, s->n_ops)),
         .energy_uj = NAN,
         .origin = SPA_ORIGIN_MEASURED,
     };
 }
 
+static void fill_alone(model_profile *m, size_t op)
+{
+    spa_trace_model *entry = m->entry;
+    for (size_t l = 0; l < m->n_lanes; l++) {
+        const spa_samples *s = &m->samples[l];
+        cost_row row = {s, -1, s->kernel, op, l, 1, ""};
+        fill_cost(m, &row, &entry->costs[entry->n_costs]);
+        m->typical_us[op * m->n_lanes + l] = entry->costs[entry->n_costs++].typical_us;
+    }
+}
+
+static void fill_pair(model_profile *m, size_t op, size_t pair)
+{
+    const spa_samples *s = &m->samples[m->n_schedules + pair];
+    spa_trace_model *entry = m->entry;
+    for (int slot = 0; slot < 2; slot++) {
+        const char *other = m->lanes->lanes[m->pairs[pair][1 - slot]].processor;
+        cost_row row = {s, slot, s->kernel, op, m->pairs[pair][slot], 1, other};
+        fill_cost(m, &row, &entry->costs[entry->n_costs++]);
+    }
+}
+
+/* Of halves the first one alone is a row: it and the second one differ in where their input is. */
+static void fill_split_costs(model_profile *m, size_t op, size_t index)
+{
+    const profile_split *split = &m->splits[index];
+    const spa_samples *s = &m->samples[m->n_whole + index];
+    const spa_lane *lanes = m->lanes->lanes;
+    spa_trace_model *entry = m->entry;
+    double given = split->share / (double)SPA_TENTHS;
+    cost_row first = {
+        s, -1, s->part[0], op, split->first, 1 - given, lanes[split->second].processor};
+    cost_row second = {s, -1, s->part[1], op, split->second, given, lanes[split->first].processor};
+    fill_cost(m, &first, &entry->costs[entry->n_costs++]);
+    if (2 * split->share < SPA_TENTHS) fill_cost(m, &second, &entry->costs[entry->n_costs++]);
+}
+
 static spa_status fill_costs(model_profile *m, spa_arena *arena, spa_error *err)
 {
     size_t n_ops = m->graph->n_ops, pairs = m->n_entries - m->n_schedules;
+    size_t splits = m->n_schedules - m->n_whole;
     spa_trace_model *entry = m->entry;
-    SPA_TRY(spa_arena_alloc(arena, &entry->costs, n_ops * (m->n_lanes + 2 * pairs),
+    SPA_TRY(spa_arena_alloc(arena, &entry->costs, n_ops * (m->n_lanes + 2 * (pairs + splits)),
                             sizeof *entry->costs, err));
     for (size_t op = 0; op < n_ops; op++) {
-        for (size_t l = 0; l < m->n_lanes; l++) {
-            fill_cost(m, &m->samples[l], -1, op, l, "", &entry->costs[entry->n_costs]);
-            m->typical_us[op * m->n_lanes + l] = entry->costs[entry->n_costs++].typical_us;
-        }
-        for (size_t k = 0; k < pairs; k++)
-            for (int slot = 0; slot < 2; slot++)
-                fill_cost(m, &m->samples[m->n_schedules + k], slot, op, m->pairs[k][slot],
-                          m->lanes->lanes[m->pairs[k][1 - slot]].processor,
-                          &entry->costs[entry->n_costs++]);
+        fill_alone(m, op);
+        for (size_t k = 0; k < pairs; k++) fill_pair(m, op, k);
+        for (size_t k = 0; k < splits && may_split(m, op); k++) fill_split_costs(m, op, k);
     }
     return SPA_OK;
 }
@@ -268,7 +366,7 @@ static bool fill_copy(const model_profile *m, size_t tensor, size_t from, size_t
     double copy_us = 0, read_us = 0;
     size_t n = 0, samples = 0;
     if (m->reader[tensor] < 0) return false;
-    for (size_t k = 0; k < m->n_schedules; k++) {
+    for (size_t k = 0; k < m->n_whole; k++) {
         const spa_samples *s = &m->samples[k];
         if (lane_of_tensor(m, s, tensor) != (int)from || s->lane[m->reader[tensor]] != (int)to)
             continue;
@@ -322,6 +420,7 @@ static spa_status prepare(model_profile *m, spa_error *err)
     options.seed = m->options->seed;
     SPA_TRY(spa_model_init(&m->model, m->graph, m->options->seed, err));
     SPA_TRY(spa_lanes_plain_costs(&m->costs, m->graph, m->lanes, err));
+    spa_costs_divide(&m->costs);
     SPA_TRY(spa_hardware_new(&m->hardware, m->lanes, &m->model, &options, err));
     SPA_TRY(spa_alloc(&m->reader, m->costs.n_tensors, sizeof *m->reader, err));
     SPA_TRY(spa_alloc(&m->typical_us, m->graph->n_ops * m->n_lanes, sizeof *m->typical_us, err));
@@ -338,6 +437,7 @@ static void fini(model_profile *m)
     free(m->schedules);
     free(m->entries);
     free(m->pairs);
+    free(m->splits);
     free(m->column);
     free(m->reader);
     free(m->typical_us);
@@ -377,9 +477,9 @@ spa_status spa_profile_model_run(const spa_lane_set *lanes, const spa_profile_op
     if (!status) status = fill_copies(&m, arena, err);
     for (size_t l = 0; l < m.n_lanes && !status; l++)
         spa_profile_note_gaps(links, &m.samples[l], l, lanes->lanes[l].device != NULL);
-    for (size_t k = m.n_lanes; k < m.n_schedules && !status; k++)
+    for (size_t k = m.n_lanes; k < m.n_whole && !status; k++)
         spa_profile_note_hand_offs(links, &m.samples[k], m.graph, lanes);
-    for (size_t k = 0; k < m.n_schedules && !status; k++)
+    for (size_t k = 0; k < m.n_whole && !status; k++)
         status = spa_profile_note_transfers(links, &m.samples[k], m.graph, lanes, m.column, err);
     for (size_t i = 0; i < m.n_entries && !status; i++) {
         report->runs_kept += m.samples[i].n_kept;
