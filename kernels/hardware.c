@@ -44,6 +44,7 @@ spa_status spa_hardware_record_init(spa_hardware_record *r, const spa_hardware *
     if (!status) status = spa_alloc(&r->copies, requests * copies, sizeof *r->copies, err);
     if (!status) status = spa_alloc(&r->arrive_ns, requests, sizeof(int64_t), err);
     if (!status) status = spa_alloc(&r->finish_ns, requests, sizeof(int64_t), err);
+    if (!status) status = spa_alloc(&r->slot, requests, sizeof *r->slot, err);
     if (!status && with_events) {
         r->event_capacity = requests * per_request;
         status = spa_alloc(&r->events, r->event_capacity, sizeof *r->events, err);
@@ -59,6 +60,7 @@ void spa_hardware_record_fini(spa_hardware_record *r)
     free(r->copies);
     free(r->arrive_ns);
     free(r->finish_ns);
+    free(r->slot);
     free(r->events);
     *r = (spa_hardware_record){0};
 }
@@ -87,6 +89,7 @@ static void on_admit(void *self, uint32_t slot, uint64_t request)
 {
     spa_hardware *hw = self;
     hw->slots[slot].request = request;
+    if (hw->record && request < hw->record->capacity) hw->record->slot[request] = (uint8_t)slot;
     if (hw->parts) memset(hw->slots[slot].plain, 0, hw->model->graph->n_ops);
     spa_hardware_admit(hw, slot);
 }

@@ -96,6 +96,7 @@ typedef struct spa_hardware_record {
     spa_hardware_copy *copies; /* [capacity][n_tensors][n_lanes] by the lane it went to; of a view
                                   that of what it shows */
     int64_t *arrive_ns, *finish_ns; /* [capacity] */
+    uint8_t *slot;                  /* [capacity] where in flight the request was */
     spa_event *events;              /* or NULL: the event stream of the engine */
     size_t n_events, event_capacity;
 } spa_hardware_record;

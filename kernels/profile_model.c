@@ -168,12 +168,14 @@ static size_t kept_column(const spa_samples *s, int slot, size_t op, double *out
     return n;
 }
 
-static void fill_cost(const model_profile *m, const spa_samples *s, int slot, size_t op,
+/* False: there is nothing to tell of (beside a lane that is many times faster). */
+static bool fill_cost(const model_profile *m, const spa_samples *s, int slot, size_t op,
                       size_t lane, const char *corun, spa_trace_cost *cost)
 {
     const spa_lane *l = &m->lanes->lanes[lane];
     size_t n = kept_column(s, slot, op, m->column);
     spa_moments moments = {0};
+    if (n == 0) return false;
     for (size_t i = 0; i < n; i++) spa_moments_add(&moments, m->column[i]);
     double p50 = spa_median(m->column, n); /* sorts */
     *cost = (spa_trace_cost){
@@ -194,6 +196,7 @@ static void fill_cost(const model_profile *m, const spa_samples *s, int slot, si
         .energy_uj = NAN,
         .origin = SPA_ORIGIN_MEASURED,
     };
+    return true;
 }
 
 static spa_status fill_costs(model_profile *m, spa_arena *arena, spa_error *err)
@@ -209,9 +212,10 @@ static spa_status fill_costs(model_profile *m, spa_arena *arena, spa_error *err)
         }
         for (size_t k = 0; k < pairs; k++)
             for (int slot = 0; slot < 2; slot++)
-                fill_cost(m, &m->samples[m->n_schedules + k], slot, op, m->pairs[k][slot],
-                          m->lanes->lanes[m->pairs[k][1 - slot]].processor,
-                          &entry->costs[entry->n_costs++]);
+                entry->n_costs +=
+                    fill_cost(m, &m->samples[m->n_schedules + k], slot, op, m->pairs[k][slot],
+                              m->lanes->lanes[m->pairs[k][1 - slot]].processor,
+                              &entry->costs[entry->n_costs]);
     }
     return SPA_OK;
 }
