@@ -31,7 +31,7 @@ spa_status spa_hardware_record_init(spa_hardware_record *r, const spa_hardware *
                                     bool with_events, spa_error *err)
 {
     const spa_graph *g = hw->model->graph;
-    size_t per_request = 3 * g->n_ops + 2 * g->n_edges + 2 * (g->n_ops + 1);
+    size_t per_request = spa_events_of_request(g->n_ops, g->n_edges);
     *r = (spa_hardware_record){.capacity = requests,
                                .n_ops = g->n_ops,
                                .n_tensors = g->n_ops + g->n_graph_inputs,
@@ -365,8 +365,11 @@ void spa_hardware_interrupt(spa_hardware *hw)
 /* ---- running ------------------------------------------------------------------------------------
  */
 
-static spa_status begin_devices(spa_hardware *hw, const spa_engine *engine, spa_error *err)
+/* What the engine's present schedule needs: it may have been restarted with another one. */
+static spa_status prepare(spa_hardware *hw, const spa_engine *engine, spa_error *err)
 {
+    const spa_schedule *schedule = spa_engine_schedule(engine);
+    if (schedule) SPA_TRY(spa_hardware_parts_add(hw, schedule, err));
     SPA_TRY(spa_hardware_plan(hw, engine, err));
     for (size_t i = 0; i < hw->lanes.count; i++)
         if (hw->lane[i].device) SPA_TRY(spa_hardware_device_begin(hw->lane[i].device, err));
@@ -390,7 +393,7 @@ spa_status spa_hardware_run(spa_hardware *hw, spa_engine *engine, spa_hardware_r
 {
     memset(result, 0, sizeof *result);
     if (record) clear_record(record);
-    SPA_TRY(begin_devices(hw, engine, err));
+    SPA_TRY(prepare(hw, engine, err));
     hw->engine = engine;
     hw->record = record;
     hw->latencies = latencies;
