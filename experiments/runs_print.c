@@ -128,7 +128,7 @@ static void print_bound(const spa_runs *runs, size_t c, spa_string *out)
     spa_string_append(out, "lower bound %.3f ms", whole);
     for (size_t i = 0; i < runs->policies.count; i++) {
         const spa_outcome *o = spa_runs_outcome(runs, c, i);
-        if (!o->skipped && o->lower_bound_ms < least) least = o->lower_bound_ms;
+        if (!o->is_skipped && o->lower_bound_ms < least) least = o->lower_bound_ms;
     }
     if (least < whole) spa_string_append(out, ", %.3f ms with operators split", least);
     spa_string_append(out, " (noise off)\n");

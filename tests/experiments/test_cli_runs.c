@@ -362,3 +362,23 @@ Test(cli_simulate, a_log_that_cannot_be_written_leaves_nothing)
     snprintf(path, sizeof path, "%s/c.slog", cli_folder());
     cr_assert(!cli_exists(path));
 }
+
+/* What splits operators may be faster than any schedule of whole ones. */
+Test(cli_compare, no_row_is_better_than_the_bound_that_is_printed_for_it)
+{
+    cli_result r = cli("compare mobilenet_v3_small --device x86-2core --policy heft,codl "
+                       "--noise off --quiet");
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    double whole = 0, split = 0, heft = 0, codl = 0;
+    const char *at = strstr(r.out, "; lower bound ");
+    cr_assert_not_null(at);
+    cr_assert_eq(
+        sscanf(at, "; lower bound %lf ms, %lf ms with operators split (noise off)", &whole, &split),
+        2, "%s", at);
+    cr_assert(sscanf(strstr(r.out, "heft ") + 5, " * %lf", &heft) == 1 ||
+              sscanf(strstr(r.out, "heft ") + 5, " %lf", &heft) == 1);
+    cr_assert(sscanf(strstr(r.out, "codl ") + 5, " * %lf", &codl) == 1 ||
+              sscanf(strstr(r.out, "codl ") + 5, " %lf", &codl) == 1);
+    cr_assert(whole <= heft && split <= codl && split < whole);
+    cli_free(&r);
+}
