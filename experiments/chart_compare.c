@@ -128,7 +128,7 @@ static void put_bars(spa_figure *f, const spa_runs *runs, size_t c, spa_objectiv
     if (bounded) {
         spa_string_append(s,
                           ", \\\n'+' using (%.9g):($0<2?$0*%zu-0.5:NaN) every ::0::1 with lines "
-                          "dt 2 lw 1.5 lc rgb 'black' title 'lower bound (noise off)'",
+                          "dt 2 lw 1.5 lc rgb 'black' title 'lower bound, no splits, no noise'",
                           bound, n);
     }
     spa_string_append(s, "\nunset label\n");

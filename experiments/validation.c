@@ -271,7 +271,7 @@ static spa_status prepare(validator *v, const char *model, spa_error *err)
     hardware.graphs = v->options->graphs;
     SPA_TRY(spa_hardware_new(&v->hardware, v->lanes, &v->model, &hardware, err));
     uint64_t requests = v->options->concurrency * ((uint64_t)v->options->runs + 2);
-    v->event_capacity = requests * (5 * v->graph->n_ops + 2 * v->graph->n_edges + 2);
+    v->event_capacity = requests * spa_events_of_request(v->graph->n_ops, v->graph->n_edges);
     SPA_TRY(spa_alloc(&v->events, v->event_capacity, sizeof *v->events, err));
     return spa_alloc(&v->steps, v->graph->n_ops, sizeof *v->steps, err);
 }

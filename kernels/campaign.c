@@ -116,8 +116,7 @@ static spa_status visit(campaign *c, size_t i, int32_t round, spa_error *err)
     mood = mean_mood(c, &before, &c->mood);
     for (uint64_t q = 0; q < requests_of(c, entry) && s->count < s->capacity; q++)
         if (is_measured(c, entry, q))
-            spa_samples_add(s, c->costs->graph, &c->record, q, (uint16_t)round,
-                            (uint8_t)(q % concurrency_of(entry)), &mood);
+            spa_samples_add(s, c->costs->graph, &c->record, q, (uint16_t)round, &mood);
     spa_samples_judge(s, c->options->burst_factor, c->scratch);
     return SPA_OK;
 }

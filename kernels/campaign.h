@@ -31,7 +31,7 @@ typedef struct spa_samples {
     /* The rest is at the campaign's usual pace. */
     double *total;   /* [capacity] arrival to finish */
     uint16_t *round; /* [capacity] */
-    uint8_t *slot;   /* [capacity] */
+    uint8_t *slot;   /* [capacity] where in flight it was */
     bool *kept;      /* [capacity] not in a burst */
     bool *typical;   /* [capacity] kept, and its total in the middle half of those */
     float *begin;    /* [capacity][n_ops] of the kernel, since arrival */

@@ -31,7 +31,7 @@ spa_status spa_hardware_record_init(spa_hardware_record *r, const spa_hardware *
                                     bool with_events, spa_error *err)
 {
     const spa_graph *g = hw->model->graph;
-    size_t per_request = 3 * g->n_ops + 2 * g->n_edges + 2 * (g->n_ops + 1);
+    size_t per_request = spa_events_of_request(g->n_ops, g->n_edges);
     *r = (spa_hardware_record){.capacity = requests,
                                .n_ops = g->n_ops,
                                .n_tensors = g->n_ops + g->n_graph_inputs,
@@ -44,6 +44,7 @@ spa_status spa_hardware_record_init(spa_hardware_record *r, const spa_hardware *
     if (!status) status = spa_alloc(&r->copies, requests * copies, sizeof *r->copies, err);
     if (!status) status = spa_alloc(&r->arrive_ns, requests, sizeof(int64_t), err);
     if (!status) status = spa_alloc(&r->finish_ns, requests, sizeof(int64_t), err);
+    if (!status) status = spa_alloc(&r->slot, requests, sizeof *r->slot, err);
     if (!status && with_events) {
         r->event_capacity = requests * per_request;
         status = spa_alloc(&r->events, r->event_capacity, sizeof *r->events, err);
@@ -59,6 +60,7 @@ void spa_hardware_record_fini(spa_hardware_record *r)
     free(r->copies);
     free(r->arrive_ns);
     free(r->finish_ns);
+    free(r->slot);
     free(r->events);
     *r = (spa_hardware_record){0};
 }
@@ -87,6 +89,7 @@ static void on_admit(void *self, uint32_t slot, uint64_t request)
 {
     spa_hardware *hw = self;
     hw->slots[slot].request = request;
+    if (hw->record && request < hw->record->capacity) hw->record->slot[request] = (uint8_t)slot;
     if (hw->parts) memset(hw->slots[slot].plain, 0, hw->model->graph->n_ops);
     spa_hardware_admit(hw, slot);
 }
@@ -362,8 +365,11 @@ void spa_hardware_interrupt(spa_hardware *hw)
 /* ---- running ------------------------------------------------------------------------------------
  */
 
-static spa_status begin_devices(spa_hardware *hw, const spa_engine *engine, spa_error *err)
+/* What the engine's present schedule needs: it may have been restarted with another one. */
+static spa_status prepare(spa_hardware *hw, const spa_engine *engine, spa_error *err)
 {
+    const spa_schedule *schedule = spa_engine_schedule(engine);
+    if (schedule) SPA_TRY(spa_hardware_parts_add(hw, schedule, err));
     SPA_TRY(spa_hardware_plan(hw, engine, err));
     for (size_t i = 0; i < hw->lanes.count; i++)
         if (hw->lane[i].device) SPA_TRY(spa_hardware_device_begin(hw->lane[i].device, err));
@@ -387,7 +393,7 @@ spa_status spa_hardware_run(spa_hardware *hw, spa_engine *engine, spa_hardware_r
 {
     memset(result, 0, sizeof *result);
     if (record) clear_record(record);
-    SPA_TRY(begin_devices(hw, engine, err));
+    SPA_TRY(prepare(hw, engine, err));
     hw->engine = engine;
     hw->record = record;
     hw->latencies = latencies;

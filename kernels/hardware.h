@@ -57,7 +57,8 @@ SPA_API void spa_hardware_free(spa_hardware *hardware); /* joins the threads; ac
  * have one processor of one lane per lane of the set, asynchronous where the lane is, its host a
  * lane of cores; transfers from and to asynchronous ones take time on links of their own, those
  * between lanes of cores are made by the lanes (on_lane). O(tensors). What the schedule's splits
- * need is prepared here; policies that split as they go are refused. */
+ * need is prepared here (or by spa_hardware_run, if the engine is restarted with others); policies
+ * that split as they go are refused. */
 SPA_API spa_status spa_hardware_config(spa_hardware *hardware, spa_run_config *config,
                                        spa_error *err);
 
@@ -98,6 +99,7 @@ typedef struct spa_hardware_record {
     spa_hardware_copy *copies; /* [capacity][n_tensors][n_lanes] by the lane it went to; of a view
                                   that of what it shows */
     int64_t *arrive_ns, *finish_ns; /* [capacity] */
+    uint8_t *slot;                  /* [capacity] where in flight the request was */
     spa_event *events;              /* or NULL: the event stream of the engine */
     size_t n_events, event_capacity;
 } spa_hardware_record;

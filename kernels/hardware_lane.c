@@ -16,6 +16,7 @@
 /* Looks at the mailbox between two looks at the clock; between two at the devices. */
 #define SPIN_LOOKS  64
 #define WATCH_LOOKS 8
+#define LOOK_UP_NS  50000000 /* how long a lane sleeps that waits for a request, at most */
 
 /* ---- the lock -------------------------------------------------------------------------------- */
 
@@ -66,25 +67,26 @@ void spa_hardware_post(spa_hardware *hw, uint32_t id, hardware_job job, uint32_t
     ring(hw, id);
 }
 
-/* Something is under way on a device: a lane that sleeps wakes up to watch it. */
+/* Something is under way on a device: lanes that sleep wake up to watch it. All of them, because
+ * those that are awake may be given work meanwhile. */
 void spa_hardware_nudge(spa_hardware *hw)
 {
     atomic_fetch_add(&hw->in_flight, 1);
     for (uint32_t i = 0; i < hw->lanes.count; i++) {
         unsigned asleep = LANE_ASLEEP;
-        if (!atomic_compare_exchange_strong(&hw->lane[i].word, &asleep, LANE_EMPTY)) continue;
-        hw->to_wake |= UINT64_C(1) << i;
-        return;
+        if (atomic_compare_exchange_strong(&hw->lane[i].word, &asleep, LANE_EMPTY))
+            hw->to_wake |= UINT64_C(1) << i;
     }
 }
 
-/* Blocks until the word changes or a request is due; it may return early. */
+/* Blocks until the word changes or a request is due; it may return early. Nobody rings when a run
+ * is interrupted, so that whoever waits for a request looks up now and then. */
 static void sleep_on(hardware_lane *lane)
 {
     unsigned empty = LANE_EMPTY;
     int64_t due_ns = atomic_load_explicit(&lane->hardware->arrival_ns, memory_order_acquire);
     int64_t wait_ns = due_ns == INT64_MAX ? INT64_MAX : due_ns - spa_clock_ns();
-    struct timespec timeout = {.tv_sec = wait_ns / 1000000000, .tv_nsec = wait_ns % 1000000000};
+    struct timespec timeout = {.tv_nsec = wait_ns < LOOK_UP_NS ? wait_ns : LOOK_UP_NS};
     if (wait_ns <= 0) return;
     if (!atomic_compare_exchange_strong(&lane->word, &empty, LANE_ASLEEP)) return;
     if (!atomic_load(&lane->hardware->done) && atomic_load(&lane->hardware->in_flight) == 0)
@@ -179,7 +181,6 @@ static void watch(spa_hardware *hw)
     uint32_t event_slot;
     if (!try_lock(hw)) return;
     while (!is_over(hw) && spa_hardware_next_done(hw, &event_slot)) step(hw, event_slot);
-    if (atomic_load_explicit(&hw->interrupted, memory_order_relaxed)) finish(hw);
     unlock(hw);
 }
 
@@ -189,6 +190,14 @@ static void receive(spa_hardware *hw)
     lock(hw);
     hw->now_ns = spa_clock_ns() - hw->origin_ns;
     if (!atomic_load_explicit(&hw->done, memory_order_relaxed)) let_arrive(hw);
+    unlock(hw);
+}
+
+/* An idle lane has seen that the run is to end. */
+static void give_up(spa_hardware *hw)
+{
+    lock(hw);
+    finish(hw);
     unlock(hw);
 }
 
@@ -206,6 +215,7 @@ static bool await_job(hardware_lane *lane)
             }
             spa_relax();
         }
+        if (atomic_load_explicit(&hw->interrupted, memory_order_relaxed)) give_up(hw);
         if (atomic_load_explicit(&hw->done, memory_order_acquire)) return false;
         int64_t now_ns = spa_clock_ns();
         if (now_ns >= atomic_load_explicit(&hw->arrival_ns, memory_order_acquire)) {

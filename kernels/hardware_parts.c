@@ -30,8 +30,7 @@ static size_t part_count(const spa_hardware *hw)
 /* ---- making them -------------------------------------------------------------------------------
  */
 
-static spa_status grow_workspace(spa_hardware *hw, hardware_lane *lane, size_t bytes,
-                                 spa_error *err)
+static spa_status grow_workspace(hardware_lane *lane, size_t bytes, spa_error *err)
 {
     void *larger;
     if (bytes <= lane->workspace_bytes) return SPA_OK;
@@ -50,12 +49,13 @@ static spa_status make(spa_hardware *hw, uint32_t index, hardware_lane *lane, ui
     SPA_TRY(spa_alloc(&part, 1, sizeof *part, err));
     spa_status status =
         spa_part_kernel_init(part, hw->model, op, begin, end, lane->lane->backend, err);
-    if (status) {
+    if (!status && (status = grow_workspace(lane, part->workspace_bytes, err)))
+        spa_part_kernel_fini(part);
+    if (status)
         free(part);
-        return status;
-    }
-    hw->parts[index] = part;
-    return grow_workspace(hw, lane, part->workspace_bytes, err);
+    else
+        hw->parts[index] = part; /* from now on the lane can run it */
+    return status;
 }
 
 static spa_status add_op(spa_hardware *hw, const spa_schedule *schedule, uint32_t op,

@@ -29,15 +29,17 @@ static size_t kept_column(const cost_row *row, double *out)
     return n;
 }
 
-static void fill_cost(const spa_profile_model *m, const cost_row *row, spa_trace_cost *cost)
+/* The next row; none of what never ran beside a lane that is many times faster. */
+static void add_cost(const spa_profile_model *m, const cost_row *row)
 {
     const spa_lane *l = &m->lanes->lanes[row->lane];
     const spa_samples *s = row->samples;
     size_t n = kept_column(row, m->column);
     spa_moments moments = {0};
+    if (n == 0) return;
     for (size_t i = 0; i < n; i++) spa_moments_add(&moments, m->column[i]);
     double p50 = spa_median(m->column, n); /* sorts */
-    *cost = (spa_trace_cost){
+    m->entry->costs[m->entry->n_costs++] = (spa_trace_cost){
         .op = (int32_t)row->op,
         .processor = l->processor,
         .backend = l->backend->name,
@@ -64,19 +66,18 @@ static void fill_alone(spa_profile_model *m, size_t op)
     for (size_t l = 0; l < m->n_lanes; l++) {
         const spa_samples *s = &m->samples[l];
         cost_row row = {s, -1, s->kernel, op, l, 1, ""};
-        fill_cost(m, &row, &entry->costs[entry->n_costs]);
-        m->typical_us[op * m->n_lanes + l] = entry->costs[entry->n_costs++].typical_us;
+        add_cost(m, &row);
+        m->typical_us[op * m->n_lanes + l] = entry->costs[entry->n_costs - 1].typical_us;
     }
 }
 
 static void fill_pair(spa_profile_model *m, size_t op, size_t pair)
 {
     const spa_samples *s = &m->samples[m->n_schedules + pair];
-    spa_trace_model *entry = m->entry;
     for (int slot = 0; slot < 2; slot++) {
         const char *other = m->lanes->lanes[m->pairs[pair][1 - slot]].processor;
         cost_row row = {s, slot, s->kernel, op, m->pairs[pair][slot], 1, other};
-        fill_cost(m, &row, &entry->costs[entry->n_costs++]);
+        add_cost(m, &row);
     }
 }
 
@@ -86,13 +87,12 @@ static void fill_split_costs(spa_profile_model *m, size_t op, size_t index)
     const spa_profile_split *split = &m->splits[index];
     const spa_samples *s = &m->samples[m->n_whole + index];
     const spa_lane *lanes = m->lanes->lanes;
-    spa_trace_model *entry = m->entry;
     double given = split->share / (double)SPA_TENTHS;
     cost_row first = {
         s, -1, s->part[0], op, split->first, 1 - given, lanes[split->second].processor};
     cost_row second = {s, -1, s->part[1], op, split->second, given, lanes[split->first].processor};
-    fill_cost(m, &first, &entry->costs[entry->n_costs++]);
-    if (2 * split->share < SPA_TENTHS) fill_cost(m, &second, &entry->costs[entry->n_costs++]);
+    add_cost(m, &first);
+    if (2 * split->share < SPA_TENTHS) add_cost(m, &second);
 }
 
 static spa_status fill_costs(spa_profile_model *m, spa_arena *arena, spa_error *err)

@@ -132,7 +132,7 @@ static float issue_us(const spa_hardware_record *record, uint64_t q)
 }
 
 void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_record *record,
-                     uint64_t q, uint16_t round, uint8_t slot, const spa_mood *mood)
+                     uint64_t q, uint16_t round, const spa_mood *mood)
 {
     const spa_hardware_op *ops = spa_hardware_ops(record, q),
                           *seconds = record->seconds + q * s->n_ops;
@@ -140,7 +140,7 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
     s->raw[row] = s->total[row] = (double)(record->finish_ns[q] - record->arrive_ns[q]) * 1e-3;
     s->mood[row] = *mood;
     s->round[row] = round;
-    s->slot[row] = slot;
+    s->slot[row] = record->slot[q];
     s->kept[row] = s->typical[row] = true;
     s->digest = SPA_HASH_SEED;
     for (size_t i = 0; i < s->n_ops; i++) {

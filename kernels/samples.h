@@ -9,7 +9,7 @@ spa_status spa_samples_init(spa_samples *samples, const spa_costs *costs, size_t
                             size_t capacity, spa_error *err);
 /* Appends request `q` of a record; the mood is that around it. */
 void spa_samples_add(spa_samples *samples, const spa_graph *graph,
-                     const spa_hardware_record *record, uint64_t q, uint16_t round, uint8_t slot,
+                     const spa_hardware_record *record, uint64_t q, uint16_t round,
                      const spa_mood *mood);
 /* Brings rows that are not yet to the usual pace. */
 void spa_samples_pace(spa_samples *samples, const spa_graph *graph, const spa_anchors *anchors,

@@ -2,6 +2,7 @@
 #ifndef SPA_SIM_EVENT_H
 #define SPA_SIM_EVENT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum spa_event_kind {
@@ -27,5 +28,13 @@ typedef struct spa_event {
     float power_w;  /* of the activity that begins or ends, above idle */
     uint32_t reserved2;
 } spa_event; /* 40 bytes, no padding */
+
+/* No request of a graph has more events: each of an operator's two parts is issued, placed and run,
+ * and has each of its inputs brought to it; one part goes where the operator is, and the output to
+ * the host. */
+static inline size_t spa_events_of_request(size_t n_ops, size_t n_edges)
+{
+    return n_ops * (2 * (1 + 2) + 2 + 2 + 2) + n_edges * (2 * 2) + 2;
+}
 
 #endif

@@ -151,6 +151,40 @@ Test(campaign, every_entry_gets_its_rounds_of_runs_at_the_usual_pace)
     end(&b);
 }
 
+/* Two requests in flight, each on a lane of its own: lane 0 is several times faster, so that the
+ * requests that follow each other do not take turns. */
+static void place_by_slot(const void *self, void *memory, const spa_view *view, uint32_t op,
+                          spa_action *action)
+{
+    action->processor = (int32_t)view->request_slot;
+}
+
+static const spa_policy by_slot = {.abi = SPA_POLICY_ABI,
+                                   .struct_size = sizeof(spa_policy),
+                                   .name = "by slot",
+                                   .capabilities = SPA_CAP_PLACE,
+                                   .objectives = SPA_OBJECTIVE_LATENCY,
+                                   .place = place_by_slot};
+
+Test(campaign, rows_know_the_slot_that_their_request_had)
+{
+    static const spa_campaign_options options = {.rounds = 2, .runs = 8, .burst_factor = 100};
+    spa_error err = {0};
+    bench b = {0};
+    spa_samples s;
+    begin(&b, "cpu:0=blas,cpu:1=ref");
+    spa_campaign_entry entry = {.policy = &by_slot, .concurrency = 2};
+    must(spa_campaign_run(b.hardware, &b.costs, &entry, 1, &options, &s, &err), &err);
+    for (size_t r = 0; r < s.count; r++) {
+        cr_assert_lt(s.slot[r], 2);
+        for (size_t op = 0; op < s.n_ops; op++)
+            if (s.lanes[r * s.n_ops + op] >= 0)
+                cr_assert_eq(s.lanes[r * s.n_ops + op], s.slot[r], "row %zu, operator %zu", r, op);
+    }
+    spa_samples_fini(&s);
+    end(&b);
+}
+
 Test(campaign, every_failing_allocation_is_a_clean_error)
 {
     spa_error err = {0};

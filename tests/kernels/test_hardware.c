@@ -1,7 +1,9 @@
 /* The hardware executor: every placement gives the same answer, events pass the audit. */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/rng.h"
 #include "kernels/hardware.h"
@@ -307,6 +309,127 @@ Test(hardware, an_interrupt_ends_the_run_and_the_next_one_works)
     run(&b, NULL, &result);
     cr_assert_eq(result.requests, 3);
     end(&b);
+}
+
+static spa_hardware *sleeping;
+
+static void interrupt_it(int number)
+{
+    signal(number, SIG_DFL); /* a run that goes on is killed */
+    alarm(20);
+    spa_hardware_interrupt(sleeping);
+}
+
+static void interrupt_between_arrivals(int64_t spin_ns)
+{
+    spa_error err = {0};
+    bench b = {0};
+    spa_engine *engine;
+    spa_run_result result;
+    spa_hardware_options options = spa_hardware_default();
+    must(tiny_branch(&b.graph, &err), &err);
+    begin(&b, "cpu:0=blas,cpu:1=blas", 1);
+    options.spin_ns = spin_ns;
+    must(spa_hardware_new(&sleeping, &b.lanes, &b.model, &options, &err), &err);
+    b.config.scenario = spa_scenario_single();
+    b.config.scenario.arrivals = SPA_ARRIVALS_PERIODIC;
+    b.config.scenario.rate_hz = 1e-3; /* the second one comes after a quarter of an hour */
+    b.config.scenario.requests = 2;
+    must(spa_hardware_config(sleeping, &b.config, &err), &err);
+    must(spa_engine_new(&engine, &b.config, &err), &err);
+    signal(SIGALRM, interrupt_it);
+    alarm(1);
+    cr_assert_eq(spa_hardware_run(sleeping, engine, NULL, NULL, &result, &err), SPA_E_INTERRUPTED);
+    spa_engine_free(engine);
+    spa_hardware_free(sleeping);
+    end(&b);
+}
+
+Test(hardware, an_interrupt_ends_a_run_that_sleeps_until_the_next_arrival)
+{
+    interrupt_between_arrivals(1000);
+}
+
+Test(hardware, an_interrupt_ends_a_run_that_spins_until_the_next_arrival)
+{
+    interrupt_between_arrivals(spa_hardware_measuring().spin_ns);
+}
+
+/* ---- splits ---------------------------------------------------------------------------------- */
+
+static void split_all(bench *b)
+{
+    for (size_t i = 0; i < b->graph.n_ops; i++) {
+        spa_error err = {0};
+        spa_cut cut;
+        b->schedule.second[i] = 1;
+        b->schedule.share[i] = spa_part_ns(&b->costs, i, 0, 5) < 0 ||
+                                       spa_cut_of(&b->graph, &b->graph.ops[i], &cut, &err)
+                                   ? 0
+                                   : 5;
+    }
+}
+
+Test(hardware, a_record_has_room_for_all_events_of_split_operators)
+{
+    spa_error err = {0};
+    for (uint64_t seed = 0; seed <= 4; seed++) {
+        bench b = {0};
+        spa_hardware_record record;
+        spa_run_result result;
+        must(seed ? random_graph(&b.graph, seed, 24, &err) : tiny_branch(&b.graph, &err), &err);
+        begin(&b, "cpu:0=blas,cpu:1=blas", 1);
+        split_all(&b);
+        must(spa_hardware_config(b.hardware, &b.config, &err), &err);
+        must(spa_hardware_record_init(&record, b.hardware, 3, true, &err), &err);
+        run(&b, &record, &result);
+        cr_assert_eq(record.n_events, result.events);
+        audit_events(&b, &record, &result);
+        spa_hardware_record_fini(&record);
+        end(&b);
+    }
+}
+
+/* As graphs of devices are: whatever the schedule is now. */
+Test(hardware, an_engine_that_restarts_with_other_splits_has_their_parts)
+{
+    spa_error err = {0};
+    bench b = {0};
+    spa_engine *engine;
+    spa_run_result result;
+    must(tiny_branch(&b.graph, &err), &err);
+    begin(&b, "cpu:0=blas,cpu:1=blas", 1);
+    b.config.splits = true;
+    must(spa_engine_new(&engine, &b.config, &err), &err);
+    must(spa_hardware_run(b.hardware, engine, NULL, NULL, &result, &err), &err);
+    split_all(&b);
+    must(spa_engine_restart(engine, 1, 0, &b.schedule, &err), &err);
+    must(spa_hardware_run(b.hardware, engine, NULL, NULL, &result, &err), &err);
+    cr_assert_gt(result.ops[1], 0);
+    spa_engine_free(engine);
+    end(&b);
+}
+
+/* What was made before the failure is as good as new. */
+Test(hardware, parts_that_failed_to_be_made_are_made_by_the_next_attempt)
+{
+    spa_error err = {0};
+    spa_run_result result;
+    bool failed = true;
+    for (long n = 0; failed; n++) {
+        bench b = {0};
+        must(random_graph(&b.graph, 2, 24, &err), &err);
+        begin(&b, "cpu:0=blas,cpu:1=blas", 1);
+        split_all(&b);
+        oom_fail_at(n);
+        spa_status status = spa_hardware_config(b.hardware, &b.config, &err);
+        failed = oom_failed();
+        oom_off();
+        cr_assert_eq(status, failed ? SPA_E_NOMEM : SPA_OK, "allocation %ld", n);
+        must(spa_hardware_config(b.hardware, &b.config, &err), &err);
+        if (n % 8 == 0 || !failed) run(&b, NULL, &result);
+        end(&b);
+    }
 }
 
 Test(hardware, nothing_is_allocated_between_the_first_operator_and_the_last)
