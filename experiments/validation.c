@@ -207,8 +207,7 @@ static spa_status simulate(validator *v, size_t i, spa_error *err)
     SPA_TRY(spa_engine_new(&engine, &config, err));
     spa_status status = spa_engine_run(engine, NULL, &result, err);
     spa_engine_free(engine);
-    if (!status) validation_take_simulated(v, row, requests);
-    return status;
+    return status ? status : validation_take_simulated(v, row, requests, err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

@@ -35,7 +35,8 @@ typedef struct validator {
 } validator;
 
 /* From the events of a simulation of `requests` requests. */
-void validation_take_simulated(validator *v, spa_validated *row, uint64_t requests);
+spa_status validation_take_simulated(validator *v, spa_validated *row, uint64_t requests,
+                                     spa_error *err);
 /* Fills validation->stream: the scenario on the lanes, then simulated without noise. */
 spa_status validation_run_stream(validator *v, size_t row, spa_error *err);
 /* Fills validation->energy; no meter is no error. The row's measured_ms is known. */
