@@ -326,8 +326,8 @@ static spa_status fill(builder *b, spa_error *err)
         SPA_TRY(check_backend(b, p, err));
         for (size_t i = 0; i < c->n_ops; i++) SPA_TRY(fill_op(b, i, p, err));
     }
-    SPA_TRY(build_parts(b, err));
     SPA_TRY(build_links(b, err));
+    SPA_TRY(build_parts(b, err));
     if (!b->trace) return SPA_OK;
     const char *stack = b->trace->fingerprint.stack;
     const char *power_mode = b->trace->fingerprint.power_mode;

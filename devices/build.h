@@ -25,9 +25,9 @@ typedef struct builder {
     spa_arena scratch;
 } builder;
 
-/* build_parts.c: times of parts of operators; after those of whole ones. */
-spa_status build_parts(builder *b, spa_error *err);
 /* build_links.c: times of moving every tensor between every two processors. */
 spa_status build_links(builder *b, spa_error *err);
+/* build_parts.c: times of parts of operators; after those of whole ones and of moving. */
+spa_status build_parts(builder *b, spa_error *err);
 
 #endif

@@ -43,13 +43,14 @@ static bool row_fits(const spa_trace_cost *row, const spa_costs *costs, uint32_t
            row->dtype == dtype && row->op >= 0 && (size_t)row->op < costs->n_ops;
 }
 
-/* A row of a part: of those that schedules can ask for. */
+/* A row of a part: of those that schedules can ask for; alone rather than beside another one. */
 static void take_part(spec_measured *m, size_t at, const spa_trace_cost *row)
 {
     long tenths = lround(row->part * SPA_TENTHS);
-    if (*row->corun || tenths < 1 || tenths >= SPA_TENTHS) return;
+    if (tenths < 1 || tenths >= SPA_TENTHS) return;
     if (fabs(row->part * SPA_TENTHS - (double)tenths) > 1e-6) return;
-    m->parts[at * (SPA_TENTHS - 1) + (size_t)tenths - 1] = row;
+    const spa_trace_cost **part = &m->parts[at * (SPA_TENTHS - 1) + (size_t)tenths - 1];
+    if (!*part || !*row->corun) *part = row;
 }
 
 spa_status spec_measured_index(spec_measured *m, const spa_trace *trace, const spa_costs *costs,

@@ -213,7 +213,7 @@ typedef struct spec_measured {
     const spa_trace *trace;
     const spa_trace_model *model;
     const spa_trace_cost **alone, **corun;
-    const spa_trace_cost **parts; /* [n_ops * n_processors * (SPA_TENTHS - 1)], alone */
+    const spa_trace_cost **parts; /* [n_ops * n_processors * (SPA_TENTHS - 1)] */
 } spec_measured;
 
 spa_status spec_measured_index(spec_measured *m, const spa_trace *trace, const spa_costs *costs,

@@ -91,11 +91,23 @@ void spa_case_close(spa_case *c)
     *c = (spa_case){0};
 }
 
+static const char *origin_text(spa_origin origin, bool uncalibrated, char text[64])
+{
+    snprintf(text, 64, "%s%s", spa_origin_name(origin), uncalibrated ? ", uncalibrated" : "");
+    return text;
+}
+
 const char *spa_case_origin(const spa_case *c, char text[64])
 {
-    snprintf(text, 64, "%s%s", spa_origin_name(c->costs.origin),
-             c->costs.uncalibrated ? ", uncalibrated" : "");
-    return text;
+    return origin_text(c->costs.origin, c->costs.uncalibrated, text);
+}
+
+const char *spa_outcome_origin(const spa_case *c, const spa_outcome *o, char text[64])
+{
+    spa_origin origin = c->costs.origin;
+    if (o->plan.n_ops > 0 && spa_schedule_splits(&o->plan) && origin > SPA_ORIGIN_MODELLED)
+        origin = SPA_ORIGIN_MODELLED;
+    return origin_text(origin, c->costs.uncalibrated, text);
 }
 
 const char *spa_case_origin_text(const spa_case *c, char text[128])

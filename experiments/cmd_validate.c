@@ -17,7 +17,9 @@ static spa_status run_case(spa_hardware_case *c, const spa_options *o, const spa
                            const char *model, uint32_t concurrency, spa_validation *out,
                            spa_cli *cli, spa_error *err)
 {
-    spa_validation_options v = {.schedules =
+    spa_profile_options profile = spa_profile_default();
+    spa_validation_options v = {.profile = c->fresh ? &profile : NULL,
+                                .schedules =
                                     o->schedules < 0 ? DEFAULT_SCHEDULES : (int32_t)o->schedules,
                                 .rounds = o->rounds ? (int32_t)o->rounds : DEFAULT_ROUNDS,
                                 .runs = o->reps ? (int32_t)o->reps : 10,

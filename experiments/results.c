@@ -253,7 +253,7 @@ static void bind_run(sqlite3_stmt *s, int64_t experiment, const spa_run_key *key
     results_bind_text(s, 8, c->costs.stack);
     results_bind_text(s, 9, c->costs.lanes);
     results_bind_hash(s, 10, c->costs.hash);
-    results_bind_text(s, 11, spa_case_origin(c, origin));
+    results_bind_text(s, 11, spa_outcome_origin(c, outcome, origin));
     results_bind_text(s, 12, key->policy);
     results_bind_text(s, 13, spa_objective_name((spa_objective)o->objective));
     results_bind_text(s, 14, key->scenario->name);

@@ -6,6 +6,18 @@
 #include "experiments/table.h"
 
 /* ---------------------------------------------------------------- text */
+
+/* Is there a policy that splits, on a table that is better than what is known of parts? */
+static bool splits_measured(const spa_runs *runs, size_t c)
+{
+    for (size_t i = 0; i < runs->policies.count; i++) {
+        const spa_outcome *o = spa_runs_outcome(runs, c, i);
+        if (o->plan.n_ops > 0 && spa_schedule_splits(&o->plan))
+            return runs->cases[c].costs.origin > SPA_ORIGIN_MODELLED;
+    }
+    return false;
+}
+
 void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options, spa_string *out)
 {
     const spa_case *k = &runs->cases[c];
@@ -23,7 +35,8 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
                       spa_objective_name((spa_objective)options->objective),
                       options->noise ? "on" : "off", reps, reps == 1 ? "" : "s",
                       (long long)options->seed);
-    spa_string_append(out, "  times: %s\n", spa_case_origin_text(k, origin));
+    spa_string_append(out, "  times: %s%s\n", spa_case_origin_text(k, origin),
+                      splits_measured(runs, c) ? "; parts of split operators: modelled" : "");
 }
 
 /* Decimals that leave the fastest latency of a case at least three digits. */
@@ -167,8 +180,9 @@ spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_
 }
 
 /* ---------------------------------------------------------------- JSON */
-static void json_outcome(spa_json *j, json_t *row, const spa_outcome *o)
+static void json_outcome(spa_json *j, json_t *row, const spa_case *c, const spa_outcome *o)
 {
+    char origin[64];
     spa_json_set(j, row, "policy", spa_json_text(j, o->policy));
     if (o->is_skipped) {
         spa_json_set(j, row, "skipped", spa_json_text(j, o->skipped));
@@ -191,6 +205,7 @@ static void json_outcome(spa_json *j, json_t *row, const spa_outcome *o)
     spa_json_set(j, row, "energy_dynamic_mj", spa_json_number(o->energy_dynamic_mj));
     spa_json_set(j, row, "power_w", spa_json_number(o->power_w));
     spa_json_set(j, row, "throughput_ips", spa_json_number(o->throughput_ips));
+    spa_json_set(j, row, "origin", spa_json_text(j, spa_outcome_origin(c, o, origin)));
     spa_json_set(j, row, "gpu_share", spa_json_number(o->gpu_share));
     spa_json_set(j, row, "transfers", spa_json_number(o->transfers));
     spa_json_set(j, row, "transfer_ms", spa_json_number(o->transfer_ms));
@@ -214,7 +229,7 @@ static void json_case(spa_json *j, json_t *run, const spa_runs *runs, size_t c)
     spa_json_set(j, run, "origin", spa_json_text(j, spa_case_origin(k, origin)));
     json_t *results = spa_json_array(j, run, "results");
     for (size_t i = 0; i < runs->policies.count; i++) {
-        json_outcome(j, spa_json_row(j, results), spa_runs_outcome(runs, c, i));
+        json_outcome(j, spa_json_row(j, results), k, spa_runs_outcome(runs, c, i));
     }
 }
 

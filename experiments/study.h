@@ -77,5 +77,7 @@ double spa_outcome_value(const spa_outcome *outcome, spa_objective objective);
 const char *spa_case_origin_text(const spa_case *c, char text[128]);
 /* "modelled" or "modelled, uncalibrated": for JSON and the database. */
 const char *spa_case_origin(const spa_case *c, char text[64]);
+/* The same of what one policy came to: times of parts are at best modelled (interpolated). */
+const char *spa_outcome_origin(const spa_case *c, const spa_outcome *outcome, char text[64]);
 
 #endif

@@ -147,7 +147,7 @@ static spa_status measure(validator *v, spa_error *err)
     struct sigaction action = {.sa_handler = on_interrupt}, before;
     spa_campaign_entry *entries;
     spa_samples *samples;
-    size_t n = 0, rows = v->out->n_rows;
+    size_t n = 0, rows = v->out->n_rows + v->profile.n_entries;
     options.rounds = v->options->rounds;
     options.runs = v->options->runs;
     options.seed = v->options->seed;
@@ -155,7 +155,7 @@ static spa_status measure(validator *v, spa_error *err)
     options.context = v;
     SPA_TRY(spa_alloc(&v->samples, rows, sizeof *v->samples, err));
     SPA_TRY(spa_alloc(&entries, rows, sizeof *entries, err));
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; i < v->out->n_rows; i++) {
         const validated_entry *e = &v->entries[i];
         if (v->out->rows[i].is_skipped) continue;
         entries[n++] =
@@ -164,6 +164,9 @@ static spa_status measure(validator *v, spa_error *err)
                                  .self = e->self,
                                  .concurrency = v->options->concurrency};
     }
+    v->n_samples = n;
+    for (size_t i = 0; i < v->profile.n_entries; i++) entries[n++] = v->profile.entries[i];
+    v->n_measured = n;
     samples = v->samples;
     interruptible = v->hardware;
     sigaction(SIGINT, &action, &before);
@@ -172,7 +175,6 @@ static spa_status measure(validator *v, spa_error *err)
     sigaction(SIGINT, &before, NULL);
     interruptible = NULL;
     free(entries);
-    v->n_samples = n;
     return status;
 }
 
@@ -210,12 +212,20 @@ static spa_status simulate(validator *v, size_t i, spa_error *err)
     return status ? status : validation_take_simulated(v, row, requests, err);
 }
 
+static spa_status simulate_all(validator *v, spa_error *err)
+{
+    for (size_t i = 0; i < v->out->n_rows; i++)
+        if (!v->out->rows[i].is_skipped) SPA_TRY(simulate(v, i, err));
+    return SPA_OK;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static spa_status prepare_parts(validator *v, spa_error *err)
+spa_status validation_prepare_parts(validator *v, const spa_trace_model *m, spa_error *err)
 {
-    const spa_trace_model *m = spa_trace_find_model(v->trace, v->graph->name);
     size_t n = v->costs.n_processors;
+    free(v->parts);
+    v->parts = NULL;
     SPA_TRY(spa_alloc(&v->parts, v->costs.n_tensors * n * n, sizeof *v->parts, err));
     for (size_t i = 0; i < m->n_copies; i++) {
         const spa_trace_copy *c = &m->copies[i];
@@ -249,12 +259,13 @@ static spa_status prepare(validator *v, const char *model, spa_error *err)
     SPA_TRY(spa_lanes_device_new(&v->device, v->lanes, v->trace, err));
     SPA_TRY(spa_costs_build(&v->costs, v->device, v->graph, &costs, err));
     v->out->costs_hash = v->costs.hash;
-    SPA_TRY(prepare_parts(v, err));
+    SPA_TRY(validation_prepare_parts(v, m, err));
     SPA_TRY(spa_evaluator_new(&v->evaluator, v->graph, &v->costs, true, err));
     SPA_TRY(spa_model_init(&v->model, v->graph, v->options->seed, err));
     hardware.slots = v->options->concurrency;
     if (v->options->stream && v->options->stream->concurrency > hardware.slots)
         hardware.slots = v->options->stream->concurrency;
+    if (v->options->profile && hardware.slots < 2) hardware.slots = 2; /* lanes beside each other */
     hardware.seed = v->options->seed;
     hardware.graphs = v->options->graphs;
     SPA_TRY(spa_hardware_new(&v->hardware, v->lanes, &v->model, &hardware, err));
@@ -270,8 +281,9 @@ static void fini(validator *v)
         validated_entry *e = &v->entries[i];
         if (e->policy && e->policy->destroy) e->policy->destroy(e->self);
         spa_schedule_fini(&e->schedule);
-        if (v->samples) spa_samples_fini(&v->samples[i]);
     }
+    for (size_t i = 0; i < v->n_measured; i++) spa_samples_fini(&v->samples[i]);
+    spa_profile_model_fini(&v->profile);
     free(v->entries);
     free(v->samples);
     free(v->events);
@@ -281,6 +293,7 @@ static void fini(validator *v)
     spa_model_fini(&v->model);
     spa_evaluator_free(v->evaluator);
     spa_costs_fini(&v->costs);
+    spa_costs_fini(&v->planned);
     spa_device_free(v->device);
 }
 
@@ -292,9 +305,13 @@ spa_status spa_validation_run(spa_validation *out, const spa_trace *trace, const
     *out = (spa_validation){.concurrency = options->concurrency};
     spa_status status = prepare(&v, model, err);
     if (!status) status = add_rows(&v, err);
-    for (size_t i = 0; i < out->n_rows && !status; i++)
-        if (!out->rows[i].is_skipped) status = simulate(&v, i, err);
+    if (!status && options->profile) status = validation_profile_begin(&v, err);
+    if (!status && !options->profile) status = simulate_all(&v, err);
     if (!status) status = measure(&v, err);
+    if (!status && options->profile) {
+        status = validation_profile_end(&v, v.samples + v.n_samples, err);
+        if (!status) status = simulate_all(&v, err);
+    }
     if (!status) status = validation_compare(&v, err);
     if (!status && options->stream) status = validation_run_stream(&v, out->n_rows - 1, err);
     if (!status && options->schedule) status = validation_measure_energy(&v, out->n_rows - 1, err);

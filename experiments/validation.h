@@ -6,6 +6,7 @@
 #include "experiments/options.h"
 #include "kernels/campaign.h"
 #include "kernels/meter.h"
+#include "kernels/profile.h"
 #include "traces/trace.h"
 
 typedef struct spa_validation_options {
@@ -15,6 +16,9 @@ typedef struct spa_validation_options {
     uint64_t seed;        /* of the random schedules and the order of measuring */
     uint64_t budget;      /* evaluations of searching policies */
     const spa_names *policies;
+    /* Profiles the model again, in turn with the schedules, and simulates with that; the trace is
+     * for planning alone. NULL: simulates with the trace. */
+    const spa_profile_options *profile;
     bool graphs;          /* asynchronous lanes run recorded graphs (kernels/hardware.h) */
     const char *schedule; /* a *.csv to be measured instead of policies and random ones, or NULL */
     const spa_scenario *stream; /* of a file's schedule: also served like this; or NULL */
@@ -89,7 +93,8 @@ typedef struct spa_validation {
     spa_validated_energy *energy; /* of a file's schedule; NULL = not asked for */
 } spa_validation;
 
-/* Measures and simulates one model of a trace that was profiled on these lanes. `schedule` files
+/* Measures and simulates one model of a trace that was profiled on these lanes (of options->profile
+ * `corun`, `copies` and `parts` count, the rest are the schedules'). `schedule` files
  * are read with the trace's table. Errors: models that the trace lacks, what spa_hardware_new and
  * the policies report, SPA_E_INTERRUPTED. */
 spa_status spa_validation_run(spa_validation *validation, const spa_trace *trace, const char *model,

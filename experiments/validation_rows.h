@@ -4,6 +4,7 @@
 
 #include "devices/device.h"
 #include "experiments/validation.h"
+#include "kernels/profile_model.h"
 
 /* What stands behind a row. */
 typedef struct validated_entry {
@@ -21,19 +22,28 @@ typedef struct validator {
     const spa_validation_options *options;
     const spa_graph *graph;
     spa_device *device;
-    spa_costs costs;
-    spa_copy_parts *parts; /* [n_tensors][n][n] */
+    spa_costs costs;           /* what schedules are simulated with */
+    spa_costs planned;         /* with options->profile: what they were planned with */
+    spa_profile_model profile; /* likewise: what is measured in turn with them */
+    spa_trace_model profiled;  /* its rows */
+    spa_copy_parts *parts;     /* [n_tensors][n][n] */
     spa_evaluator *evaluator;
     spa_model model;
     spa_hardware *hardware;
-    validated_entry *entries; /* [rows] */
-    spa_samples *samples;     /* [n_samples], of the rows that are not skipped, in order */
-    size_t n_samples;
-    spa_event *events; /* of the simulation at hand */
+    validated_entry *entries;     /* [rows] */
+    spa_samples *samples;         /* [n_samples], of the rows that are not skipped, in order */
+    size_t n_samples, n_measured; /* with the profile's, which follow */
+    spa_event *events;            /* of the simulation at hand */
     size_t n_events, event_capacity;
     spa_step *steps; /* [n_ops] scratch */
 } validator;
 
+/* validation_profile.c: with options->profile, lists what is profiled; then makes the table from
+ * its samples [profile.n_entries]. */
+spa_status validation_profile_begin(validator *v, spa_error *err);
+spa_status validation_profile_end(validator *v, const spa_samples *samples, spa_error *err);
+/* Of what the table's copies consist. */
+spa_status validation_prepare_parts(validator *v, const spa_trace_model *model, spa_error *err);
 /* From the events of a simulation of `requests` requests. */
 spa_status validation_take_simulated(validator *v, spa_validated *row, uint64_t requests,
                                      spa_error *err);

@@ -44,8 +44,11 @@ typedef struct spa_samples {
     float *gap;      /* [capacity][n_ops] between what it waited for and its first copy or
                              kernel: NaN for views */
     float *copy;     /* [capacity][n_tensors][n_lanes] by the lane it went to; 0 = none */
+    float *part[2];  /* [capacity][n_ops] of split operators: what its first and its second lane
+                        computed; 0: it ran whole */
     int8_t *lanes;   /* [capacity][n_ops]; -1: a view */
     int8_t *lane;    /* [n_ops] of the last inference */
+    int8_t *second;  /* [n_ops] the same: second lanes of split operators, else -1 */
     uint32_t *together; /* [n_ops] of the last inference, see spa_hardware_op */
     uint64_t digest;    /* of placements; differs when a policy changed its mind */
     size_t n_kept, n_typical;

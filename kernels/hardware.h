@@ -69,6 +69,8 @@ typedef struct spa_hardware_op {
     int64_t begin_ns, end_ns; /* the kernel itself, on asynchronous lanes by the device's clock; 0
                                  for views */
     int64_t copy_ns;          /* its lane spent on copies of its inputs before it */
+    int64_t part_ns;          /* this lane's part of a split operator, which ends with the later of
+                                 its parts; 0: it ran whole */
     int32_t lane;             /* -1: a view */
     uint32_t together;        /* how many operators begin and end are of: 1, or those of a recorded
                                  graph, from this one on; 0 = inside the graph of an earlier one, with

@@ -276,6 +276,7 @@ static void note(const hardware_lane *lane, const hardware_slot *slot, int64_t b
         return;
     }
     o->together = 1;
+    if (lane->job == HARDWARE_PART) o->part_ns = end_ns - begin_ns;
     o->begin_ns = begin_ns - lane->hardware->origin_ns;
     o->end_ns = end_ns - lane->hardware->origin_ns;
 }

@@ -18,6 +18,7 @@ spa_profile_options spa_profile_default(void)
         .burst_factor = 1.5,
         .corun = true,
         .copies = true,
+        .parts = true,
         .response = true,
         .response_rounds = 9,
     };

@@ -26,6 +26,7 @@ typedef struct spa_profile_options {
                             at most as many as were asked for */
     bool corun;          /* each lane again while another one loops the same model */
     bool copies;         /* what a tensor costs its reader that another lane has made */
+    bool parts;          /* operators computed by two lanes at once */
     bool response;       /* speed-up per operator kind over the zeros of its input */
     int32_t response_rounds;
     const char *command; /* for meta.ini; NULL = "" */
@@ -48,7 +49,8 @@ typedef struct spa_profile_report {
  * nothing here measures it. The graphs in the trace carry the zeros that the seeded weights
  * produced, marked assumed: costs of a skipping kernel belong to those zeros. Errors: unknown
  * models, operators without kernels, options out of bounds, memory.
- * Costs visits * (1 + runs) * (lanes + 8 placements + lanes^2 / 2) inferences per model. */
+ * Costs about visits * (1 + runs) * (6 + 7/2 lanes * lanes) inferences per model, and as many again
+ * for the anchors by which the machine's mood is told. */
 SPA_API spa_status spa_profile_run(const char *const *models, size_t n_models,
                                    const spa_lane_set *lanes, const spa_profile_options *options,
                                    spa_profile_progress *progress, void *context, spa_trace *trace,

@@ -1,35 +1,18 @@
 /* Profiling one model; see profile_model.h. */
 #include "kernels/profile_model.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
-#include "kernels/measure.h"
+#include "kernels/part.h"
 #include "kernels/samples.h"
 
 #define RANDOM_PLACEMENTS 6
 
-/* Placements: all on lane l (0 .. n-1); operators in turn over the lanes, by every step and
- * beginning; random ones; then, with two requests in flight, lane l beside lane m. */
-typedef struct model_profile {
-    const spa_lane_set *lanes;
-    const spa_profile_options *options;
-    spa_trace_model *entry;
-    const spa_graph *graph;
-    spa_model model;
-    spa_costs costs;
-    spa_hardware *hardware;
-    size_t n_lanes, n_schedules, n_entries;
-    spa_schedule *schedules;     /* [n_schedules] */
-    spa_campaign_entry *entries; /* [n_entries] */
-    uint32_t (*pairs)[2];        /* [n_entries - n_schedules] lanes of the two slots */
-    spa_samples *samples;        /* [n_entries] */
-    double *column;
-    int32_t *reader;    /* [n_tensors] first operator that reads it and is no view, -1 = none */
-    double *typical_us; /* [n_ops][n_lanes] alone */
-} model_profile;
+/* Tenths of every operator that a second lane computes. Those between are interpolated. */
+static const uint8_t measured_shares[] = {2, 5};
+enum { N_SHARES = sizeof measured_shares };
 
 /* ---- what is measured ------------------------------------------------------------------------ */
 
@@ -66,6 +49,7 @@ spa_status spa_lanes_plain_costs(spa_costs *costs, const spa_graph *graph,
     while (costs->host + 1 < n && lanes->lanes[costs->host].device) costs->host++;
     for (uint32_t p = 0; p < n; p++)
         costs->processors[p].role = p == costs->host ? SPA_ROLE_HOST : SPA_ROLE_ACCELERATOR;
+    spa_costs_divide(costs);
     spa_status status = spa_costs_finish(costs, err);
     if (status) spa_costs_fini(costs);
     return status;
@@ -86,7 +70,7 @@ static const spa_policy by_slot = {.abi = SPA_POLICY_ABI,
                                    .objectives = SPA_OBJECTIVE_LATENCY,
                                    .place = place_by_slot};
 
-static void fill_schedule(const model_profile *m, size_t index, spa_schedule *s)
+static void fill_schedule(const spa_profile_model *m, size_t index, spa_schedule *s)
 {
     size_t n = m->n_lanes, turn = index - n, rank = 0;
     spa_rng rng;
@@ -102,19 +86,61 @@ static void fill_schedule(const model_profile *m, size_t index, spa_schedule *s)
     }
 }
 
-static spa_status list_entries(model_profile *m, spa_error *err)
+bool spa_profile_may_split(const spa_profile_model *m, size_t op)
+{
+    spa_cut cut;
+    return spa_op_kind_divides(m->graph->ops[op].kind) &&
+           spa_cut_of(m->graph, &m->graph->ops[op], &cut, NULL) == SPA_OK;
+}
+
+static void fill_split(const spa_profile_model *m, const spa_profile_split *split, spa_schedule *s)
+{
+    for (size_t i = 0; i < s->n_ops; i++) {
+        if (m->graph->ops[i].kind == SPA_OP_RESHAPE) continue;
+        s->processor[i] = split->first;
+        if (!spa_profile_may_split(m, i)) continue;
+        s->second[i] = split->second;
+        s->share[i] = split->share;
+    }
+}
+
+static bool runs_parts(const spa_lane *lane)
+{
+    return !lane->device && lane->n_cores == 1;
+}
+
+static spa_status list_splits(spa_profile_model *m, spa_error *err)
+{
+    const spa_lane *lanes = m->lanes->lanes;
+    size_t n = m->n_lanes;
+    m->n_schedules = m->n_whole;
+    if (!m->options->parts) return SPA_OK;
+    SPA_TRY(spa_alloc(&m->splits, n * (n - 1) * N_SHARES, sizeof *m->splits, err));
+    for (size_t a = 0; a < n; a++)
+        for (size_t b = 0; b < n; b++)
+            for (size_t k = 0; k < N_SHARES && a != b; k++)
+                if (runs_parts(&lanes[a]) && runs_parts(&lanes[b]))
+                    m->splits[m->n_schedules++ - m->n_whole] =
+                        (spa_profile_split){(uint8_t)a, (uint8_t)b, measured_shares[k]};
+    return SPA_OK;
+}
+
+static spa_status list_entries(spa_profile_model *m, spa_error *err)
 {
     size_t n = m->n_lanes, pairs = m->options->corun ? n * (n - 1) / 2 : 0;
-    m->n_schedules = n;
-    if (m->options->copies && n > 1) m->n_schedules += n * (n - 1) + RANDOM_PLACEMENTS;
+    m->n_whole = n;
+    if (m->options->copies && n > 1) m->n_whole += n * (n - 1) + RANDOM_PLACEMENTS;
+    SPA_TRY(list_splits(m, err));
     m->n_entries = m->n_schedules + pairs;
     SPA_TRY(spa_alloc(&m->schedules, m->n_schedules, sizeof *m->schedules, err));
     SPA_TRY(spa_alloc(&m->entries, m->n_entries, sizeof *m->entries, err));
-    SPA_TRY(spa_alloc(&m->samples, m->n_entries, sizeof *m->samples, err));
     SPA_TRY(spa_alloc(&m->pairs, pairs, sizeof *m->pairs, err));
     for (size_t i = 0; i < m->n_schedules; i++) {
         SPA_TRY(spa_schedule_init(&m->schedules[i], m->graph->n_ops, err));
-        fill_schedule(m, i, &m->schedules[i]);
+        if (i < m->n_whole)
+            fill_schedule(m, i, &m->schedules[i]);
+        else
+            fill_split(m, &m->splits[i - m->n_whole], &m->schedules[i]);
         m->entries[i].schedule = &m->schedules[i];
     }
     for (uint32_t a = 0, k = 0; a < n && pairs; a++) {
@@ -128,7 +154,50 @@ static spa_status list_entries(model_profile *m, spa_error *err)
     return SPA_OK;
 }
 
-/* ---- zeros ----------------------------------------------------------------------------------- */
+static spa_status prepare(spa_profile_model *m, spa_error *err)
+{
+    SPA_TRY(spa_alloc(&m->reader, m->costs->n_tensors, sizeof *m->reader, err));
+    SPA_TRY(spa_alloc(&m->typical_us, m->graph->n_ops * m->n_lanes, sizeof *m->typical_us, err));
+    return list_entries(m, err);
+}
+
+spa_status spa_profile_model_init(spa_profile_model *m, const spa_lane_set *lanes,
+                                  const spa_profile_options *options, const spa_costs *costs,
+                                  spa_trace_model *entry, spa_error *err)
+{
+    *m = (spa_profile_model){.lanes = lanes,
+                             .options = options,
+                             .costs = costs,
+                             .entry = entry,
+                             .graph = &entry->graph,
+                             .n_lanes = lanes->count};
+    spa_status status = prepare(m, err);
+    if (status) spa_profile_model_fini(m);
+    return status;
+}
+
+void spa_profile_model_fini(spa_profile_model *m)
+{
+    for (size_t i = 0; i < m->n_schedules && m->schedules; i++) spa_schedule_fini(&m->schedules[i]);
+    free(m->schedules);
+    free(m->entries);
+    free(m->pairs);
+    free(m->splits);
+    free(m->column);
+    free(m->reader);
+    free(m->typical_us);
+    *m = (spa_profile_model){0};
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+typedef struct profile_run {
+    spa_model model;
+    spa_costs costs;
+    spa_hardware *hardware;
+    spa_profile_model m;
+    spa_samples *samples; /* [m.n_entries] */
+} profile_run;
 
 /* Zeros of each output go into the graph: assumed, because the weights are seeded. */
 static void observe_zeros(void *context, const spa_session *session, size_t op)
@@ -138,17 +207,17 @@ static void observe_zeros(void *context, const spa_session *session, size_t op)
     graph->ops[op].rho_origin = SPA_ORIGIN_ASSUMED;
 }
 
-static spa_status measure_zeros(model_profile *m, spa_error *err)
+static spa_status measure_zeros(profile_run *r, spa_error *err)
 {
-    spa_graph *graph = &m->entry->graph;
-    const spa_backend *backend = m->lanes->lanes[m->costs.host].backend, **backends;
+    spa_graph *graph = &r->m.entry->graph;
+    const spa_backend *backend = r->m.lanes->lanes[r->costs.host].backend, **backends;
     void *workspace = NULL;
     SPA_TRY(spa_alloc(&backends, graph->n_ops, sizeof *backends, err));
     for (size_t i = 0; i < graph->n_ops; i++) backends[i] = backend;
     spa_status status =
-        spa_alloc_aligned(&workspace, spa_model_workspace_bytes(&m->model, backend), err);
+        spa_alloc_aligned(&workspace, spa_model_workspace_bytes(&r->model, backend), err);
     if (!status)
-        status = spa_session_run(spa_hardware_session(m->hardware, 0), backends, workspace,
+        status = spa_session_run(spa_hardware_session(r->hardware, 0), backends, workspace,
                                  observe_zeros, graph, err);
     free(workspace);
     free(backends);
@@ -157,212 +226,43 @@ static spa_status measure_zeros(model_profile *m, spa_error *err)
     return status;
 }
 
-/* ---- rows: costs ----------------------------------------------------------------------------- */
-
-static size_t kept_column(const spa_samples *s, int slot, size_t op, double *out)
-{
-    size_t n = 0;
-    for (size_t r = 0; r < s->count; r++)
-        if (s->kept[r] && (slot < 0 || s->slot[r] == slot))
-            out[n++] = (double)s->kernel[r * s->n_ops + op];
-    return n;
-}
-
-/* False: there is nothing to tell of (beside a lane that is many times faster). */
-static bool fill_cost(const model_profile *m, const spa_samples *s, int slot, size_t op,
-                      size_t lane, const char *corun, spa_trace_cost *cost)
-{
-    const spa_lane *l = &m->lanes->lanes[lane];
-    size_t n = kept_column(s, slot, op, m->column);
-    spa_moments moments = {0};
-    if (n == 0) return false;
-    for (size_t i = 0; i < n; i++) spa_moments_add(&moments, m->column[i]);
-    double p50 = spa_median(m->column, n); /* sorts */
-    *cost = (spa_trace_cost){
-        .op = (int32_t)op,
-        .processor = l->processor,
-        .backend = l->backend->name,
-        .cores = l->n_cores > 0 ? l->n_cores : 1,
-        .batch = m->options->batch,
-        .dtype = SPA_FP32,
-        .part = 1,
-        .corun = corun,
-        .samples = (int64_t)n,
-        .mean_us = spa_measured_us(moments.mean),
-        .std_us = spa_measured_us(spa_moments_sd(&moments)),
-        .p50_us = spa_measured_us(p50),
-        .p95_us = spa_measured_us(spa_quantile_sorted(m->column, n, 0.95)),
-        .typical_us = spa_measured_us(spa_samples_typical(s, slot, s->kernel + op, s->n_ops)),
-        .energy_uj = NAN,
-        .origin = SPA_ORIGIN_MEASURED,
-    };
-    return true;
-}
-
-static spa_status fill_costs(model_profile *m, spa_arena *arena, spa_error *err)
-{
-    size_t n_ops = m->graph->n_ops, pairs = m->n_entries - m->n_schedules;
-    spa_trace_model *entry = m->entry;
-    SPA_TRY(spa_arena_alloc(arena, &entry->costs, n_ops * (m->n_lanes + 2 * pairs),
-                            sizeof *entry->costs, err));
-    for (size_t op = 0; op < n_ops; op++) {
-        for (size_t l = 0; l < m->n_lanes; l++) {
-            fill_cost(m, &m->samples[l], -1, op, l, "", &entry->costs[entry->n_costs]);
-            m->typical_us[op * m->n_lanes + l] = entry->costs[entry->n_costs++].typical_us;
-        }
-        for (size_t k = 0; k < pairs; k++)
-            for (int slot = 0; slot < 2; slot++)
-                entry->n_costs +=
-                    fill_cost(m, &m->samples[m->n_schedules + k], slot, op, m->pairs[k][slot],
-                              m->lanes->lanes[m->pairs[k][1 - slot]].processor,
-                              &entry->costs[entry->n_costs]);
-    }
-    return SPA_OK;
-}
-
-/* ---- rows: copies ---------------------------------------------------------------------------- */
-
-static int lane_of_tensor(const model_profile *m, const spa_samples *s, size_t tensor)
-{
-    const spa_graph *g = m->graph;
-    while (tensor < g->n_ops && g->ops[tensor].kind == SPA_OP_RESHAPE)
-        tensor = spa_tensor_of(&m->costs, g->inputs[g->ops[tensor].first_input]);
-    return tensor < g->n_ops ? s->lane[tensor] : (int)m->costs.host;
-}
-
-/* Dispatch is in graph order, so the first reader in it is the first to run. */
-static void find_readers(model_profile *m)
-{
-    const spa_graph *g = m->graph;
-    for (size_t t = 0; t < m->costs.n_tensors; t++) m->reader[t] = -1;
-    for (size_t op = g->n_ops; op-- > 0;) {
-        const spa_op *o = &g->ops[op];
-        if (o->kind == SPA_OP_RESHAPE) continue;
-        for (uint32_t i = 0; i < o->n_inputs; i++)
-            m->reader[spa_tensor_of(&m->costs, g->inputs[o->first_input + i])] = (int32_t)op;
-    }
-}
-
-static double tensor_bytes(const model_profile *m, size_t tensor)
-{
-    const spa_graph *g = m->graph;
-    if (tensor < g->n_ops) return (double)g->ops[tensor].bytes_out;
-    return 4.0 * (double)spa_shape_elements(&g->graph_inputs[tensor - g->n_ops]);
-}
-
-/* Its part of what the first reader took longer in a placement than alone on that lane. */
-static double extra_read_us(const model_profile *m, const spa_samples *s, size_t tensor)
-{
-    size_t r = (size_t)m->reader[tensor], lane = (size_t)s->lane[r];
-    const spa_op *o = &m->graph->ops[r];
-    double bytes = 0;
-    if (tensor >= m->graph->n_ops) return 0; /* graph inputs are old: alone is not faster */
-    for (uint32_t i = 0; i < o->n_inputs; i++) {
-        size_t t = spa_tensor_of(&m->costs, m->graph->inputs[o->first_input + i]);
-        if (lane_of_tensor(m, s, t) != (int)lane) bytes += tensor_bytes(m, t);
-    }
-    double us = spa_samples_typical(s, -1, s->kernel + r, s->n_ops);
-    return (us - m->typical_us[r * m->n_lanes + lane]) * tensor_bytes(m, tensor) / bytes;
-}
-
-/* Mean over the placements in which `tensor` was made on `from` and read on `to`. */
-static bool fill_copy(const model_profile *m, size_t tensor, size_t from, size_t to,
-                      spa_trace_copy *copy)
-{
-    double copy_us = 0, read_us = 0;
-    size_t n = 0, samples = 0;
-    if (m->reader[tensor] < 0) return false;
-    for (size_t k = 0; k < m->n_schedules; k++) {
-        const spa_samples *s = &m->samples[k];
-        if (lane_of_tensor(m, s, tensor) != (int)from || s->lane[m->reader[tensor]] != (int)to)
-            continue;
-        copy_us += spa_samples_typical(s, -1, s->copy + tensor * s->n_lanes + to,
-                                       s->n_tensors * s->n_lanes);
-        read_us += extra_read_us(m, s, tensor);
-        samples += s->n_typical;
-        n++;
-    }
-    if (n == 0) return false;
-    read_us /= (double)n;
-    *copy = (spa_trace_copy){
-        .tensor = tensor,
-        .from = m->lanes->lanes[from].processor,
-        .from_backend = m->lanes->lanes[from].backend->name,
-        .to = m->lanes->lanes[to].processor,
-        .to_backend = m->lanes->lanes[to].backend->name,
-        .batch = m->options->batch,
-        .dtype = SPA_FP32,
-        .samples = (int64_t)samples,
-        .copy_us = spa_measured_us(copy_us / (double)n),
-        .read_us = spa_measured_us(read_us > 0 ? read_us : 0), /* less is noise */
-        .origin = SPA_ORIGIN_MEASURED,
-    };
-    return true;
-}
-
-static spa_status fill_copies(model_profile *m, spa_arena *arena, spa_error *err)
-{
-    size_t n = m->n_lanes;
-    spa_trace_model *entry = m->entry;
-    if (!m->options->copies || n < 2) return SPA_OK;
-    SPA_TRY(spa_arena_alloc(arena, &entry->copies, m->costs.n_tensors * n * (n - 1),
-                            sizeof *entry->copies, err));
-    find_readers(m);
-    for (size_t t = 0; t < m->costs.n_tensors; t++)
-        for (size_t from = 0; from < n; from++)
-            for (size_t to = 0; to < n; to++)
-                if (m->costs.links[from][to].on_lane &&
-                    fill_copy(m, t, from, to, &entry->copies[entry->n_copies]))
-                    entry->n_copies++;
-    return SPA_OK;
-}
-
-/* ---- the whole ------------------------------------------------------------------------------- */
-
-static spa_status prepare(model_profile *m, spa_error *err)
-{
-    spa_hardware_options options = spa_hardware_measuring();
-    options.slots = m->options->corun && m->n_lanes > 1 ? 2 : 1;
-    options.seed = m->options->seed;
-    SPA_TRY(spa_model_init(&m->model, m->graph, m->options->seed, err));
-    SPA_TRY(spa_lanes_plain_costs(&m->costs, m->graph, m->lanes, err));
-    SPA_TRY(spa_hardware_new(&m->hardware, m->lanes, &m->model, &options, err));
-    SPA_TRY(spa_alloc(&m->reader, m->costs.n_tensors, sizeof *m->reader, err));
-    SPA_TRY(spa_alloc(&m->typical_us, m->graph->n_ops * m->n_lanes, sizeof *m->typical_us, err));
-    SPA_TRY(spa_alloc(&m->column, 4 * (size_t)m->options->visits * (size_t)m->options->runs + 64,
-                      sizeof *m->column, err));
-    return list_entries(m, err);
-}
-
-static void fini(model_profile *m)
-{
-    for (size_t i = 0; i < m->n_entries && m->samples; i++) spa_samples_fini(&m->samples[i]);
-    for (size_t i = 0; i < m->n_schedules && m->schedules; i++) spa_schedule_fini(&m->schedules[i]);
-    free(m->samples);
-    free(m->schedules);
-    free(m->entries);
-    free(m->pairs);
-    free(m->column);
-    free(m->reader);
-    free(m->typical_us);
-    spa_hardware_free(m->hardware);
-    spa_costs_fini(&m->costs);
-    spa_model_fini(&m->model);
-}
-
-static spa_status measure(model_profile *m, void (*progress)(void *context, double fraction),
+static spa_status measure(profile_run *r, void (*progress)(void *context, double fraction),
                           void *context, spa_error *err)
 {
     spa_campaign_options options = spa_campaign_default();
-    options.rounds = m->options->visits;
-    options.runs = m->options->runs;
-    options.burst_factor = m->options->burst_factor;
-    options.seed = m->options->seed;
+    options.rounds = r->m.options->visits;
+    options.runs = r->m.options->runs;
+    options.burst_factor = r->m.options->burst_factor;
+    options.seed = r->m.options->seed;
     options.progress = progress;
     options.context = context;
-    SPA_TRY(measure_zeros(m, err));
-    return spa_campaign_run(m->hardware, &m->costs, m->entries, m->n_entries, &options, m->samples,
-                            err);
+    SPA_TRY(measure_zeros(r, err));
+    SPA_TRY(spa_alloc(&r->samples, r->m.n_entries, sizeof *r->samples, err));
+    return spa_campaign_run(r->hardware, &r->costs, r->m.entries, r->m.n_entries, &options,
+                            r->samples, err);
+}
+
+static spa_status open_run(profile_run *r, const spa_lane_set *lanes,
+                           const spa_profile_options *options, spa_trace_model *entry,
+                           spa_error *err)
+{
+    spa_hardware_options hardware = spa_hardware_measuring();
+    hardware.slots = options->corun && lanes->count > 1 ? 2 : 1;
+    hardware.seed = options->seed;
+    SPA_TRY(spa_model_init(&r->model, &entry->graph, options->seed, err));
+    SPA_TRY(spa_lanes_plain_costs(&r->costs, &entry->graph, lanes, err));
+    SPA_TRY(spa_hardware_new(&r->hardware, lanes, &r->model, &hardware, err));
+    return spa_profile_model_init(&r->m, lanes, options, &r->costs, entry, err);
+}
+
+static void close_run(profile_run *r)
+{
+    for (size_t i = 0; i < r->m.n_entries && r->samples; i++) spa_samples_fini(&r->samples[i]);
+    free(r->samples);
+    spa_profile_model_fini(&r->m);
+    spa_hardware_free(r->hardware);
+    spa_costs_fini(&r->costs);
+    spa_model_fini(&r->model);
 }
 
 spa_status spa_profile_model_run(const spa_lane_set *lanes, const spa_profile_options *options,
@@ -370,26 +270,10 @@ spa_status spa_profile_model_run(const spa_lane_set *lanes, const spa_profile_op
                                  spa_trace_model *entry, spa_arena *arena, spa_profile_links *links,
                                  spa_profile_report *report, spa_error *err)
 {
-    model_profile m = {.lanes = lanes,
-                       .options = options,
-                       .entry = entry,
-                       .graph = &entry->graph,
-                       .n_lanes = lanes->count};
-    spa_status status = prepare(&m, err);
-    if (!status) status = measure(&m, progress, context, err);
-    if (!status) status = fill_costs(&m, arena, err);
-    if (!status) status = fill_copies(&m, arena, err);
-    for (size_t l = 0; l < m.n_lanes && !status; l++)
-        spa_profile_note_gaps(links, &m.samples[l], l, lanes->lanes[l].device != NULL);
-    for (size_t k = m.n_lanes; k < m.n_schedules && !status; k++)
-        spa_profile_note_hand_offs(links, &m.samples[k], m.graph, lanes);
-    for (size_t k = 0; k < m.n_schedules && !status; k++)
-        status = spa_profile_note_transfers(links, &m.samples[k], m.graph, lanes, m.column, err);
-    for (size_t i = 0; i < m.n_entries && !status; i++) {
-        report->runs_kept += m.samples[i].n_kept;
-        report->runs_discarded += m.samples[i].count - m.samples[i].n_kept;
-    }
-    if (!status) report->worst_spread = fmax(report->worst_spread, links->run_cv.max);
-    fini(&m);
+    profile_run r = {0};
+    spa_status status = open_run(&r, lanes, options, entry, err);
+    if (!status) status = measure(&r, progress, context, err);
+    if (!status) status = spa_profile_model_rows(&r.m, r.samples, arena, links, report, err);
+    close_run(&r);
     return status;
 }

@@ -30,7 +30,10 @@ spa_status spa_samples_init(spa_samples *s, const spa_costs *costs, size_t n_lan
     SPA_TRY(spa_alloc(&s->issue, capacity, sizeof *s->issue, err));
     SPA_TRY(spa_alloc(&s->gap, capacity, s->n_ops * sizeof *s->gap, err));
     SPA_TRY(spa_alloc(&s->copy, capacity, s->n_tensors * n_lanes * sizeof *s->copy, err));
+    for (int k = 0; k < 2; k++)
+        SPA_TRY(spa_alloc(&s->part[k], capacity, s->n_ops * sizeof *s->part[k], err));
     SPA_TRY(spa_alloc(&s->lanes, capacity, s->n_ops * sizeof *s->lanes, err));
+    SPA_TRY(spa_alloc(&s->second, s->n_ops, sizeof *s->second, err));
     SPA_TRY(spa_alloc(&s->together, s->n_ops, sizeof *s->together, err));
     return spa_alloc(&s->lane, s->n_ops, sizeof *s->lane, err);
 }
@@ -51,7 +54,9 @@ void spa_samples_fini(spa_samples *s)
     free(s->issue);
     free(s->gap);
     free(s->copy);
+    for (int k = 0; k < 2; k++) free(s->part[k]);
     free(s->lanes);
+    free(s->second);
     free(s->lane);
     free(s->together);
     *s = (spa_samples){0};
@@ -129,7 +134,8 @@ static float issue_us(const spa_hardware_record *record, uint64_t q)
 void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_record *record,
                      uint64_t q, uint16_t round, const spa_mood *mood)
 {
-    const spa_hardware_op *ops = spa_hardware_ops(record, q);
+    const spa_hardware_op *ops = spa_hardware_ops(record, q),
+                          *seconds = record->seconds + q * s->n_ops;
     size_t row = s->count++, n_copies = s->n_tensors * s->n_lanes;
     s->raw[row] = s->total[row] = (double)(record->finish_ns[q] - record->arrive_ns[q]) * 1e-3;
     s->mood[row] = *mood;
@@ -140,6 +146,9 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
     for (size_t i = 0; i < s->n_ops; i++) {
         bool view = ops[i].lane < 0;
         s->lane[i] = s->lanes[row * s->n_ops + i] = (int8_t)ops[i].lane;
+        s->second[i] = (int8_t)seconds[i].lane;
+        s->part[0][row * s->n_ops + i] = (float)ops[i].part_ns * 1e-3f;
+        s->part[1][row * s->n_ops + i] = (float)seconds[i].part_ns * 1e-3f;
         s->together[i] = ops[i].together;
         s->digest = spa_hash_u64(s->digest, (uint64_t)(ops[i].lane + 1));
         s->begin[row * s->n_ops + i] = (float)(ops[i].begin_ns - record->arrive_ns[q]) * 1e-3f;
@@ -183,7 +192,7 @@ double spa_crossing_bytes(const spa_graph *graph, const int8_t *lane)
 static void scale_columns(spa_samples *s, size_t row, float factor)
 {
     size_t n_copies = s->n_tensors * s->n_lanes;
-    float *columns[] = {s->begin, s->kernel, s->lead, s->moved, s->gap};
+    float *columns[] = {s->begin, s->kernel, s->lead, s->moved, s->gap, s->part[0], s->part[1]};
     for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
         for (size_t i = 0; i < s->n_ops; i++) columns[c][row * s->n_ops + i] *= factor;
     for (size_t i = 0; i < n_copies; i++) s->copy[row * n_copies + i] *= factor;
@@ -196,9 +205,13 @@ void spa_samples_pace(spa_samples *s, const spa_graph *graph, const spa_anchors 
         size_t row = s->n_paced;
         double share[SPA_MAX_PROCESSORS] = {0}, sum = 0, crossing = 0;
         for (size_t i = 0; i < s->n_ops; i++) {
-            if (s->lanes[row * s->n_ops + i] < 0) continue;
-            share[s->lanes[row * s->n_ops + i]] += (double)s->kernel[row * s->n_ops + i];
-            sum += (double)s->kernel[row * s->n_ops + i];
+            size_t at = row * s->n_ops + i;
+            bool split = s->part[1][at] > 0;
+            double own = (double)(split ? s->part[0][at] : s->kernel[at]);
+            if (s->lanes[at] < 0) continue;
+            share[s->lanes[at]] += own;
+            if (split) share[s->second[i]] += (double)s->part[1][at];
+            sum += own + (double)s->part[1][at];
         }
         for (int l = 0; l < SPA_MAX_PROCESSORS && sum > 0; l++) share[l] /= sum;
         if (turn_bytes > 0)

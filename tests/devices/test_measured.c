@@ -124,6 +124,38 @@ Test(devices_measured, rows_of_other_cores_batches_parts_and_backends_do_not_cou
     drop();
 }
 
+static void add_part(double part, double us)
+{
+    spa_trace_cost *row = add(TINY_CONV, "cpu", us);
+    row->part = part;
+    row->corun = "gpu";
+}
+
+/* Rows of parts are of runs in which the other processor was busy, and read what lay there. */
+Test(devices_measured, parts_beside_another_processor_give_their_times_alone)
+{
+    begin();
+    add(TINY_CONV, "cpu", 15)->corun = "gpu"; /* 10 us alone: 1.5 times as long */
+    add_part(0.8, 12);
+    add_part(0.5, 9);
+    add_part(0.2, 60); /* the smaller part: its input comes from the GPU, its output goes back */
+    expect_ok(build(false, err));
+    const spa_cost_link *to = &costs.links[0][1], *from = &costs.links[1][0];
+    int64_t moved = spa_transfer_ns(&costs, costs.n_ops, 1, 0) - from->latency_ns +
+                    spa_part_transfer_ns(&costs, TINY_CONV, 0, 1, 2) - to->latency_ns;
+    cr_assert_gt(moved, 0);
+    int64_t least = 40000 - moved;
+    cr_assert_gt(least, 8000);
+    cr_assert_eq(spa_part_ns(&costs, TINY_CONV, 0, 8), 8000);
+    cr_assert_eq(spa_part_ns(&costs, TINY_CONV, 0, 9), 9000); /* half way to the whole */
+    cr_assert_eq(spa_part_ns(&costs, TINY_CONV, 0, 5), 6000);
+    cr_assert_eq(spa_part_ns(&costs, TINY_CONV, 0, 6), 6667);
+    cr_assert_eq(spa_part_ns(&costs, TINY_CONV, 0, 2), least);
+    cr_assert_eq(spa_part_ns(&costs, TINY_CONV, 0, 1), (least + 1) / 2);
+    cr_assert_eq(spa_part_ns(&costs, TINY_CONV, 1, 5), 500); /* no rows: in proportion */
+    drop();
+}
+
 Test(devices_measured, a_backend_that_was_measured_can_be_asked_for)
 {
     begin();
