@@ -18,6 +18,19 @@
 static validated_entry *add_row(validator *v, const char *kind, const char *format, ...)
     SPA_PRINTF(3, 4);
 
+/* A number behind a name that is there already: rows are told apart by it. */
+static void number_name(const spa_validation *out, spa_validated *row)
+{
+    char name[sizeof row->id];
+    int same = 0;
+    memcpy(name, row->id, sizeof name);
+    for (size_t i = 0; i < out->n_rows; i++) {
+        if (strcmp(out->rows[i].id, row->id) != 0) continue;
+        snprintf(row->id, sizeof row->id, "%.80s (%d)", name, ++same + 1);
+        i = (size_t)-1; /* is that one new? */
+    }
+}
+
 static validated_entry *add_row(validator *v, const char *kind, const char *format, ...)
 {
     spa_validated *row = &v->out->rows[v->out->n_rows];
@@ -25,6 +38,7 @@ static validated_entry *add_row(validator *v, const char *kind, const char *form
     va_start(args, format);
     vsnprintf(row->id, sizeof row->id, format, args);
     va_end(args);
+    number_name(v->out, row);
     row->kind = kind;
     return &v->entries[v->out->n_rows++];
 }
