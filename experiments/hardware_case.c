@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "experiments/interrupt.h"
 #include "experiments/results.h"
 #include "kernels/profile.h"
 #include "traces/zoo.h"
@@ -34,6 +35,7 @@ static spa_status profile(spa_hardware_case *c, spa_cli *cli, const spa_options 
 {
     spa_profile_options p = spa_profile_default();
     p.seed = (uint64_t)o->seed;
+    p.runs_on = spa_interrupt_by_signal;
     p.response = false; /* the schedules run at the zeros of the profile */
     if (o->rounds > 0) p.visits = (int32_t)o->rounds;
     if (o->reps) p.runs = (int32_t)o->reps;

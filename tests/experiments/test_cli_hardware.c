@@ -1,10 +1,12 @@
 /* sparoa validate and replay: that they run and say what they must, not how fast the machine is. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "kernels/stream.h"
 #include "kernels/worker.h"
 #include "tests/base/check.h"
@@ -169,6 +171,41 @@ Test(cli_hardware, a_database_that_cannot_be_written_is_named_before_anything_ru
     cli_expect_failure(1, "/none", "validate %s --lanes cpu:0=blas --db %s --trace /none", graph,
                        path_of("new.db"));
     cr_assert(!cli_exists(path_of("new.db")));
+}
+
+static void press_control_c(int number)
+{
+    (void)number;
+    raise(SIGINT);
+}
+
+/* The second request comes after a quarter of an hour. */
+Test(cli_hardware, an_interrupt_ends_a_stream_with_a_message)
+{
+    uint64_t hash;
+    needs_two_cores();
+    const char *graph = write_graph(&hash), *schedule = path_of("s.csv"), *db = path_of("r.db");
+    write_schedule(schedule, hash);
+    signal(SIGALRM, press_control_c);
+    alarm(3);
+    cli_expect_failure(1, "interrupted",
+                       "replay %s %s " LANES "--rounds 1 --runs 1 --quiet --scenario periodic "
+                       "--rate 0.001 --requests 2 --db %s",
+                       schedule, graph, db);
+    cr_assert(!cli_exists(db));
+}
+
+Test(cli_hardware, an_interrupt_ends_a_profile_with_a_message_and_without_a_trace)
+{
+    uint64_t hash;
+    needs_two_cores();
+    const char *graph = write_graph(&hash), *trace = path_of("trace");
+    signal(SIGALRM, press_control_c);
+    alarm(1);
+    cli_expect_failure(1, "interrupted",
+                       "profile %s " LANES "--runs 10000 --rounds 1000 --quiet -o %s", graph,
+                       trace);
+    cr_assert(!cli_exists(trace));
 }
 
 Test(cli_hardware, a_schedule_for_another_graph_is_refused_before_anything_runs)

@@ -43,7 +43,7 @@ static void expect_whole(const spa_validation *v, long n)
     cr_assert(isfinite(v->raw.median) && isfinite(v->rescaled.median), "allocation %ld", n);
 }
 
-static void walk(uint32_t concurrency)
+static void walk(uint32_t concurrency, const spa_profile_options *profile, long step)
 {
     static const char *names[] = {"codl", "greedy"};
     const spa_names policies = {.items = names, .count = 2};
@@ -53,12 +53,13 @@ static void walk(uint32_t concurrency)
                                             .concurrency = concurrency,
                                             .seed = 1,
                                             .budget = 10,
-                                            .policies = &policies};
+                                            .policies = &policies,
+                                            .profile = profile};
     spa_lane_set lanes;
     spa_trace trace;
     profile_branch(&lanes, &trace);
     bool failed = true;
-    for (long n = 0; failed; n++) {
+    for (long n = 0; failed; n += step) {
         spa_validation v;
         spa_error err = {0};
         oom_fail_at(n);
@@ -78,13 +79,22 @@ static void walk(uint32_t concurrency)
 Test(validation, every_failing_allocation_is_a_clean_error)
 {
     alarm(300);
-    walk(1);
+    walk(1, NULL, 1);
 }
 
 Test(validation, every_failing_allocation_is_a_clean_error_with_two_in_flight)
 {
     alarm(300);
-    walk(2);
+    walk(2, NULL, 1);
+}
+
+Test(validation, every_fourth_failing_allocation_is_a_clean_error_while_profiling)
+{
+    spa_profile_options profile = spa_profile_default();
+    profile.response = false;
+    profile.visits = profile.runs = 1;
+    alarm(300);
+    walk(1, &profile, 4);
 }
 
 /* As the clock had it the two stand as simulated; at the usual pace the other way round. */
