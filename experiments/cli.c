@@ -55,9 +55,18 @@ spa_status spa_cli_operands(const spa_options *options, size_t min, size_t max, 
                     options->command, what, options->operands.items[max], options->command);
 }
 
+/* OpenBLAS takes 128 MiB for every thread that multiplies, and asks for ever where it cannot have
+ * them; oneDNN crashes. */
+#define KERNELS     (SPA_CMD_PROFILE | SPA_CMD_VALIDATE | SPA_CMD_REPLAY | SPA_CMD_CALIBRATE)
+#define KERNELS_MIB 512
+
 /* Lowers the data limit to --max-memory; *old is what to restore. */
-static spa_status limit_memory(int64_t bytes, struct rlimit *old, spa_error *err)
+static spa_status limit_memory(unsigned command, int64_t bytes, struct rlimit *old, spa_error *err)
 {
+    if (command & KERNELS && bytes >> 20 < KERNELS_MIB)
+        return spa_fail(err, SPA_E_USAGE,
+                        "--max-memory: the libraries of the kernels need %dM and more",
+                        KERNELS_MIB);
     if (getrlimit(RLIMIT_DATA, old) != 0) {
         return spa_fail(err, SPA_E_IO, "the memory limit cannot be read: %s", strerror(errno));
     }
@@ -84,7 +93,7 @@ static spa_status run_command(spa_cli *cli, const spa_command *command, int argc
         spa_help_command(&cli->out, command);
     } else if (!status) {
         if (options.max_memory_bytes) {
-            status = limit_memory(options.max_memory_bytes, &old, err);
+            status = limit_memory(command->bit, options.max_memory_bytes, &old, err);
             limited = !status;
         }
         if (!status) status = command->run(cli, &options, err);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "experiments/cli.h"
+#include "experiments/interrupt.h"
 #include "experiments/json.h"
 #include "experiments/progress.h"
 #include "experiments/table.h"
@@ -125,6 +126,7 @@ spa_status spa_cmd_profile(spa_cli *cli, spa_options *options, spa_error *err)
     p.seed = (uint64_t)options->seed;
     put_command(&command, options, &p);
     p.command = command.text;
+    p.runs_on = spa_interrupt_by_signal;
     spa_progress_begin(&progress, cli->err, options->quiet, "profiling", PROGRESS_STEPS);
     spa_status status = spa_profile_run(models.items, models.count, &lanes, &p, show, &progress,
                                         &trace, &report, err);

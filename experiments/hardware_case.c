@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "experiments/interrupt.h"
+#include "experiments/results.h"
 #include "kernels/profile.h"
 #include "traces/zoo.h"
 
@@ -33,6 +35,7 @@ static spa_status profile(spa_hardware_case *c, spa_cli *cli, const spa_options 
 {
     spa_profile_options p = spa_profile_default();
     p.seed = (uint64_t)o->seed;
+    p.runs_on = spa_interrupt_by_signal;
     p.response = false; /* the schedules run at the zeros of the profile */
     if (o->rounds > 0) p.visits = (int32_t)o->rounds;
     if (o->reps) p.runs = (int32_t)o->reps;
@@ -70,6 +73,7 @@ spa_status spa_hardware_case_open(spa_hardware_case *c, spa_cli *cli, spa_option
                         "'%s' needs --lanes, e.g. --lanes cpu:0=sparse,cpu:1=onednn",
                         options->command);
     SPA_TRY(spa_cli_name_status(spa_lanes_parse(&c->lanes, options->lanes, err), "", err));
+    if (options->db) SPA_TRY(spa_results_check(options->db, err)); /* before hours of measuring */
     SPA_TRY(list_models(options, models ? models : &options->operands, &c->models, err));
     if (options->trace)
         SPA_TRY(spa_trace_read(&c->trace, options->trace, NULL, err));

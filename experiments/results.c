@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "experiments/version.h"
 
 #define APPLICATION_ID 0x53504f41 /* "SPOA" */
@@ -63,6 +64,10 @@ static const char schema[] =
     "  PRIMARY KEY(run_id, schedule, component)\n"
     ") STRICT, WITHOUT ROWID;\n";
 
+/* From the version before. */
+static const char upgrade[] = "ALTER TABLE schedule ADD COLUMN shares TEXT;\n"
+                              "ALTER TABLE schedule ADD COLUMN seconds TEXT;\n";
+
 static const char *const statements[N_STATEMENTS] = {
     [ADD_EXPERIMENT] = "INSERT INTO experiment(name) VALUES(?1) "
                        "ON CONFLICT(name) DO UPDATE SET name = name RETURNING id",
@@ -110,27 +115,31 @@ static spa_status read_pragma(spa_results *r, const char *sql, int64_t *value, s
     return status;
 }
 
-/* A new file gets the schema; any other must be one of ours, of this version. */
+/* A new file gets the schema; any other must be one of ours, of this version or the last one. */
 static spa_status check_schema(spa_results *r, spa_error *err)
 {
     int64_t version, application, tables;
+    char sql[128];
     SPA_TRY(results_execute(r, "BEGIN IMMEDIATE", err));
     SPA_TRY(read_pragma(r, "PRAGMA user_version", &version, err));
     SPA_TRY(read_pragma(r, "PRAGMA application_id", &application, err));
     SPA_TRY(read_pragma(r, "SELECT count(*) FROM sqlite_schema", &tables, err));
+    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+             APPLICATION_ID, SPA_RESULTS_VERSION);
     if (tables == 0) {
-        char sql[128];
-        snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                 APPLICATION_ID, SPA_RESULTS_VERSION);
         SPA_TRY(results_execute(r, schema, err));
+        SPA_TRY(results_execute(r, sql, err));
+    } else if (application == APPLICATION_ID && version == SPA_RESULTS_VERSION - 1) {
+        SPA_TRY(results_execute(r, upgrade, err));
         SPA_TRY(results_execute(r, sql, err));
     } else if (application != APPLICATION_ID) {
         return spa_fail_at(err, SPA_E_INVALID, r->path, 0,
                            "is a database, but not one of sparoa's; name another file");
     } else if (version != SPA_RESULTS_VERSION) {
         return spa_fail_at(err, SPA_E_UNSUPPORTED, r->path, 0,
-                           "has schema version %" PRId64 "; this program uses %d", version,
-                           SPA_RESULTS_VERSION);
+                           "has schema version %" PRId64
+                           "; this program uses %d; name another file",
+                           version, SPA_RESULTS_VERSION);
     }
     return results_execute(r, "COMMIT", err);
 }
@@ -173,6 +182,16 @@ void spa_results_close(spa_results *results)
     for (int i = 0; i < N_STATEMENTS; i++) sqlite3_finalize(results->statements[i]);
     sqlite3_close(results->db); /* an open transaction is rolled back */
     free(results);
+}
+
+spa_status spa_results_check(const char *path, spa_error *err)
+{
+    spa_results *r;
+    bool was_there = access(path, F_OK) == 0;
+    SPA_TRY(spa_results_open(&r, path, err));
+    spa_results_close(r);
+    if (!was_there) unlink(path);
+    return SPA_OK;
 }
 
 /* ---------------------------------------------------------------- keys */

@@ -10,8 +10,11 @@
 
 typedef struct spa_results spa_results;
 
-/* Opens or creates. A database of another version, and a file that is none, are errors. */
+/* Opens or creates; a database of the version before this one is brought to this one. Those of
+ * others, and a file that is none, are errors. */
 spa_status spa_results_open(spa_results **results, const char *path, spa_error *err);
+/* Could results be stored there? For asking before they are measured; leaves no new file. */
+spa_status spa_results_check(const char *path, spa_error *err);
 void spa_results_close(spa_results *results); /* accepts NULL */
 
 /* Everything that decides a run's outcome: equal keys give equal repeatable metrics. */

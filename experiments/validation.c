@@ -1,7 +1,6 @@
 /* Validation of one model: which schedules, how they are simulated, what is compared. */
 #include "experiments/validation.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "base/rng.h"
 #include "base/stats.h"
 #include "base/text.h"
+#include "experiments/interrupt.h"
 #include "experiments/lanes_device.h"
 #include "experiments/validation_rows.h"
 
@@ -18,6 +18,19 @@
 static validated_entry *add_row(validator *v, const char *kind, const char *format, ...)
     SPA_PRINTF(3, 4);
 
+/* A number behind a name that is there already: rows are told apart by it. */
+static void number_name(const spa_validation *out, spa_validated *row)
+{
+    char name[sizeof row->id];
+    int same = 0;
+    memcpy(name, row->id, sizeof name);
+    for (size_t i = 0; i < out->n_rows; i++) {
+        if (strcmp(out->rows[i].id, row->id) != 0) continue;
+        snprintf(row->id, sizeof row->id, "%.80s (%d)", name, ++same + 1);
+        i = (size_t)-1; /* is that one new? */
+    }
+}
+
 static validated_entry *add_row(validator *v, const char *kind, const char *format, ...)
 {
     spa_validated *row = &v->out->rows[v->out->n_rows];
@@ -25,6 +38,7 @@ static validated_entry *add_row(validator *v, const char *kind, const char *form
     va_start(args, format);
     vsnprintf(row->id, sizeof row->id, format, args);
     va_end(args);
+    number_name(v->out, row);
     row->kind = kind;
     return &v->entries[v->out->n_rows++];
 }
@@ -126,15 +140,6 @@ static spa_status add_rows(validator *v, spa_error *err)
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
-/* One run at a time is interruptible: the handler needs a place to find it. */
-static spa_hardware *volatile interruptible;
-
-static void on_interrupt(int signal_number)
-{
-    (void)signal_number;
-    if (interruptible) spa_hardware_interrupt(interruptible);
-}
-
 static void show(void *context, double fraction)
 {
     validator *v = context;
@@ -144,7 +149,6 @@ static void show(void *context, double fraction)
 static spa_status measure(validator *v, spa_error *err)
 {
     spa_campaign_options options = spa_campaign_default();
-    struct sigaction action = {.sa_handler = on_interrupt}, before;
     spa_campaign_entry *entries;
     spa_samples *samples;
     size_t n = 0, rows = v->out->n_rows + v->profile.n_entries;
@@ -168,12 +172,8 @@ static spa_status measure(validator *v, spa_error *err)
     for (size_t i = 0; i < v->profile.n_entries; i++) entries[n++] = v->profile.entries[i];
     v->n_measured = n;
     samples = v->samples;
-    interruptible = v->hardware;
-    sigaction(SIGINT, &action, &before);
     spa_status status =
         spa_campaign_run(v->hardware, &v->costs, entries, n, &options, samples, err);
-    sigaction(SIGINT, &before, NULL);
-    interruptible = NULL;
     free(entries);
     return status;
 }
@@ -209,8 +209,7 @@ static spa_status simulate(validator *v, size_t i, spa_error *err)
     SPA_TRY(spa_engine_new(&engine, &config, err));
     spa_status status = spa_engine_run(engine, NULL, &result, err);
     spa_engine_free(engine);
-    if (!status) validation_take_simulated(v, row, requests);
-    return status;
+    return status ? status : validation_take_simulated(v, row, requests, err);
 }
 
 static spa_status simulate_all(validator *v, spa_error *err)
@@ -308,6 +307,7 @@ spa_status spa_validation_run(spa_validation *out, const spa_trace *trace, const
     if (!status) status = add_rows(&v, err);
     if (!status && options->profile) status = validation_profile_begin(&v, err);
     if (!status && !options->profile) status = simulate_all(&v, err);
+    spa_interrupt_by_signal(v.hardware);
     if (!status) status = measure(&v, err);
     if (!status && options->profile) {
         status = validation_profile_end(&v, v.samples + v.n_samples, err);
@@ -316,6 +316,7 @@ spa_status spa_validation_run(spa_validation *out, const spa_trace *trace, const
     if (!status) status = validation_compare(&v, err);
     if (!status && options->stream) status = validation_run_stream(&v, out->n_rows - 1, err);
     if (!status && options->schedule) status = validation_measure_energy(&v, out->n_rows - 1, err);
+    spa_interrupt_by_signal(NULL);
     fini(&v);
     if (status) spa_validation_fini(out);
     return status;

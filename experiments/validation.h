@@ -102,9 +102,10 @@ spa_status spa_validation_run(spa_validation *validation, const spa_trace *trace
                               spa_error *err);
 void spa_validation_fini(spa_validation *validation);
 
-/* Errors of rows, anchors and skipped ones left out. */
-void spa_validation_summarise(const spa_validated *rows, size_t n, bool raw,
-                              spa_error_summary *out);
+/* Errors of rows, anchors and skipped ones left out. raw: of times as the clock had them and as
+ * simulated, without scales. Only memory can fail. */
+spa_status spa_validation_summarise(const spa_validated *rows, size_t n, bool raw,
+                                    spa_error_summary *out, spa_error *err);
 /* A component is off when it is by more than 10 % of itself and 1 % of the total; errors cancel
  * when some are off in opposite directions. */
 bool spa_component_is_off(const double component_ms[2], double total_ms);

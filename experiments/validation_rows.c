@@ -44,11 +44,11 @@ static uint32_t placed_on(const validator *v, const spa_validated *row, size_t t
 }
 
 /* Tensors and the lanes, other than their own, that read them. */
-static void count_switches(const validator *v, spa_validated *row)
+static spa_status count_switches(const validator *v, spa_validated *row, spa_error *err)
 {
     const spa_graph *g = v->graph;
     uint8_t *read_by;
-    if (spa_alloc(&read_by, v->costs.n_tensors, 1, NULL)) return;
+    SPA_TRY(spa_alloc(&read_by, v->costs.n_tensors, 1, err));
     for (size_t op = 0; op < g->n_ops; op++) {
         const spa_op *o = &g->ops[op];
         if (o->kind == SPA_OP_RESHAPE) continue;
@@ -62,16 +62,17 @@ static void count_switches(const validator *v, spa_validated *row)
         }
     }
     free(read_by);
+    return SPA_OK;
 }
 
-static void take_placement(const validator *v, spa_validated *row)
+static spa_status take_placement(const validator *v, spa_validated *row, spa_error *err)
 {
     size_t n = 0;
-    if (spa_schedule_init(&row->placement, v->graph->n_ops, NULL)) return;
+    SPA_TRY(spa_schedule_init(&row->placement, v->graph->n_ops, err));
     for (size_t i = 0; i < v->n_events; i++)
         if (v->events[i].kind == SPA_EV_PLACE && v->events[i].request == 0)
             spa_schedule_note_place(&row->placement, &v->events[i], &n);
-    count_switches(v, row);
+    return count_switches(v, row, err);
 }
 
 /* Of the time in which kernels run, how much is each lane's? */
@@ -87,17 +88,15 @@ static void take_shares(const validator *v, spa_validated *row)
     for (int p = 0; p < SPA_MAX_PROCESSORS; p++) row->share[p] = sum > 0 ? busy[p] / sum : 0;
 }
 
-void validation_take_simulated(validator *v, spa_validated *row, uint64_t requests)
+spa_status validation_take_simulated(validator *v, spa_validated *row, uint64_t requests,
+                                     spa_error *err)
 {
     uint32_t k = v->options->concurrency;
     double *arrive, *us;
     row->throughput[1] = row->p95_ms[1] = NAN;
-    take_placement(v, row);
+    SPA_TRY(take_placement(v, row, err));
     take_shares(v, row);
-    if (spa_alloc(&arrive, 2 * requests, sizeof *arrive, NULL)) {
-        row->simulated_ms = NAN;
-        return;
-    }
+    SPA_TRY(spa_alloc(&arrive, 2 * requests, sizeof *arrive, err));
     us = arrive + requests;
     size_t n = k == 1 ? latencies(v, 0, 1, arrive, us) : latencies(v, k, requests - k, arrive, us);
     if (k > 1) {
@@ -107,10 +106,11 @@ void validation_take_simulated(validator *v, spa_validated *row, uint64_t reques
     }
     row->simulated_ms = spa_median(us, n) * 1e-3;
     free(arrive);
-    if (k > 1) return;
+    if (k > 1) return SPA_OK;
     spa_steps_from_events(&v->costs, v->events, v->n_events, 0, v->parts, v->steps);
     if (row->steps[1]) memcpy(row->steps[1], v->steps, v->graph->n_ops * sizeof *v->steps);
     spa_budget_of(v->graph, v->steps, &row->simulated);
+    return SPA_OK;
 }
 
 /* ---- measured: budgets ----------------------------------------------------------------------- */
@@ -247,15 +247,17 @@ static bool counts(const spa_validated *row)
 }
 
 /* Kendall's tau over the pairs that are far enough apart. */
-static void rank(const spa_validated *rows, size_t n, spa_error_summary *out)
+static void rank(const spa_validated *rows, size_t n, bool raw, spa_error_summary *out)
 {
     int64_t agree = 0;
     out->pairs = 0;
     for (size_t i = 0; i < n; i++) {
         for (size_t j = i + 1; j < n && counts(&rows[i]); j++) {
-            double a = rows[i].measured_ms, b = rows[j].measured_ms;
+            double a = raw ? rows[i].raw_ms : rows[i].measured_ms;
+            double b = raw ? rows[j].raw_ms : rows[j].measured_ms;
             if (!counts(&rows[j]) || fabs(a - b) <= TAU_DISTANCE * fmin(a, b)) continue;
-            double d = rows[i].simulated_ms * rows[i].scale - rows[j].simulated_ms * rows[j].scale;
+            double d = rows[i].simulated_ms * (raw ? 1 : rows[i].scale) -
+                       rows[j].simulated_ms * (raw ? 1 : rows[j].scale);
             d *= a - b;
             agree += d > 0 ? 1 : d < 0 ? -1 : 0;
             out->pairs++;
@@ -273,12 +275,13 @@ static void median_interval(const double *sorted, size_t n, double out[2])
     out[1] = high > (double)n - 1 ? NAN : sorted[(size_t)high];
 }
 
-void spa_validation_summarise(const spa_validated *rows, size_t n, bool raw, spa_error_summary *out)
+spa_status spa_validation_summarise(const spa_validated *rows, size_t n, bool raw,
+                                    spa_error_summary *out, spa_error *err)
 {
     double *absolute, sum = 0;
     *out = (spa_error_summary){.median = NAN, .p95 = NAN, .bias = NAN, .median_ci = {NAN, NAN}};
-    rank(rows, n, out);
-    if (spa_alloc(&absolute, n, sizeof *absolute, NULL)) return;
+    rank(rows, n, raw, out);
+    SPA_TRY(spa_alloc(&absolute, n, sizeof *absolute, err));
     for (size_t i = 0; i < n; i++) {
         if (!counts(&rows[i])) continue;
         double e = raw ? rows[i].raw_error : rows[i].error;
@@ -292,6 +295,7 @@ void spa_validation_summarise(const spa_validated *rows, size_t n, bool raw, spa
         median_interval(absolute, out->n, out->median_ci);
     }
     free(absolute);
+    return SPA_OK;
 }
 
 static void find_floor(spa_validation *v, double *scratch)
@@ -394,8 +398,9 @@ spa_status validation_compare(validator *v, spa_error *err)
             take_measured(v, &v->samples[at++], scratch, &v->out->rows[i]);
     spa_status status = find_crossings(v, err);
     if (!status) find_errors(v->out);
-    spa_validation_summarise(v->out->rows, v->out->n_rows, false, &v->out->rescaled);
-    spa_validation_summarise(v->out->rows, v->out->n_rows, true, &v->out->raw);
+    for (int raw = 0; raw < 2 && !status; raw++)
+        status = spa_validation_summarise(v->out->rows, v->out->n_rows, raw,
+                                          raw ? &v->out->raw : &v->out->rescaled, err);
     find_floor(v->out, scratch);
     sum_components(v->out);
     free(scratch);

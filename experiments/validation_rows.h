@@ -45,7 +45,8 @@ spa_status validation_profile_end(validator *v, const spa_samples *samples, spa_
 /* Of what the table's copies consist. */
 spa_status validation_prepare_parts(validator *v, const spa_trace_model *model, spa_error *err);
 /* From the events of a simulation of `requests` requests. */
-void validation_take_simulated(validator *v, spa_validated *row, uint64_t requests);
+spa_status validation_take_simulated(validator *v, spa_validated *row, uint64_t requests,
+                                     spa_error *err);
 /* Fills validation->stream: the scenario on the lanes, then simulated without noise. */
 spa_status validation_run_stream(validator *v, size_t row, spa_error *err);
 /* Fills validation->energy; no meter is no error. The row's measured_ms is known. */

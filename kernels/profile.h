@@ -9,7 +9,7 @@
 #ifndef SPA_KERNELS_PROFILE_H
 #define SPA_KERNELS_PROFILE_H
 
-#include "kernels/lanes.h"
+#include "kernels/hardware.h"
 #include "kernels/model.h"
 #include "traces/trace.h"
 
@@ -30,6 +30,8 @@ typedef struct spa_profile_options {
     bool response;       /* speed-up per operator kind over the zeros of its input */
     int32_t response_rounds;
     const char *command; /* for meta.ini; NULL = "" */
+    /* Told what runs, before it does, and NULL after it (for spa_hardware_interrupt); or NULL. */
+    void (*runs_on)(spa_hardware *hardware);
 } spa_profile_options;
 
 /* Batch 1, 3 visits of 1 + 10 runs, bursts beyond 1.5, everything on. */

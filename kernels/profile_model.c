@@ -272,7 +272,9 @@ spa_status spa_profile_model_run(const spa_lane_set *lanes, const spa_profile_op
 {
     profile_run r = {0};
     spa_status status = open_run(&r, lanes, options, entry, err);
+    if (options->runs_on) options->runs_on(r.hardware);
     if (!status) status = measure(&r, progress, context, err);
+    if (options->runs_on) options->runs_on(NULL);
     if (!status) status = spa_profile_model_rows(&r.m, r.samples, arena, links, report, err);
     close_run(&r);
     return status;

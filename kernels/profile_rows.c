@@ -29,8 +29,8 @@ static size_t kept_column(const cost_row *row, double *out)
     return n;
 }
 
-/* The next row; none of what never ran beside a lane that is many times faster. */
-static void add_cost(const spa_profile_model *m, const cost_row *row)
+/* None of a request beside a lane so much faster that it did not get that far. */
+static void add_cost(spa_profile_model *m, const cost_row *row)
 {
     const spa_lane *l = &m->lanes->lanes[row->lane];
     const spa_samples *s = row->samples;

@@ -3,7 +3,7 @@
  *
  * The parts of the event loop, each in a header of its own because the compiler must see all of it
  * at once: engine_emit.h (events), engine_lanes.h (rates, kernels), engine_ready.h (requests),
- * engine_links.h (transfers), engine_step.c (dispatch and the loop). */
+ * engine_links.h (transfers), engine_place.h (placing), engine_step.c (dispatch and the loop). */
 #ifndef SPA_SIM_ENGINE_STATE_H
 #define SPA_SIM_ENGINE_STATE_H
 
@@ -336,7 +336,7 @@ void engine_fill_view(spa_engine *e, engine_request *r, uint32_t slot);
 /* Runs until simulated time would pass until_ns, or to the end. */
 engine_outcome engine_advance(spa_engine *e, int64_t until_ns);
 
-/* engine.c: goes on to the end, to until_ns, or to the next decision of a stepped run. */
+/* engine_run.c: goes on to the end, to until_ns, or to the next decision of a stepped run. */
 spa_status engine_run_on(spa_engine *e, int64_t until_ns, bool *done, spa_error *err);
 
 #endif

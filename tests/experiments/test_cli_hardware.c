@@ -1,9 +1,12 @@
 /* sparoa validate and replay: that they run and say what they must, not how fast the machine is. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "kernels/stream.h"
 #include "kernels/worker.h"
 #include "tests/base/check.h"
@@ -106,6 +109,103 @@ Test(cli_hardware, replay_runs_a_schedule_beside_its_simulation)
     cr_assert_eq(number(row, "switches"), 2);
     json_decref(d);
     cr_assert(cli_exists(path_of("r.db")));
+}
+
+static int64_t count(const char *db, const char *sql)
+{
+    sqlite3 *handle;
+    sqlite3_stmt *s;
+    cr_assert_eq(sqlite3_open(db, &handle), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(handle, sql, -1, &s, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_step(s), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    sqlite3_close(handle);
+    return n;
+}
+
+/* Under the same name, with the same profile: the second does not take the first one's place. */
+Test(cli_hardware, another_schedule_is_another_run_in_the_database)
+{
+    uint64_t hash;
+    needs_two_cores();
+    const char *graph = write_graph(&hash);
+    const char *schedule = path_of("s.csv"), *trace = path_of("trace"), *db = path_of("r.db");
+    cli_result r = cli("profile %s " LANES "--rounds 1 --runs 1 --quiet -o %s", graph, trace);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cli_free(&r);
+    for (int i = 0; i < 3; i++) { /* the last one again */
+        if (i == 0)
+            write_schedule(schedule, hash);
+        else
+            write_rows(schedule, hash, "stem,cpu0,\nleft,cpu1,\nright,cpu1,\njoin,cpu1,\n");
+        r = cli("replay %s %s " LANES "--trace %s --rounds 1 --runs 1 --quiet --db %s", schedule,
+                graph, trace, db);
+        cr_assert_eq(r.code, 0, "%s", r.err);
+        cli_free(&r);
+    }
+    cr_assert_eq(count(db, "SELECT count(*) FROM run"), 2);
+}
+
+Test(cli_hardware, policies_of_one_name_are_told_apart)
+{
+    uint64_t hash;
+    needs_two_cores();
+    const char *graph = write_graph(&hash), *db = path_of("r.db");
+    cli_result r = cli("validate %s " LANES "--policy heft,heft,heft --schedules 0 --rounds 1 "
+                       "--runs 1 --concurrency 1 --quiet --db %s",
+                       graph, db);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert_not_null(strstr(r.out, "heft (2)"), "%s", r.out);
+    cr_assert_not_null(strstr(r.out, "heft (3)"), "%s", r.out);
+    cli_free(&r);
+}
+
+Test(cli_hardware, a_database_that_cannot_be_written_is_named_before_anything_runs)
+{
+    uint64_t hash;
+    const char *graph = write_graph(&hash);
+    cli_expect_failure(1, "/nonexistent/x.db",
+                       "validate %s --lanes cpu:0=blas --db /nonexistent/x.db --trace /none",
+                       graph);
+    cli_expect_failure(1, "/none", "validate %s --lanes cpu:0=blas --db %s --trace /none", graph,
+                       path_of("new.db"));
+    cr_assert(!cli_exists(path_of("new.db")));
+}
+
+static void press_control_c(int number)
+{
+    (void)number;
+    raise(SIGINT);
+}
+
+/* The second request comes after a quarter of an hour. */
+Test(cli_hardware, an_interrupt_ends_a_stream_with_a_message)
+{
+    uint64_t hash;
+    needs_two_cores();
+    const char *graph = write_graph(&hash), *schedule = path_of("s.csv"), *db = path_of("r.db");
+    write_schedule(schedule, hash);
+    signal(SIGALRM, press_control_c);
+    alarm(3);
+    cli_expect_failure(1, "interrupted",
+                       "replay %s %s " LANES "--rounds 1 --runs 1 --quiet --scenario periodic "
+                       "--rate 0.001 --requests 2 --db %s",
+                       schedule, graph, db);
+    cr_assert(!cli_exists(db));
+}
+
+Test(cli_hardware, an_interrupt_ends_a_profile_with_a_message_and_without_a_trace)
+{
+    uint64_t hash;
+    needs_two_cores();
+    const char *graph = write_graph(&hash), *trace = path_of("trace");
+    signal(SIGALRM, press_control_c);
+    alarm(1);
+    cli_expect_failure(1, "interrupted",
+                       "profile %s " LANES "--runs 10000 --rounds 1000 --quiet -o %s", graph,
+                       trace);
+    cr_assert(!cli_exists(trace));
 }
 
 Test(cli_hardware, a_schedule_for_another_graph_is_refused_before_anything_runs)

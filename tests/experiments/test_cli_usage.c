@@ -154,6 +154,13 @@ Test(cli_usage, missing_files_are_failures_not_wrong_usage)
     cli_expect_failure(1, "nope.scenario", COMPARE "--scenario nope.scenario");
 }
 
+Test(cli_usage, less_memory_than_kernels_need_is_refused)
+{
+    cli_expect_failure(2, "--max-memory", "validate resnet18 --lanes cpu:0=blas --max-memory 511M");
+    cli_expect_failure(2, "--max-memory",
+                       "profile resnet18 --lanes cpu:0=blas -o nowhere --max-memory 30M");
+}
+
 Test(cli_usage, too_little_memory_is_a_clean_failure)
 {
 #ifdef __SANITIZE_ADDRESS__

@@ -131,6 +131,18 @@ Test(results, other_databases_and_files_are_refused)
     cli_expect_failure(1, "not a database", COMPARE "--db %s", db_path());
 }
 
+/* Version 1 knew no splits. */
+Test(results, a_database_of_the_version_before_is_brought_to_this_one)
+{
+    store("");
+    execute("ALTER TABLE schedule DROP COLUMN shares; ALTER TABLE schedule DROP COLUMN seconds; "
+            "PRAGMA user_version = 1");
+    store("--seed 9");
+    cr_assert_eq(query("PRAGMA user_version"), 2);
+    cr_assert_eq(query("SELECT count(*) FROM run"), 2 * 3);
+    cr_assert_eq(query("SELECT count(*) FROM schedule WHERE shares IS NULL"), 2 * 2);
+}
+
 Test(results, another_schema_version_is_refused)
 {
     store("");

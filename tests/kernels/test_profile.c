@@ -77,13 +77,13 @@ Test(kernels_profile, a_trace_has_every_operator_on_every_lane_alone_and_beside_
     expect_ok(spa_profile_run(models, 1, &lanes, &options, NULL, NULL, &trace, &report, err));
     cr_assert_eq(trace.n_models, 1);
     const spa_trace_model *m = &trace.models[0];
-    /* 2 lanes, alone and beside the other one; parts of 2, 8 and 5 tenths. */
+    /* 2 lanes alone, and the faster one at least beside the other (the slower one may not get that
+     * far); parts of 2, 8 and 5 tenths. */
     size_t alone = 0, divided = 0;
     for (size_t i = 0; i < m->graph.n_ops; i++)
         divided += spa_op_kind_divides(m->graph.ops[i].kind);
-    /* The slower one may not get that far beside the other. */
-    cr_assert_geq(m->n_costs, 3 * m->graph.n_ops + 6 * divided);
-    cr_assert_eq((m->n_costs - 6 * divided) % m->graph.n_ops, 0);
+    cr_assert(m->n_costs == 4 * m->graph.n_ops + 6 * divided ||
+              m->n_costs == 3 * m->graph.n_ops + 6 * divided);
     for (size_t i = 0; i < m->n_costs; i++) {
         check_cost(&m->costs[i]);
         alone += m->costs[i].corun[0] == '\0';
