@@ -70,7 +70,7 @@ static void put_panel(spa_figure *f, const spa_validation *v, size_t panel, size
                       "%s\nplot x lt 1 lc rgb '#888888' notitle, x*1.05 lt 1 dt 3 lc "
                       "rgb '#aaaaaa' notitle, x*0.95 lt 1 dt 3 lc rgb '#aaaaaa' "
                       "notitle",
-                      panel == 0 ? "" : "unset key");
+                      panel == 0 ? "" : "unset key\nunset label 1\nunset label 2");
     for (int k = 0; k < N_KINDS; k++) {
         if (k == 2) continue; /* replay has no scatter */
         spa_string_append(&f->commands,
