@@ -86,10 +86,12 @@ static const char help_replay[] =
     "      (also serves a stream of requests: throughput and tail latency beside simulated)\n";
 
 static const char help_validate[] =
-    "Profiles the models on these lanes (or takes --trace), then runs the schedules of the\n"
-    "policies and random ones on real kernels, interleaved in random order with anchors (all on\n"
-    "one lane), and shows simulated beside measured latencies: median and 95th percentile of the\n"
-    "error, Kendall's tau of the ranking, the noise floor, and where the time goes.\n\n"
+    "Profiles the models on these lanes and plans the schedules of the policies. Then runs these,\n"
+    "random ones, anchors (all on one lane, operators in turn) and the profile's placements again\n"
+    "on real kernels, interleaved in random order, simulates with that second profile, and shows\n"
+    "simulated beside measured latencies: median and 95th percentile of the error, Kendall's tau\n"
+    "of the ranking, the noise floor, and where the time goes. With --trace, nothing is profiled:\n"
+    "how far off is that trace today?\n\n"
     "Examples:\n"
     "  sparoa validate resnet18 --lanes cpu:0=sparse,cpu:1=blas --schedules 20\n"
     "  sparoa validate all --lanes cpu:0=sparse,cpu:1=onednn --schedules 100 --json\n"

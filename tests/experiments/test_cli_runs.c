@@ -72,6 +72,17 @@ static void expect_equal_documents(json_t *a, json_t *b)
     json_decref(b);
 }
 
+/* What is known of parts on a measured device is interpolated at best. */
+Test(cli_compare, splits_on_a_measured_device_are_modelled)
+{
+    json_t *d = cli_json("compare mobilenet_v2 --device x86-2core --policy heft,codl --json");
+    const char *heft = json_string_value(json_object_get(result_named(d, "heft"), "origin"));
+    const char *codl = json_string_value(json_object_get(result_named(d, "codl"), "origin"));
+    cr_assert_eq(strncmp(heft, "measured", 8), 0, "%s", heft);
+    cr_assert_eq(strncmp(codl, "modelled", 8), 0, "%s", codl);
+    json_decref(d);
+}
+
 Test(cli_compare, keys_are_the_contract)
 {
     static const char *const run_keys[] = {"model", "device", "mode",     "stack",  "scenario",
@@ -80,7 +91,7 @@ Test(cli_compare, keys_are_the_contract)
                                            "gap",          "energy_mj",      "energy_dynamic_mj",
                                            "power_w",      "throughput_ips", "gpu_share",
                                            "transfers",    "transfer_ms",    "overlap",
-                                           "plan_host_ms", "digest"};
+                                           "plan_host_ms", "digest",         "origin"};
     static const char *const latency_keys[] = {"mean", "p50", "p95", "p99", "ci95"};
     json_t *d = cli_json(COMPARE "--policy heft --json");
     cr_assert_str_eq(json_string_value(json_object_get(d, "schema")), "sparoa.compare/1");
@@ -88,8 +99,8 @@ Test(cli_compare, keys_are_the_contract)
     cr_assert_eq(json_object_size(d), 2);
     cr_assert_eq(json_object_size(run), 10);
     for (size_t i = 0; i < 10; i++) cr_assert(json_object_get(run, run_keys[i]), "%s", run_keys[i]);
-    cr_assert_eq(json_object_size(row), 14);
-    for (size_t i = 0; i < 14; i++) cr_assert(json_object_get(row, row_keys[i]), "%s", row_keys[i]);
+    cr_assert_eq(json_object_size(row), 15);
+    for (size_t i = 0; i < 15; i++) cr_assert(json_object_get(row, row_keys[i]), "%s", row_keys[i]);
     for (size_t i = 0; i < 5; i++) number(json_object_get(row, "latency_ms"), latency_keys[i]);
     number(json_object_get(row, "energy_mj"), "mean");
     cr_assert_str_eq(json_string_value(json_object_get(run, "device")), "tiny");
