@@ -4,6 +4,7 @@
 
 #include "experiments/interrupt.h"
 #include "experiments/results.h"
+#include "kernels/measure.h"
 #include "kernels/profile.h"
 #include "traces/zoo.h"
 
@@ -64,6 +65,23 @@ static spa_status name_models(spa_hardware_case *c, spa_options *o, spa_error *e
     return SPA_OK;
 }
 
+/* A trace is allowed to come from elsewhere, but not to look as if it came from here. */
+static spa_status compare_machine(spa_hardware_case *c, spa_options *o, spa_error *err)
+{
+    spa_fingerprint here = {0};
+    const spa_fingerprint *there = &c->trace.fingerprint;
+    SPA_TRY(spa_measure_fingerprint(&c->lanes, NULL, &o->arena, &here, err));
+    c->uncalibrated =
+        strcmp(here.machine, there->machine) != 0 || strcmp(here.libraries, there->libraries) != 0;
+    return SPA_OK;
+}
+
+static spa_status take_trace(spa_hardware_case *c, spa_options *o, spa_error *err)
+{
+    SPA_TRY(spa_trace_read(&c->trace, o->trace, NULL, err));
+    return compare_machine(c, o, err);
+}
+
 spa_status spa_hardware_case_open(spa_hardware_case *c, spa_cli *cli, spa_options *options,
                                   const spa_names *models, spa_error *err)
 {
@@ -76,7 +94,7 @@ spa_status spa_hardware_case_open(spa_hardware_case *c, spa_cli *cli, spa_option
     if (options->db) SPA_TRY(spa_results_check(options->db, err)); /* before hours of measuring */
     SPA_TRY(list_models(options, models ? models : &options->operands, &c->models, err));
     if (options->trace)
-        SPA_TRY(spa_trace_read(&c->trace, options->trace, NULL, err));
+        SPA_TRY(take_trace(c, options, err));
     else
         SPA_TRY(profile(c, cli, options, err));
     return name_models(c, options, err);

@@ -11,7 +11,8 @@ typedef struct spa_hardware_case {
     spa_lane_set lanes;
     spa_names models;
     spa_trace trace;
-    bool fresh; /* profiled just now */
+    bool fresh;        /* profiled just now */
+    bool uncalibrated; /* or else on another machine, or with other libraries */
     spa_progress progress;
 } spa_hardware_case;
 

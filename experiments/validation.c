@@ -96,6 +96,18 @@ static spa_status plan(validator *v, validated_entry *e, spa_error *err)
     return e->policy->plan(e->self, &context, &e->schedule, err);
 }
 
+/* What a row asks of an engine, measured or simulated. */
+static spa_run_config config_of(const validator *v, const validated_entry *e)
+{
+    spa_run_config config = spa_run_config_default();
+    config.graph = v->graph;
+    config.costs = &v->costs;
+    config.schedule = e->schedule.n_ops ? &e->schedule : NULL;
+    config.policy = e->policy && e->policy->place ? e->policy : NULL;
+    config.self = e->self;
+    return config;
+}
+
 static spa_status add_policy(validator *v, const char *name, spa_error *err)
 {
     validated_entry *e = add_row(v, "policy", "%s", name);
@@ -104,6 +116,10 @@ static spa_status add_policy(validator *v, const char *name, spa_error *err)
     e->name = name;
     SPA_TRY(spa_policy_parse(name, &e->policy, &e->values, err));
     spa_status status = plan(v, e, &cause);
+    if (!status) { /* lanes may be unable to run it: parts, where they run whole operators only */
+        spa_run_config config = config_of(v, e);
+        status = spa_hardware_config(v->hardware, &config, &cause);
+    }
     if (status == SPA_E_UNSUPPORTED) {
         row->is_skipped = true;
         snprintf(row->skipped, sizeof row->skipped, "%.250s", cause.message);
@@ -193,14 +209,9 @@ static spa_status simulate(validator *v, size_t i, spa_error *err)
     spa_validated *row = &v->out->rows[i];
     uint32_t k = v->options->concurrency;
     uint64_t requests = k == 1 ? 1 : k * ((uint64_t)v->options->runs + 2);
-    spa_run_config config = spa_run_config_default();
+    spa_run_config config = config_of(v, e);
     spa_engine *engine;
     spa_run_result result;
-    config.graph = v->graph;
-    config.costs = &v->costs;
-    config.schedule = e->schedule.n_ops ? &e->schedule : NULL;
-    config.policy = e->policy && e->policy->place ? e->policy : NULL;
-    config.self = e->self;
     config.scenario = spa_scenario_closed(k, requests);
     config.policy_cost = false;
     config.record = keep_event;

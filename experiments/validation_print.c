@@ -124,6 +124,10 @@ static spa_status put_tables(const spa_validation *v, const spa_hardware_case *c
     spa_string_append(out, "%s on ", v->model);
     spa_lanes_put(out, &c->lanes);
     spa_string_append(out, ", %u in flight\n", v->concurrency);
+    if (!c->fresh)
+        spa_string_append(out, "  profile: %s of %s%s\n", c->trace.path, c->trace.fingerprint.date,
+                          c->uncalibrated ? ", another machine or other libraries (uncalibrated)"
+                                          : "");
     SPA_TRY(put_rows(v, out, err));
     put_summary(v, out);
     SPA_TRY(put_components(v, out, err));
@@ -223,12 +227,22 @@ static void put_json_energy(spa_json *j, json_t *run, const spa_validated_energy
     spa_json_set(j, o, "resolution", spa_json_number(total->resolution));
 }
 
-static void put_json_run(spa_json *j, json_t *runs, const spa_validation *v, const char *lanes)
+static void put_json_profile(spa_json *j, json_t *run, const spa_hardware_case *c)
+{
+    json_t *o = spa_json_member(j, run, "profile");
+    spa_json_set(j, o, "fresh", json_boolean(c->fresh));
+    spa_json_set(j, o, "date", spa_json_text(j, c->trace.fingerprint.date));
+    spa_json_set(j, o, "uncalibrated", json_boolean(c->uncalibrated));
+}
+
+static void put_json_run(spa_json *j, json_t *runs, const spa_validation *v,
+                         const spa_hardware_case *c, const char *lanes)
 {
     json_t *run = spa_json_row(j, runs);
     spa_json_set(j, run, "model", spa_json_text(j, v->model));
     spa_json_set(j, run, "lanes", spa_json_text(j, lanes));
     spa_json_set(j, run, "concurrency", json_integer(v->concurrency));
+    put_json_profile(j, run, c);
     json_t *rows = spa_json_array(j, run, "schedules");
     for (size_t i = 0; i < v->n_rows; i++) put_json_schedule(j, rows, &v->rows[i]);
     json_t *latency = spa_json_member(j, run, "latency");
@@ -241,11 +255,11 @@ static void put_json_run(spa_json *j, json_t *runs, const spa_validation *v, con
     spa_json_set(j, latency, "turn_scale", spa_json_number(v->turn_scale));
     put_json_summary(j, spa_json_member(j, run, "raw"), &v->raw);
     json_t *components = spa_json_array(j, run, "components");
-    for (int c = 0; c < SPA_COMPONENT_COUNT && v->concurrency == 1; c++) {
+    for (int k = 0; k < SPA_COMPONENT_COUNT && v->concurrency == 1; k++) {
         json_t *row = spa_json_row(j, components);
-        spa_json_set(j, row, "name", spa_json_text(j, spa_component_name((spa_component)c)));
-        spa_json_set(j, row, "measured_ms", spa_json_number(v->component_ms[c][0]));
-        spa_json_set(j, row, "simulated_ms", spa_json_number(v->component_ms[c][1]));
+        spa_json_set(j, row, "name", spa_json_text(j, spa_component_name((spa_component)k)));
+        spa_json_set(j, row, "measured_ms", spa_json_number(v->component_ms[k][0]));
+        spa_json_set(j, row, "simulated_ms", spa_json_number(v->component_ms[k][1]));
     }
     spa_json_set(j, run, "cancelling", json_boolean(v->cancelling));
     put_json_requests(j, run, v->stream);
@@ -266,7 +280,7 @@ spa_status spa_validation_print(const spa_validation *runs, size_t n, const spa_
     spa_lanes_put(&lanes, &c->lanes);
     spa_status status = spa_string_ok(&lanes, err);
     json_t *array = spa_json_array(&j, j.root, "runs");
-    for (size_t i = 0; i < n && !status; i++) put_json_run(&j, array, &runs[i], lanes.text);
+    for (size_t i = 0; i < n && !status; i++) put_json_run(&j, array, &runs[i], c, lanes.text);
     if (!status) status = spa_json_print(&j, out, err);
     spa_string_fini(&lanes);
     spa_json_fini(&j);

@@ -147,6 +147,41 @@ Test(cli_hardware, another_schedule_is_another_run_in_the_database)
     cr_assert_eq(count(db, "SELECT count(*) FROM run"), 2);
 }
 
+static void expect_calibrated(const char *graph, const char *trace, bool expected)
+{
+    json_t *d = cli_json("validate %s " LANES "--policy heft --schedules 0 --rounds 1 --runs 1 "
+                         "--concurrency 1 --trace %s --json",
+                         graph, trace);
+    const json_t *profile =
+        json_object_get(json_array_get(json_object_get(d, "runs"), 0), "profile");
+    cr_assert(json_is_false(json_object_get(profile, "fresh")));
+    cr_assert_eq(json_is_false(json_object_get(profile, "uncalibrated")), expected);
+    json_decref(d);
+}
+
+Test(cli_hardware, a_profile_from_elsewhere_is_marked)
+{
+    uint64_t hash;
+    size_t size;
+    needs_two_cores();
+    const char *graph = write_graph(&hash), *trace = path_of("trace");
+    cli_result r = cli("profile %s " LANES "--rounds 1 --runs 1 --quiet -o %s", graph, trace);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cli_free(&r);
+    expect_calibrated(graph, trace, true);
+    const char *meta = path_of("trace/meta.ini");
+    char *text = cli_read(meta, &size), *machine = strstr(text, "machine = ");
+    machine[10] = machine[10] == 'X' ? 'Y' : 'X';
+    cli_write(meta, text, size);
+    free(text);
+    expect_calibrated(graph, trace, false);
+    r = cli("validate %s " LANES "--policy heft --schedules 0 --rounds 1 --runs 1 --concurrency 1 "
+            "--trace %s --quiet",
+            graph, trace);
+    cr_assert_not_null(strstr(r.out, "another machine or other libraries (uncalibrated)"));
+    cli_free(&r);
+}
+
 Test(cli_hardware, policies_of_one_name_are_told_apart)
 {
     uint64_t hash;

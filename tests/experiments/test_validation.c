@@ -13,7 +13,7 @@
 #include "tests/oom.h"
 #include "tests/random_graph.h"
 
-static void profile_branch(spa_lane_set *lanes, spa_trace *trace)
+static void profile_branch(const char *on, spa_lane_set *lanes, spa_trace *trace)
 {
     char path[200];
     const char *models[1] = {path};
@@ -24,7 +24,7 @@ static void profile_branch(spa_lane_set *lanes, spa_trace *trace)
     expect_ok(tiny_branch(&graph, err));
     expect_ok(spa_graph_write_csv(&graph, path, err));
     spa_graph_fini(&graph);
-    expect_ok(spa_lanes_parse(lanes, "cpu:0=blas,cpu:1=sparse", err));
+    expect_ok(spa_lanes_parse(lanes, on, err));
     options.visits = options.runs = 1;
     options.response = false;
     expect_ok(spa_profile_run(models, 1, lanes, &options, NULL, NULL, trace, NULL, err));
@@ -57,7 +57,7 @@ static void walk(uint32_t concurrency, const spa_profile_options *profile, long 
                                             .profile = profile};
     spa_lane_set lanes;
     spa_trace trace;
-    profile_branch(&lanes, &trace);
+    profile_branch("cpu:0=blas,cpu:1=sparse", &lanes, &trace);
     bool failed = true;
     for (long n = 0; failed; n += step) {
         spa_validation v;
@@ -95,6 +95,33 @@ Test(validation, every_fourth_failing_allocation_is_a_clean_error_while_profilin
     profile.visits = profile.runs = 1;
     alarm(300);
     walk(1, &profile, 4);
+}
+
+/* Operators so long that splitting pays, on lanes that run whole ones: the policy that splits is
+ * left out, the other one is measured. */
+Test(validation, a_policy_that_lanes_cannot_follow_is_skipped)
+{
+    static const char *names[] = {"codl", "heft"};
+    const spa_names policies = {.items = names, .count = 2};
+    const spa_validation_options options = {
+        .rounds = 1, .runs = 1, .concurrency = 1, .seed = 1, .budget = 1, .policies = &policies};
+    spa_lane_set lanes;
+    spa_trace trace;
+    spa_validation v;
+    alarm(300);
+    profile_branch("cpu:0=blas,emulated:1", &lanes, &trace);
+    for (size_t i = 0; i < trace.models[0].n_costs; i++) {
+        spa_trace_cost *c = &trace.models[0].costs[i];
+        c->mean_us = c->p50_us = c->p95_us = c->typical_us = 1e5;
+    }
+    expect_ok(spa_validation_run(&v, &trace, trace.models[0].name, &lanes, &options, err));
+    cr_assert_eq(v.n_rows, 3 + 2);
+    cr_assert(v.rows[3].is_skipped);
+    cr_assert_not_null(strstr(v.rows[3].skipped, "run whole operators only"), "%s",
+                       v.rows[3].skipped);
+    cr_assert(!v.rows[4].is_skipped && v.rows[4].measured_ms > 0);
+    spa_validation_fini(&v);
+    spa_trace_fini(&trace);
 }
 
 /* As the clock had it the two stand as simulated; at the usual pace the other way round. */

@@ -1,6 +1,6 @@
 /* The hardware executor under ThreadSanitizer: schedules that hand every operator to another lane,
  * several requests in flight, kernels of two layouts, lanes that fall asleep in between, an
- * asynchronous lane beside one lane of cores and beside two.
+ * asynchronous lane beside one lane of cores and beside two, operators split between two.
  *
  * A plain program, because Criterion cannot start under ThreadSanitizer. Skipped where the process
  * may not use cores 0 and 1. Usage: thread_hardware. */
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernels/hardware.h"
+#include "kernels/part.h"
 #include "kernels/profile_model.h"
 
 static void must(spa_status status, const spa_error *err)
@@ -58,6 +59,18 @@ static void build(spa_graph *graph)
     must(spa_graph_finish(graph, &err), &err);
 }
 
+/* Every operator that can be has so many tenths on the other one of two lanes. */
+static void split(const spa_graph *graph, spa_schedule *schedule, uint8_t tenths)
+{
+    for (size_t i = 0; i < graph->n_ops; i++) {
+        spa_cut cut;
+        bool divides = spa_op_kind_divides(graph->ops[i].kind) &&
+                       spa_cut_of(graph, &graph->ops[i], &cut, NULL) == SPA_OK;
+        schedule->share[i] = divides ? tenths : 0;
+        schedule->second[i] = !schedule->processor[i];
+    }
+}
+
 /* The lanes of the text, and with it `device`, which may share a core with them. */
 static void run(const spa_graph *graph, const char *lanes_text, const char *device, int64_t spin_ns,
                 bool graphs)
@@ -93,6 +106,7 @@ static void run(const spa_graph *graph, const char *lanes_text, const char *devi
         for (uint32_t shift = 0; shift < 3; shift++) {
             for (size_t i = 0; i < graph->n_ops; i++)
                 schedule.processor[i] = (uint8_t)(i / (shift + 1) % lanes.count);
+            split(graph, &schedule, !device && shift == 2 ? 4 : 0);
             config.scenario = spa_scenario_closed(in_flight, 20);
             must(spa_hardware_config(hardware, &config, &err), &err);
             must(spa_engine_new(&engine, &config, &err), &err);
