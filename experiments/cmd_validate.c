@@ -34,6 +34,10 @@ static spa_status run_case(spa_hardware_case *c, const spa_options *o, const spa
     spa_progress_begin(&c->progress, cli->err, o->quiet, "measuring", 1000);
     spa_status status = spa_validation_run(out, &c->trace, model, &c->lanes, &v, err);
     spa_progress_end(&c->progress);
+    if (!status && o->db) { /* at once: cases take minutes */
+        status = spa_results_store_validations(o->db, out, 1, c, o, err);
+        if (status) spa_validation_fini(out);
+    }
     return status;
 }
 
@@ -69,8 +73,6 @@ spa_status spa_cmd_validate(spa_cli *cli, spa_options *options, spa_error *err)
             status = spa_chart_scatter(options->chart.items[i], runs, n, &c, err);
             if (!status) spa_cli_note(cli, options, "scatter: %s", options->chart.items[i]);
         }
-        if (!status && options->db)
-            status = spa_results_store_validations(options->db, runs, n, &c, options, err);
         for (size_t i = 0; i < n; i++) spa_validation_fini(&runs[i]);
         free(runs);
     }
