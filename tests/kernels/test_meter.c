@@ -270,7 +270,7 @@ static spa_status read_real(void *context, spa_meter_reading *reading, spa_error
 
 Test(kernels_meter, the_thread_polls_and_is_gone_at_the_end)
 {
-    alarm(60);
+    alarm(300);
     real_gauge g = {0};
     spa_meter_rail rail = {.name = "real",
                            .kind = SPA_METER_SAMPLER,

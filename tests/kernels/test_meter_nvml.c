@@ -171,7 +171,7 @@ Test(kernels_meter_nvml, an_allocation_that_fails_is_reported_and_nothing_leaks)
 /* Attributes full of anything: no crash, and what is accepted is finite. */
 Test(kernels_meter_nvml, no_content_of_any_attribute_does_harm)
 {
-    alarm(60);
+    alarm(300);
     static const char *const files[] = {"class/powercap/intel-rapl:0/name",
                                         "class/powercap/intel-rapl:0/energy_uj",
                                         "class/powercap/intel-rapl:0:1/name",
@@ -233,7 +233,7 @@ static spa_status spin(void *context, spa_error *err)
 
 Test(kernels_meter_nvml, the_meters_of_this_machine_count_something)
 {
-    alarm(60);
+    alarm(300);
     spa_meter_config config = spa_meter_config_default();
     spa_meter_options options = spa_meter_options_default();
     spa_energy_result r;

@@ -136,7 +136,7 @@ static void check_episode(rig *r)
 
 Test(learn_environment, the_rewards_of_an_episode_add_up_to_its_objective)
 {
-    alarm(120);
+    alarm(300);
     static const spa_objective objectives[] = {SPA_OBJECTIVE_LATENCY, SPA_OBJECTIVE_ENERGY,
                                                SPA_OBJECTIVE_EDP};
     const spa_scenario stream = spa_scenario_closed(3, 5);
@@ -234,7 +234,7 @@ static uint64_t walk_of(uint64_t seed, size_t n_envs, size_t which, size_t chunk
 
 Test(learn_environment, an_environment_does_not_depend_on_those_beside_it)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 6; seed++) {
         uint64_t alone = walk_of(seed, 3, 2, 3);
         cr_assert_eq(walk_of(seed, 3, 2, 3), alone);
@@ -404,7 +404,7 @@ Test(learn_environment, nothing_allocates_after_it_was_made)
 
 Test(learn_environment, making_it_fails_cleanly_when_any_allocation_fails)
 {
-    alarm(120);
+    alarm(300);
     rig r;
     random_config(&r, 4);
     r.config.n_envs = 2;

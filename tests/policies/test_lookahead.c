@@ -35,7 +35,7 @@ static void rich_scene(policies_scene *s, uint64_t seed, uint32_t n_ops)
 /* What a base gives when it runs itself: bases that decide at dispatch have no plan to evaluate. */
 Test(policies_lookahead, is_never_worse_than_its_base)
 {
-    alarm(120);
+    alarm(300);
     static const char *const bases[] = {"heft",     "peft",     "dp",           "greedy",
                                         "cpu-only", "gpu-only", "replan-greedy"};
     static const uint64_t budgets[] = {1, 2, 9, 60};
@@ -74,7 +74,7 @@ Test(policies_lookahead, with_a_budget_of_one_it_is_its_base)
 
 Test(policies_lookahead, is_never_worse_than_any_of_its_bases_for_any_objective)
 {
-    alarm(120);
+    alarm(300);
     static const spa_objective objectives[] = {SPA_OBJECTIVE_ENERGY, SPA_OBJECTIVE_EDP,
                                                SPA_OBJECTIVE_THROUGHPUT};
     static const char *const bases[] = {"cpu-only", "gpu-only"};
@@ -96,7 +96,7 @@ Test(policies_lookahead, is_never_worse_than_any_of_its_bases_for_any_objective)
 /* Placements in graph order: heft's order may beat them all, hence <=. */
 Test(policies_lookahead, finds_the_optimum_of_small_graphs)
 {
-    alarm(120);
+    alarm(300);
     size_t found[2] = {0};
     for (uint64_t seed = 0; seed < 30; seed++) {
         policies_scene_options o = {.n_ops = 8, .n_processors = 2, .max_inputs = 2};
@@ -115,7 +115,7 @@ Test(policies_lookahead, finds_the_optimum_of_small_graphs)
  * copy is the simulator's for the schedule that it left. */
 Test(policies_lookahead, what_a_copy_completes_is_the_run_of_its_schedule)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 40; seed++) {
         policies_scene s;
         spa_schedule best;

@@ -168,52 +168,52 @@ static void run_target(const char *parser, fuzz_target *target, int rounds)
 
 Test(fuzz, csv_tables)
 {
-    alarm(60);
+    alarm(300);
     run_target("csv", fuzz_csv, 10000);
 }
 Test(fuzz, ini_files)
 {
-    alarm(60);
+    alarm(300);
     run_target("ini", fuzz_ini, 10000);
 }
 Test(fuzz, graph_files)
 {
-    alarm(60);
+    alarm(300);
     run_target("graph", fuzz_graph, 3000);
 }
 Test(fuzz, scenario_files)
 {
-    alarm(60);
+    alarm(300);
     run_target("scenario", fuzz_scenario, 10000);
 }
 Test(fuzz, schedule_files)
 {
-    alarm(60);
+    alarm(300);
     run_target("schedule", fuzz_schedule, 10000);
 }
 Test(fuzz, parameters)
 {
-    alarm(60);
+    alarm(300);
     run_target("params", fuzz_params, 20000);
 }
 Test(fuzz, command_lines)
 {
-    alarm(60);
+    alarm(300);
     run_target("options", fuzz_options, 10000);
 }
 Test(fuzz, device_files)
 {
-    alarm(60);
+    alarm(300);
     run_target("device", fuzz_device, 800);
 }
 Test(fuzz, event_logs)
 {
-    alarm(60);
+    alarm(300);
     run_target("slog", fuzz_slog, 1500);
 }
 Test(fuzz, trace_folders)
 {
-    alarm(60);
+    alarm(300);
     run_target("trace", fuzz_trace, 800);
 }
 

@@ -16,7 +16,7 @@ static sim_random_options options_of(uint64_t seed)
 /* sim_run_init runs the audit, which is the test here. */
 Test(sim_property, every_run_passes_the_audit)
 {
-    alarm(60);
+    alarm(300);
     uint64_t kinds[SPA_EV_KIND_COUNT] = {0};
     for (uint64_t seed = 0; seed < 1500; seed++) {
         sim_random_options o = options_of(seed);
@@ -34,7 +34,7 @@ Test(sim_property, every_run_passes_the_audit)
 
 Test(sim_property, equal_seeds_give_equal_runs_and_other_seeds_other_noise)
 {
-    alarm(60);
+    alarm(300);
     int differ = 0, noisy = 0;
     for (uint64_t seed = 0; seed < 100; seed++) {
         sim_random_options o = options_of(seed);
@@ -61,7 +61,7 @@ Test(sim_property, equal_seeds_give_equal_runs_and_other_seeds_other_noise)
 
 Test(sim_property, renumbering_the_operators_renumbers_the_events_and_nothing_else)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 300; seed++) {
         sim_random_options o = {.contention = seed & 1, .sync = seed & 2};
         sim_world w, v;
@@ -102,7 +102,7 @@ static void halve_times(sim_world *w)
 
 Test(sim_property, twice_the_speed_is_half_the_time_for_every_event)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 200; seed++) {
         sim_random_options o = {.sync = seed & 1, .serial = seed & 2, .unit_ns = 2};
         sim_world w;
@@ -127,7 +127,7 @@ Test(sim_property, twice_the_speed_is_half_the_time_for_every_event)
  * Lanes are named and times coarse, so that no rounding sends work elsewhere. */
 Test(sim_property, twice_the_speed_is_half_the_time_up_to_rounding_under_contention)
 {
-    alarm(60);
+    alarm(300);
     int contended = 0;
     for (uint64_t seed = 0; seed < 200; seed++) {
         sim_random_options o = {
@@ -154,7 +154,7 @@ Test(sim_property, twice_the_speed_is_half_the_time_up_to_rounding_under_content
 
 Test(sim_property, no_run_is_faster_than_the_lower_bound)
 {
-    alarm(60);
+    alarm(300);
     int tight = 0;
     for (uint64_t seed = 0; seed < 600; seed++) {
         sim_random_options o = {.contention = seed & 1, .sync = seed & 2, .splits = seed & 4};
@@ -177,7 +177,7 @@ Test(sim_property, no_run_is_faster_than_the_lower_bound)
  * No processor does more work than its lanes hold. */
 Test(sim_property, latencies_fill_the_slots_and_work_fits_the_lanes)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 300; seed++) {
         sim_random_options o = options_of(seed);
         sim_world w;
@@ -212,7 +212,7 @@ Test(sim_property, latencies_fill_the_slots_and_work_fits_the_lanes)
 /* The host's own lanes: other things equal, contention can only delay a run of a chain. */
 Test(sim_property, contention_never_makes_a_single_lane_chain_faster)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 100; seed++) {
         sim_random_options o = {.contention = true, .fixed_lanes = true, .max_requests = 1};
         sim_world w;

@@ -89,7 +89,7 @@ Test(sim_view, a_view_read_on_two_processors_is_copied_to_the_other_one)
 /* Each request: a, then the view that is its output. They follow one another: 0, 10, 20. */
 Test(sim_view, a_model_may_end_with_a_view)
 {
-    alarm(60);
+    alarm(300);
     sim_world w;
     sim_run run;
     sim_world_init(&w, 1, "a; =v a");
@@ -104,7 +104,7 @@ Test(sim_view, a_model_may_end_with_a_view)
 
 Test(sim_view, a_model_may_consist_of_a_view)
 {
-    alarm(60);
+    alarm(300);
     sim_world w;
     sim_run run;
     sim_world_init(&w, 1, "=v #0");
@@ -194,7 +194,7 @@ Test(sim_sync, a_pull_blocks_its_own_request_only)
  * free. The request is not over before its last copy is. */
 Test(sim_sync, a_request_does_not_end_while_a_pulled_view_is_on_its_way)
 {
-    alarm(60);
+    alarm(300);
     sim_world w;
     sim_run run;
     sim_world_init(&w, 2, "a; =v a; b v");

@@ -82,13 +82,13 @@ static void copy_in_the_middle(uint64_t seed, bool record)
 
 Test(sim_copy, a_copy_made_in_the_middle_of_a_run_ends_like_the_run)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 150; seed++) copy_in_the_middle(seed, true);
 }
 
 Test(sim_copy, an_audited_engine_can_be_copied_too)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 20; seed++) copy_in_the_middle(seed, false);
 }
 
@@ -121,13 +121,13 @@ static void resume_in_the_middle(uint64_t seed, bool record)
 
 Test(sim_resume, a_saved_run_is_resumed_by_another_engine_to_the_same_end)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 150; seed++) resume_in_the_middle(seed, true);
 }
 
 Test(sim_resume, an_audited_engine_can_resume_too)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 20; seed++) resume_in_the_middle(seed, false);
 }
 
@@ -140,7 +140,7 @@ static void saved_world(sim_world *w)
 
 Test(sim_resume, a_saved_state_with_any_byte_changed_or_missing_is_refused)
 {
-    alarm(60);
+    alarm(300);
     sim_world w;
     spa_engine *e;
     unsigned char *bytes;
@@ -280,7 +280,7 @@ Test(sim_resume, an_engine_whose_run_failed_can_resume_a_good_one)
 
 Test(sim_memory, the_event_loop_allocates_nothing)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 100; seed++) {
         sim_world w;
         spa_run_result result;

@@ -123,7 +123,7 @@ Test(sim_splits, lanes_that_copy_for_themselves_write_their_parts_in_place)
 
 Test(sim_splits, requests_in_flight_keep_their_parts_apart)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 200; seed++) {
         sim_random_options o = {.contention = seed & 1,
                                 .noise = seed & 2,
@@ -144,7 +144,7 @@ Test(sim_splits, requests_in_flight_keep_their_parts_apart)
 
 Test(sim_splits, an_engine_with_splits_copies_saves_and_resumes)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 60; seed++) {
         sim_random_options o = {.contention = seed & 1, .splits = true};
         sim_world w;
@@ -174,7 +174,7 @@ Test(sim_splits, an_engine_with_splits_copies_saves_and_resumes)
 /* A run that may split and does not is the run that may not. */
 Test(sim_splits, room_for_splits_changes_nothing)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 200; seed++) {
         sim_random_options o = {.contention = seed & 1, .noise = seed & 2, .sync = seed & 4};
         sim_world w;

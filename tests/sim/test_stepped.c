@@ -60,7 +60,7 @@ static void random_world(sim_world *w, uint64_t seed)
 
 Test(sim_stepped, decided_as_a_schedule_says_a_run_is_that_of_the_schedule)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 300; seed++) {
         sim_world w;
         sim_run whole;
@@ -85,7 +85,7 @@ Test(sim_stepped, decided_as_a_schedule_says_a_run_is_that_of_the_schedule)
 
 Test(sim_stepped, an_audited_run_can_be_copied_at_a_decision)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 12; seed++) {
         sim_world w;
         spa_run_result plain, copied;
@@ -134,7 +134,7 @@ static const spa_policy mix = {.abi = SPA_POLICY_ABI,
 
 Test(sim_stepped, a_caller_sees_and_pays_what_a_policy_does)
 {
-    alarm(60);
+    alarm(300);
     for (uint64_t seed = 0; seed < 120; seed++) {
         sim_world w;
         sim_run whole;
