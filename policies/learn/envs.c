@@ -167,10 +167,15 @@ static spa_status step_one(spa_envs *e, size_t env, spa_error *err)
     return begin(e, env, err);
 }
 
+spa_status spa_envs_step_some(spa_envs *envs, size_t first, size_t count, spa_error *err)
+{
+    for (size_t env = first; env < first + count; env++) SPA_TRY(step_one(envs, env, err));
+    return SPA_OK;
+}
+
 spa_status spa_envs_step(spa_envs *envs, spa_error *err)
 {
-    for (size_t env = 0; env < envs->n; env++) SPA_TRY(step_one(envs, env, err));
-    return SPA_OK;
+    return spa_envs_step_some(envs, 0, envs->n, err);
 }
 
 /* ---- replay ---- */
