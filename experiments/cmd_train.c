@@ -56,6 +56,7 @@ static void put_json_row(spa_json *j, json_t *row, const spa_case *c, const spa_
 {
     spa_json_set(j, row, "model", spa_json_text(j, c->graph.name));
     spa_json_set(j, row, "device", spa_json_text(j, c->costs.device));
+    spa_json_set(j, row, "batch", json_integer(c->graph.batch));
     spa_json_set(j, row, "policy", spa_json_text(j, o->policy));
     if (o->is_skipped) {
         spa_json_set(j, row, "skipped", spa_json_text(j, o->skipped));
@@ -74,7 +75,7 @@ static spa_status put_json(const spa_training *t, const spa_runs *runs, spa_stri
     spa_json_init(&j, "train");
     spa_json_set(&j, j.root, "policy", spa_json_text(&j, t->policy));
     json_t *models = spa_json_array(&j, j.root, "models");
-    for (size_t c = 0; c < runs->n_cases; c += runs->n_devices)
+    for (size_t c = 0; c < runs->n_cases; c += runs->n_devices * runs->n_batches)
         spa_json_add(&j, models, spa_json_text(&j, runs->cases[c].graph.name));
     spa_json_set(&j, j.root, "steps", json_integer((json_int_t)t->steps));
     spa_json_set(&j, j.root, "seconds_host", spa_json_number(t->seconds_host));

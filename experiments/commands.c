@@ -106,11 +106,16 @@ static const char help_train[] =
     "rules\n"
     "and searches. The policy then runs wherever policies do: --policy ppo:model=FILE.\n"
     "\n"
+    "Every episode is one model on one device with one batch in one scenario, drawn among those\n"
+    "named; devices may be varied, too. What is learned is scored on the devices as they are.\n"
+    "\n"
     "Examples:\n"
     "  sparoa train ppo resnet18 --device agx-orin -o build/out/ppo.actor\n"
     "  sparoa train sac mobilenet_v2 --device crossover --noise off --steps 50000 -o sac.actor\n"
     "  sparoa train dqn:envs=8 all --device agx-orin -o dqn.actor --curve dqn.svg --db "
-    "results.db\n";
+    "results.db\n"
+    "  sparoa train ppo all --device agx-orin --batch 1,8 --scenario single,closed --threads 2\n"
+    "      --vary-speed 1.3 --vary-transfer 2 --variants 16 -o wide.actor\n";
 
 static const spa_command commands[] = {
     {"models", SPA_CMD_MODELS, "", "list the models of the zoo", NULL, spa_cmd_models},
