@@ -4,16 +4,20 @@ void NN(spa_log_softmax)(size_t rows, size_t n, const REAL *logits, const uint8_
                          REAL *log_p, REAL *p)
 {
     for (size_t r = 0; r < rows; r++, logits += n, log_p += n) {
-        const uint8_t *allowed = mask ? mask + r * n : NULL;
+        const uint8_t *row = mask ? mask + r * n : NULL;
         REAL top = -INFINITY, sum = 0;
         for (size_t i = 0; i < n; i++)
-            if ((!allowed || allowed[i]) && !(logits[i] <= top)) top = logits[i];
-        for (size_t i = 0; i < n; i++)
-            if (!allowed || allowed[i]) sum += EXP(logits[i] - top);
-        REAL shift = top + LOG(sum);
+            if ((!row || row[i]) && !(logits[i] <= top)) top = logits[i];
         for (size_t i = 0; i < n; i++) {
-            log_p[i] = !allowed || allowed[i] ? logits[i] - shift : (REAL)-INFINITY;
-            if (p) p[r * n + i] = EXP(log_p[i]);
+            log_p[i] = !row || row[i] ? logits[i] - top : (REAL)-INFINITY;
+            REAL e = EXP(log_p[i]);
+            if (p) p[r * n + i] = e;
+            sum += e;
+        }
+        REAL log_sum = LOG(sum), scale = 1 / sum;
+        for (size_t i = 0; i < n; i++) {
+            log_p[i] -= log_sum;
+            if (p) p[r * n + i] *= scale;
         }
     }
 }
