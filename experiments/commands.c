@@ -100,11 +100,10 @@ static const char help_policies[] =
     "colons: threshold:intensity=1e8:sparsity=0.4\n";
 
 static const char help_train[] =
-    "Learns where operators run, in the simulator: q-learning, dqn, ppo, sac or sac-discrete, "
-    "with\n"
-    "parameters after colons. Writes the best policy found (a text file), and shows it beside "
-    "rules\n"
-    "and searches. The policy then runs wherever policies do: --policy ppo:model=FILE.\n"
+    "Learns where operators run, in the simulator: q-learning, dqn, ppo, sac, sac-split or\n"
+    "sac-discrete, with parameters after colons. Writes the best policy found (a text file), and\n"
+    "shows it beside rules and searches. The policy then runs wherever policies do: --policy\n"
+    "ppo:model=FILE. Choices are processors; sac-split chooses shares of operators between two.\n"
     "\n"
     "Every episode is one model on one device with one batch in one scenario, drawn among those\n"
     "named; devices may be varied, too. What is learned is scored on the devices as they are.\n"

@@ -25,6 +25,7 @@ typedef struct trainer {
     spa_scenario *scenarios;
     spa_environment_config config, evaluated;
     const spa_learner_type *type;
+    bool splits;
     spa_learner *learner;
 } trainer;
 
@@ -99,12 +100,13 @@ static spa_status describe(trainer *t, spa_error *err)
     spa_param_values values;
     SPA_TRY(spa_alloc(&t->costs, runs->n_cases, sizeof *t->costs, err));
     for (size_t i = 0; i < runs->n_cases; i++) t->costs[i] = &runs->cases[i].costs;
-    SPA_TRY(spa_policy_parse(t->type->name, &policy, &values, err));
+    SPA_TRY(spa_policy_parse(t->out->policy, &policy, &values, err));
     t->config = spa_environment_config_default();
     t->config.costs = t->costs;
     t->config.n_costs = runs->n_cases;
     t->config.seed = (uint64_t)t->options->seed;
     t->config.continuous = t->type->continuous && !t->type->discrete;
+    t->config.splits = t->splits;
     t->config.objective = (spa_objective)t->options->objective;
     t->config.shaping =
         SPA_SHAPING_PATH; /* optimistic end of all: what a decision costs, at once */
@@ -189,16 +191,21 @@ static spa_status train(trainer *t, const char *params, spa_error *err)
     return SPA_OK;
 }
 
+spa_status spa_training_find(const char *policy, const spa_learner_type **type, bool *splits,
+                             spa_error *err)
+{
+    *splits = strcmp(policy, "sac-split") == 0;
+    return spa_cli_name_status(spa_learner_find(*splits ? "sac" : policy, type, err), policy, err);
+}
+
 spa_status spa_training_run(spa_training *out, const char *text, const spa_runs *runs,
                             const spa_options *options, spa_progress *progress, spa_error *err)
 {
     trainer t = {.out = out, .runs = runs, .options = options, .progress = progress};
     size_t length = strcspn(text, ":");
-    char name[SPA_ACTOR_NAME];
     *out = (spa_training){.best = NAN};
-    snprintf(name, sizeof name, "%.*s", (int)length, text);
-    SPA_TRY(spa_cli_name_status(spa_learner_find(name, &t.type, err), name, err));
-    out->policy = t.type->name;
+    snprintf(out->policy, sizeof out->policy, "%.*s", (int)length, text);
+    SPA_TRY(spa_training_find(out->policy, &t.type, &t.splits, err));
     double begin = now_s();
     spa_status status = describe(&t, err);
     if (!status) status = train(&t, text[length] ? text + length + 1 : "", err);

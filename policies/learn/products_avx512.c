@@ -51,8 +51,8 @@ INLINE v16 tanh16(v16 x)
     return (v16)_mm512_min_ps((__m512)splat(1), _mm512_max_ps((__m512)splat(-1), (__m512)x));
 }
 
-/* tanh of a block just written. A loop of its own: woven into the block it would be copied for every
- * sum. */
+/* tanh of a block just written. A loop of its own: woven into the block it would be copied for
+ * every sum. */
 static void activate_tanh(float *c, size_t ldc, size_t rows, size_t n)
 {
     for (size_t r = 0; r < rows; r++, c += ldc) {
@@ -67,15 +67,16 @@ static void activate_tanh(float *c, size_t ldc, size_t rows, size_t n)
 INLINE v16 slope(v16 d, v16 y, bool tanh)
 {
     if (tanh) return d * (1.0f - y * y);
-    return (v16)_mm512_maskz_mov_ps(
-        _mm512_cmp_ps_mask((__m512)y, _mm512_setzero_ps(), _CMP_GT_OQ), (__m512)d);
+    return (v16)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)y, _mm512_setzero_ps(), _CMP_GT_OQ),
+                                    (__m512)d);
 }
 
 #define EACH(r, v)                                                                                 \
     _Pragma("GCC unroll 6") for (size_t r = 0; r < rows; r++)                                      \
         _Pragma("GCC unroll 4") for (size_t v = 0; v < vectors; v++)
 
-/* One block: `rows` x `vectors` * 16 sums in registers; of the last vector those in `mask` count. */
+/* One block: `rows` x `vectors` * 16 sums in registers; of the last vector those in `mask` count.
+ */
 INLINE void block(const spa_product *p, size_t i, size_t j, size_t l0, size_t l1, size_t rows,
                   size_t vectors, __mmask16 mask)
 {

@@ -100,6 +100,26 @@ Test(cli_train, equal_seeds_learn_equal_policies_and_curves_are_stored)
     cli_free(&two);
 }
 
+/* What can split can also leave whole; a split schedule is simulated as it was learned. */
+Test(cli_train, sac_split_learns_shares_and_runs_as_a_schedule)
+{
+    char path[512], policy[600];
+    snprintf(path, sizeof path, "%s/split.actor", cli_folder());
+    json_t *d = cli_json("train sac-split:gamma=0.5 " GRAPH " " DEVICE
+                         "--noise off --policy-cost off --steps 4000 -o %s --json",
+                         path);
+    const json_t *final = json_object_get(d, "final"), *runs = json_object_get(final, "runs");
+    cr_assert_str_eq(json_string_value(json_object_get(d, "policy")), "sac-split");
+    cr_assert_eq(json_array_size(runs), 1);
+    double ms = number(json_array_get(runs, 0), "latency_ms");
+    snprintf(policy, sizeof policy, "sac-split:model=%s", path);
+    cr_assert_float_eq(latency_of(policy), ms, 1e-9);
+    cr_assert_leq(ms, 1.02 * latency_of("exhaustive"));
+    cli_expect_failure(1, "another 'scheduling'",
+                       "compare " GRAPH " " DEVICE "--quiet --policy sac:model=%s", path);
+    json_decref(d);
+}
+
 /* The policy that these options make. The caller frees it. */
 static char *policy_of(const char *options)
 {
