@@ -106,7 +106,7 @@ Test(cli_train, sac_split_learns_shares_and_runs_as_a_schedule)
     char path[512], policy[600];
     snprintf(path, sizeof path, "%s/split.actor", cli_folder());
     json_t *d = cli_json("train sac-split:gamma=0.5 " GRAPH " " DEVICE
-                         "--noise off --policy-cost off --steps 4000 -o %s --json",
+                         "--noise off --policy-cost off --steps 8000 -o %s --json",
                          path);
     const json_t *final = json_object_get(d, "final"), *runs = json_object_get(final, "runs");
     cr_assert_str_eq(json_string_value(json_object_get(d, "policy")), "sac-split");
