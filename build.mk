@@ -31,6 +31,7 @@ ifeq ($(shell uname -m),x86_64)
 $(B)/policies/learn/loops_avx2.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx2
 # Small products are for training only, where BLAS fuses too.
 $(B)/policies/learn/products_avx2.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx2 -mfma -ffp-contract=fast
+$(B)/policies/learn/products_avx512.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx512f -mfma -ffp-contract=fast
 endif
 $(B)/experiments/version.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"'
 

@@ -12,7 +12,7 @@ typedef struct bench_figure {
     const char *unit;
     char peer[64]; /* "" = none */
     double peer_value;
-    double target; /* NaN = none; smaller is better unless the unit is a rate ("/s") */
+    double target; /* NaN = none; smaller is better unless the unit is a rate ("/s") or "x" */
 } bench_figure;
 
 typedef struct bench_report {
@@ -37,7 +37,9 @@ spa_status bench_environment(bench_report *report, spa_error *err);
 spa_status bench_compare(bench_report *report, spa_error *err);
 /* CPU kernels end to end, beside the sgemm peak. */
 spa_status bench_kernels(bench_report *report, spa_error *err);
-/* Training and deciding with learned policies. */
+/* Training learned policies. */
 spa_status bench_learn(bench_report *report, spa_error *err);
+/* One decision of policies that decide at dispatch. */
+spa_status bench_decision(bench_report *report, spa_error *err);
 
 #endif

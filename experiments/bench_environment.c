@@ -3,51 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/stats.h"
-#include "devices/device.h"
-#include "experiments/bench.h"
-#include "experiments/paths.h"
+#include "experiments/bench_world.h"
 #include "policies/learn/environment.h"
 
-#define ENV_REPS   7
-#define ENV_MODELS 5
-
-typedef struct env_world {
-    spa_device *device;
-    spa_graph graphs[ENV_MODELS];
-    spa_costs costs[ENV_MODELS];
-    const spa_costs *tables[ENV_MODELS];
-    size_t n;
-} env_world;
-
-static spa_status world_open(env_world *w, const char *device, const char *const *models,
-                             size_t n_models, spa_error *err)
-{
-    spa_costs_options options = spa_costs_options_default();
-    spa_paths paths;
-    memset(w, 0, sizeof *w);
-    SPA_TRY(spa_paths_find(&paths, err));
-    SPA_TRY(spa_device_load(&w->device, device, paths.device_search, err));
-    for (; w->n < n_models; w->n++) {
-        SPA_TRY(spa_model_load(&w->graphs[w->n], models[w->n], 1, SPA_FP32, err));
-        spa_status status =
-            spa_costs_build(&w->costs[w->n], w->device, &w->graphs[w->n], &options, err);
-        if (status) {
-            spa_graph_fini(&w->graphs[w->n]);
-            return status;
-        }
-        w->tables[w->n] = &w->costs[w->n];
-    }
-    return SPA_OK;
-}
-
-static void world_close(env_world *w)
-{
-    for (size_t i = 0; i < w->n; i++) {
-        spa_costs_fini(&w->costs[i]);
-        spa_graph_fini(&w->graphs[i]);
-    }
-    spa_device_free(w->device);
-}
+#define ENV_REPS 7
 
 /* The caller's arrays of an environment. */
 typedef struct env_arrays {
@@ -104,8 +63,8 @@ static spa_status run_steps(spa_environment *e, const env_arrays *a, uint64_t st
     return SPA_OK;
 }
 
-static spa_status measure(bench_report *report, const char *name, const env_world *w, size_t n_envs,
-                          bool noise, spa_error *err)
+static spa_status measure(bench_report *report, const char *name, const bench_world *w,
+                          size_t n_envs, bool noise, spa_error *err)
 {
     spa_environment_config config = spa_environment_config_default();
     spa_environment *e = NULL;
@@ -132,8 +91,6 @@ static spa_status measure(bench_report *report, const char *name, const env_worl
 
 spa_status bench_environment(bench_report *report, spa_error *err)
 {
-    static const char *const models[ENV_MODELS] = {"resnet18", "mobilenet_v2", "mobilenet_v3_small",
-                                                   "vit_b_16", "swin_t"};
     static const struct {
         const char *name, *device;
         size_t n_models, n_envs;
@@ -145,11 +102,11 @@ spa_status bench_environment(bench_report *report, spa_error *err)
         {"environment, five models on agx-orin, 1024, noise", "agx-orin", 5, 1024, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        env_world w;
-        spa_status status = world_open(&w, cases[i].device, models, cases[i].n_models, err);
+        bench_world w;
+        spa_status status = bench_world_open(&w, cases[i].device, cases[i].n_models, err);
         if (!status)
             status = measure(report, cases[i].name, &w, cases[i].n_envs, cases[i].noise, err);
-        world_close(&w);
+        bench_world_close(&w);
         if (status) return status;
     }
     return SPA_OK;

@@ -5,12 +5,15 @@
 #include <string.h>
 #include "base/gemm.h"
 #include "base/stats.h"
-#include "experiments/bench.h"
+#include "experiments/bench_world.h"
 #include "policies/learn/classic.h"
+#include "policies/learn/scheduling.h"
 #include "policies/learn/train.h"
 
-#define REPS   9
-#define HIDDEN 64
+#define REPS     9
+#define HIDDEN   64
+#define SIZES    "envs=64:steps=64:minibatch=256:epochs=2"
+#define PENDULUM SIZES ":reward-scale=0.05"
 
 /* ---- the floor ---- */
 
@@ -65,11 +68,11 @@ static spa_status measure(subject *s, double seconds, spa_error *err)
     return status;
 }
 
-static spa_status learner_of(const spa_learner_type *type, const char *params, spa_learner **l,
-                             spa_error *err)
+static spa_status learner_of(const spa_learner_type *type, const char *params, size_t threads,
+                             spa_learner **l, spa_error *err)
 {
     spa_learner_setup setup = {
-        .problem = &spa_problem_pendulum, .total_steps = 1000000000, .seed = 1};
+        .problem = &spa_problem_pendulum, .total_steps = 1000000000, .seed = 1, .threads = threads};
     return spa_learner_new(l, type, &setup, params, err);
 }
 
@@ -79,9 +82,7 @@ static spa_status bench_ppo(bench_report *report, spa_error *err)
 {
     subject s = {
         .chunk = 4096, .rows = 256, .forward = 2 * 2 * 16 + 2 * 16, .backward = 2 * 2 * 16};
-    SPA_TRY(learner_of(&spa_learner_ppo,
-                       "envs=64:steps=64:minibatch=256:epochs=2:reward-scale=0.05", &s.learner,
-                       err));
+    SPA_TRY(learner_of(&spa_learner_ppo, PENDULUM, 1, &s.learner, err));
     spa_status status = measure(&s, report->seconds, err);
     if (!status) {
         bench_figure *f = bench_add(report, "PPO on pendulum, 64x64, 4096 steps, 2 epochs",
@@ -93,12 +94,65 @@ static spa_status bench_ppo(bench_report *report, spa_error *err)
     return status;
 }
 
+/* The same networks and rollouts on the scheduling environment. */
+static spa_status bench_scheduling(bench_report *report, spa_error *err)
+{
+    subject s = {
+        .chunk = 4096, .rows = 256, .forward = 2 * 2 * 16 + 2 * 16, .backward = 2 * 2 * 16};
+    spa_environment_config config = spa_environment_config_default();
+    bench_world w;
+    spa_status status = bench_world_open(&w, "agx-orin", 1, err);
+    config.costs = w.tables;
+    config.n_costs = 1;
+    config.shaping = SPA_SHAPING_PATH;
+    config.noise = true;
+    spa_learner_setup setup = {.problem = &spa_problem_scheduling,
+                               .config = &config,
+                               .total_steps = 1000000000,
+                               .seed = 1};
+    if (!status) status = spa_learner_new(&s.learner, &spa_learner_ppo, &setup, SIZES, err);
+    if (!status) status = measure(&s, report->seconds, err);
+    if (!status) {
+        bench_figure *f = bench_add(report, "PPO on scheduling (resnet18), the same sizes",
+                                    4096e9 / spa_median(s.own, REPS), "steps/s");
+        bench_peer(f, "64x64 products by OpenBLAS", 4096e9 / spa_median(s.blas, REPS));
+        f->target = 400000;
+    }
+    spa_learner_free(s.learner);
+    bench_world_close(&w);
+    return status;
+}
+
+/* Wall time of one run on one and on two threads, in turn. */
+static spa_status bench_threads(bench_report *report, spa_error *err)
+{
+    spa_learner *l[2] = {NULL};
+    double ratio[5 * REPS], ns[2];
+    spa_status status = learner_of(&spa_learner_ppo, PENDULUM, 1, &l[0], err);
+    if (!status) status = learner_of(&spa_learner_ppo, PENDULUM, 2, &l[1], err);
+    for (int rep = -1; rep < 5 * REPS && !status; rep++) { /* the first one warms up */
+        for (int i = 0; i < 2 && !status; i++) {
+            double begin = bench_wall_ns();
+            status = spa_learner_train(l[i], l[i]->state->steps + 4096, err);
+            ns[i] = bench_wall_ns() - begin;
+        }
+        if (rep >= 0) ratio[rep] = ns[0] / ns[1];
+    }
+    if (!status)
+        bench_add(report, "PPO on pendulum, two threads: times as fast as one",
+                  spa_median(ratio, 5 * REPS), "x")
+            ->target = 1.8;
+    spa_learner_free(l[0]);
+    spa_learner_free(l[1]);
+    return status;
+}
+
 /* Per update: actor forward twice, critics forward 6 times; backward: critics twice with and (half)
  * twice without gradients of the weights, the actor once. */
 static spa_status bench_sac(bench_report *report, spa_error *err)
 {
     subject s = {.chunk = 20, .rows = 100, .forward = 20 * 9, .backward = 20 * 4 - 10};
-    SPA_TRY(learner_of(&spa_learner_sac, "batch=100:warm-up=20", &s.learner, err));
+    SPA_TRY(learner_of(&spa_learner_sac, "batch=100:warm-up=20", 1, &s.learner, err));
     spa_status status = measure(&s, report->seconds, err);
     if (!status) {
         bench_figure *f = bench_add(report, "SAC on pendulum, 64x64, batch 100, one update",
@@ -117,7 +171,7 @@ static spa_status bench_inference(bench_report *report, spa_error *err)
     double ns[REPS];
     spa_learner *l = NULL;
     spa_actor actor;
-    SPA_TRY(learner_of(&spa_learner_ppo, "", &l, err));
+    SPA_TRY(learner_of(&spa_learner_ppo, "", 1, &l, err));
     spa_learner_actor(l, &actor);
     for (int rep = 0; rep < REPS; rep++) {
         double begin = bench_cpu_ns();
@@ -136,6 +190,8 @@ static spa_status bench_inference(bench_report *report, spa_error *err)
 spa_status bench_learn(bench_report *report, spa_error *err)
 {
     SPA_TRY(bench_ppo(report, err));
+    SPA_TRY(bench_scheduling(report, err));
+    SPA_TRY(bench_threads(report, err));
     SPA_TRY(bench_sac(report, err));
     return bench_inference(report, err);
 }

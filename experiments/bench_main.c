@@ -7,10 +7,11 @@
 #include "experiments/bench.h"
 
 static const char usage[] =
-    "usage: bench [--json] [--quick] [engine] [environment] [compare] [kernels] [learn]\n"
-    "Measures the engine, the scheduling environment, `sparoa compare`, the CPU kernels and\n"
-    "learning on this machine. Medians of interleaved repetitions; ratios are the figures to trust "
-    "on a shared machine.\n";
+    "usage: bench [--json] [--quick] [engine] [environment] [compare] [kernels] [learn] "
+    "[decision]\n"
+    "Measures the engine, the scheduling environment, `sparoa compare`, the CPU kernels, learning\n"
+    "and policies' decisions on this machine. Medians of interleaved repetitions; ratios are the "
+    "figures to trust on a shared machine.\n";
 
 static void print_table(const bench_report *report)
 {
@@ -19,7 +20,7 @@ static void print_table(const bench_report *report)
     for (size_t i = 0; i < report->n; i++) {
         const bench_figure *f = &report->figures[i];
         char peer[96] = "", ratio[32] = "", target[48] = "";
-        bool rate = strstr(f->unit, "/s") != NULL;
+        bool rate = strstr(f->unit, "/s") || !strcmp(f->unit, "x");
         if (f->peer[0]) {
             snprintf(peer, sizeof peer, "%s %.4g", f->peer, f->peer_value);
             snprintf(ratio, sizeof ratio, "%.2f", f->value / f->peer_value);
@@ -62,11 +63,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         part run;
-    } parts[] = {{"engine", bench_engine},
-                 {"environment", bench_environment},
-                 {"compare", bench_compare},
-                 {"kernels", bench_kernels},
-                 {"learn", bench_learn}};
+    } parts[] = {{"engine", bench_engine},   {"environment", bench_environment},
+                 {"compare", bench_compare}, {"kernels", bench_kernels},
+                 {"learn", bench_learn},     {"decision", bench_decision}};
     enum { N_PARTS = sizeof parts / sizeof *parts };
     static bench_report report;
     bool json = false, chosen[N_PARTS] = {false}, any = false;

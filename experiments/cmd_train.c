@@ -13,10 +13,11 @@
  * --budget says. */
 static const char *const rivals[] = {"gpu-only",     "greedy",  "replan-greedy", "dp",
                                      "local-search", "rollout", "mcts"};
-enum { N_RIVALS = sizeof rivals / sizeof *rivals, OWN = 2 };
+enum { N_RIVALS = sizeof rivals / sizeof *rivals };
 
-/* The trained policy, at dispatch and as a schedule, then its rivals. */
-static spa_status list_policies(spa_options *o, const char *algorithm, spa_error *err)
+/* The trained policy, at dispatch and as a schedule (what splits operators is one always), then its
+ * rivals. */
+static spa_status list_policies(spa_options *o, const char *algorithm, bool splits, spa_error *err)
 {
     char text[512];
     const char *copy;
@@ -24,9 +25,11 @@ static spa_status list_policies(spa_options *o, const char *algorithm, spa_error
     SPA_TRY(spa_arena_strdup(&o->arena, &copy, text, err));
     o->policies.count = 0;
     SPA_TRY(spa_names_add(o, &o->policies, copy, err));
-    snprintf(text, sizeof text, "%s:model=%.400s:offline=1", algorithm, o->output);
-    SPA_TRY(spa_arena_strdup(&o->arena, &copy, text, err));
-    SPA_TRY(spa_names_add(o, &o->policies, copy, err));
+    if (!splits) {
+        snprintf(text, sizeof text, "%s:model=%.400s:offline=1", algorithm, o->output);
+        SPA_TRY(spa_arena_strdup(&o->arena, &copy, text, err));
+        SPA_TRY(spa_names_add(o, &o->policies, copy, err));
+    }
     for (int i = 0; i < N_RIVALS; i++) SPA_TRY(spa_names_add(o, &o->policies, rivals[i], err));
     return SPA_OK;
 }
@@ -56,6 +59,7 @@ static void put_json_row(spa_json *j, json_t *row, const spa_case *c, const spa_
 {
     spa_json_set(j, row, "model", spa_json_text(j, c->graph.name));
     spa_json_set(j, row, "device", spa_json_text(j, c->costs.device));
+    spa_json_set(j, row, "batch", json_integer(c->graph.batch));
     spa_json_set(j, row, "policy", spa_json_text(j, o->policy));
     if (o->is_skipped) {
         spa_json_set(j, row, "skipped", spa_json_text(j, o->skipped));
@@ -74,7 +78,7 @@ static spa_status put_json(const spa_training *t, const spa_runs *runs, spa_stri
     spa_json_init(&j, "train");
     spa_json_set(&j, j.root, "policy", spa_json_text(&j, t->policy));
     json_t *models = spa_json_array(&j, j.root, "models");
-    for (size_t c = 0; c < runs->n_cases; c += runs->n_devices)
+    for (size_t c = 0; c < runs->n_cases; c += runs->n_devices * runs->n_batches)
         spa_json_add(&j, models, spa_json_text(&j, runs->cases[c].graph.name));
     spa_json_set(&j, j.root, "steps", json_integer((json_int_t)t->steps));
     spa_json_set(&j, j.root, "seconds_host", spa_json_number(t->seconds_host));
@@ -82,9 +86,10 @@ static spa_status put_json(const spa_training *t, const spa_runs *runs, spa_stri
     spa_json_set(&j, final, "best_step", json_integer((json_int_t)t->best_steps));
     spa_json_set(&j, final, "value", spa_json_number(t->best));
     json_t *own = spa_json_array(&j, final, "runs"), *others = spa_json_array(&j, j.root, "rivals");
+    size_t n_own = runs->policies.count - N_RIVALS;
     for (size_t c = 0; c < runs->n_cases; c++)
         for (size_t p = 0; p < runs->policies.count; p++)
-            put_json_row(&j, spa_json_row(&j, p < OWN ? own : others), &runs->cases[c],
+            put_json_row(&j, spa_json_row(&j, p < n_own ? own : others), &runs->cases[c],
                          spa_runs_outcome(runs, c, p));
     json_t *curve = spa_json_array(&j, j.root, "curve");
     for (size_t i = 0; i < t->n_curve; i++) {
@@ -133,6 +138,7 @@ spa_status spa_cmd_train(spa_cli *cli, spa_options *o, spa_error *err)
     spa_runs runs;
     const spa_learner_type *type;
     char name[SPA_ACTOR_NAME];
+    bool splits;
     SPA_TRY(spa_cli_operands(o, 2, SIZE_MAX, "a policy to learn and a model (or several)", err));
     if (!o->output)
         return spa_fail(err, SPA_E_USAGE, "'train' needs -o FILE, where the policy is written");
@@ -140,10 +146,10 @@ spa_status spa_cmd_train(spa_cli *cli, spa_options *o, spa_error *err)
     SPA_TRY(spa_paths_find(&paths, err));
     const char *text = o->operands.items[0];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ":"), text);
-    SPA_TRY(spa_cli_name_status(spa_learner_find(name, &type, err), name, err));
+    SPA_TRY(spa_training_find(name, &type, &splits, err));
     o->operands.items++;
     o->operands.count--;
-    SPA_TRY(list_policies(o, type->name, err));
+    SPA_TRY(list_policies(o, name, splits, err));
     SPA_TRY(spa_runs_open(&runs, o, &paths, err));
     spa_progress_begin(&progress, cli->err, o->quiet, "training",
                        o->steps ? (size_t)o->steps : 200000);

@@ -102,17 +102,21 @@ static const char help_policies[] =
     "colons: threshold:intensity=1e8:sparsity=0.4\n";
 
 static const char help_train[] =
-    "Learns where operators run, in the simulator: q-learning, dqn, ppo, sac or sac-discrete, "
-    "with\n"
-    "parameters after colons. Writes the best policy found (a text file), and shows it beside "
-    "rules\n"
-    "and searches. The policy then runs wherever policies do: --policy ppo:model=FILE.\n"
+    "Learns where operators run, in the simulator: q-learning, dqn, ppo, sac, sac-split or\n"
+    "sac-discrete, with parameters after colons. Writes the best policy found (a text file), and\n"
+    "shows it beside rules and searches. The policy then runs wherever policies do: --policy\n"
+    "ppo:model=FILE. Choices are processors; sac-split chooses shares of operators between two.\n"
+    "\n"
+    "Every episode is one model on one device with one batch in one scenario, drawn among those\n"
+    "named; devices may be varied, too. What is learned is scored on the devices as they are.\n"
     "\n"
     "Examples:\n"
     "  sparoa train ppo resnet18 --device agx-orin -o build/out/ppo.actor\n"
     "  sparoa train sac mobilenet_v2 --device crossover --noise off --steps 50000 -o sac.actor\n"
     "  sparoa train dqn:envs=8 all --device agx-orin -o dqn.actor --curve dqn.svg --db "
-    "results.db\n";
+    "results.db\n"
+    "  sparoa train ppo all --device agx-orin --batch 1,8 --scenario single,closed --threads 2\n"
+    "      --vary-speed 1.3 --vary-transfer 2 --variants 16 -o wide.actor\n";
 
 static const spa_command commands[] = {
     {"models", SPA_CMD_MODELS, "", "list the models of the zoo", NULL, spa_cmd_models},

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "policies/learn/crew.h"
 #include "traces/graph.h"
 
 typedef enum option_kind {
@@ -44,6 +45,7 @@ static const choice objectives[] = {{"latency", SPA_OBJECTIVE_LATENCY},
 #define AT(field) offsetof(spa_options, field)
 #define RUNS      (SPA_CMD_SIMULATE | SPA_CMD_COMPARE)
 #define WORK      (RUNS | SPA_CMD_INSPECT | SPA_CMD_TRAIN)
+#define NO_TRAIN  (~(unsigned)SPA_CMD_TRAIN)
 #define HARDWARE  (SPA_CMD_VALIDATE | SPA_CMD_REPLAY | SPA_CMD_CALIBRATE)
 #define ALL       (~0u)
 
@@ -56,16 +58,22 @@ static const option table[] = {
      AT(stack), 0, 0, NULL},
     {"--lanes", "L", "processor lanes, e.g. cpu:0-3,gpu:0 or cpu:0=sparse,cpu:1=blas",
      WORK | SPA_CMD_PROFILE | HARDWARE, KIND_TEXT, AT(lanes), 0, 0, NULL},
-    {"--batch", "N", "inputs per request (default 1)", WORK | SPA_CMD_PROFILE | SPA_CMD_MODELS,
-     KIND_INT, AT(batch), 1, 4096, NULL},
+    {"--batch", "N", "inputs per request (default 1)",
+     (WORK & NO_TRAIN) | SPA_CMD_PROFILE | SPA_CMD_MODELS, KIND_INT, AT(batch), 1, 4096, NULL},
+    {"--batch", "N", "inputs per request (default 1); several (1,8,32): learn for all of them",
+     SPA_CMD_TRAIN, KIND_COMMAS, AT(batches), 0, 0, NULL},
     {"--dtype", "T", "fp32 or fp16 (default fp32)", WORK, KIND_CHOICE, AT(dtype), 0, 0, dtypes},
     {"--scenario", "F", "single, closed, periodic, poisson or a *.scenario file (default single)",
-     RUNS | SPA_CMD_TRAIN | SPA_CMD_REPLAY, KIND_TEXT, AT(scenario), 0, 0, NULL},
+     RUNS | SPA_CMD_REPLAY, KIND_TEXT, AT(scenario), 0, 0, NULL},
+    {"--scenario", "F",
+     "single (default), closed, periodic, poisson, *.scenario; several: learn in all, compare in "
+     "the first",
+     SPA_CMD_TRAIN, KIND_COMMAS, AT(scenarios), 0, 0, NULL},
     {"--concurrency", "N", "requests in flight at once; more than 1 makes the scenario closed",
      RUNS | SPA_CMD_TRAIN | SPA_CMD_VALIDATE | SPA_CMD_REPLAY, KIND_INT, AT(concurrency), 1, 65536,
      NULL},
     {"--rate", "HZ", "requests per second of the scenarios periodic and poisson",
-     RUNS | SPA_CMD_REPLAY, KIND_REAL, AT(rate_hz), 0, 0, NULL},
+     RUNS | SPA_CMD_TRAIN | SPA_CMD_REPLAY, KIND_REAL, AT(rate_hz), 0, 0, NULL},
     {"--requests", "N", "requests per replication (default: the scenario's)",
      RUNS | SPA_CMD_TRAIN | SPA_CMD_REPLAY, KIND_INT, AT(requests), 1, INT64_C(1000000000), NULL},
     {"--batcher", "B", "none (default)", RUNS, KIND_TEXT, AT(batcher), 0, 0, NULL},
@@ -88,6 +96,17 @@ static const option table[] = {
      RUNS | SPA_CMD_TRAIN, KIND_CHOICE, AT(contention), 0, 0, on_off},
     {"--steps", "N", "decisions to learn from (default 200000)", SPA_CMD_TRAIN, KIND_INT, AT(steps),
      1, INT64_C(1000000000000), NULL},
+    {"--threads", "N", "threads that train together (default 1; ppo only); the result is the same",
+     SPA_CMD_TRAIN, KIND_INT, AT(threads), 1, SPA_CREW_MOST, NULL},
+    {"--vary-speed", "X",
+     "vary the devices: each processor's kernels up to X times as fast or slow", SPA_CMD_TRAIN,
+     KIND_REAL, AT(vary_speed), 0, 0, NULL},
+    {"--vary-launch", "X", "the same for launches", SPA_CMD_TRAIN, KIND_REAL, AT(vary_launch), 0, 0,
+     NULL},
+    {"--vary-transfer", "X", "the same for each link", SPA_CMD_TRAIN, KIND_REAL, AT(vary_transfer),
+     0, 0, NULL},
+    {"--variants", "N", "varied copies of each device beside itself (default 8, if it is varied)",
+     SPA_CMD_TRAIN, KIND_INT, AT(variants), 1, 4096, NULL},
     {"--checkpoint", "F", "keep all that going on needs here; go on from it if it is there",
      SPA_CMD_TRAIN, KIND_TEXT, AT(checkpoint), 0, 0, NULL},
     {"--missing", "model", "model what a measured trace lacks, instead of an error", WORK,
@@ -270,17 +289,19 @@ static spa_status find_option(const char *name, const char *command, unsigned bi
     size_t count = 0;
     if (strcmp(name, "-h") == 0) name = "--help";
     if (strcmp(name, "-o") == 0) name = "--output";
+    bool elsewhere = false; /* an option may stand twice, for different commands */
     for (size_t i = 0; i < N_OPTIONS; i++) {
-        if (strcmp(table[i].name, name) == 0) {
-            if (table[i].commands & bit) {
-                *out = &table[i];
-                return SPA_OK;
-            }
-            return spa_fail(err, SPA_E_USAGE, "'%s' takes no %s; see 'sparoa %s --help'", command,
-                            name, command);
+        bool here = (table[i].commands & bit) != 0, same = strcmp(table[i].name, name) == 0;
+        if (here && same) {
+            *out = &table[i];
+            return SPA_OK;
         }
-        if (table[i].commands & bit) names[count++] = table[i].name;
+        elsewhere |= same;
+        if (here) names[count++] = table[i].name;
     }
+    if (elsewhere)
+        return spa_fail(err, SPA_E_USAGE, "'%s' takes no %s; see 'sparoa %s --help'", command, name,
+                        command);
     if (spa_nearest_name(name, names, count) < 0) {
         return spa_fail(err, SPA_E_USAGE, "unknown option '%.200s'; see 'sparoa %s --help'", name,
                         command);

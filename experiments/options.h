@@ -31,11 +31,13 @@ typedef struct spa_options {
     int64_t reps;              /* --reps, --runs; 0 = not given */
     int64_t rounds, schedules; /* validate; -1 = not given */
     int64_t seed, jobs, budget;
-    int64_t max_memory_bytes;           /* 0 = no limit */
-    int noise, policy_cost, contention; /* 1 = on, 0 = off */
-    int64_t steps;                      /* of training; 0 = not given */
-    int missing_model;                  /* --missing=model */
-    spa_names gantt, chart;             /* figures, *.svg or *.png each */
+    int64_t max_memory_bytes;                      /* 0 = no limit */
+    int noise, policy_cost, contention;            /* 1 = on, 0 = off */
+    int64_t steps, threads, variants;              /* of training; 0 = not given */
+    double vary_speed, vary_launch, vary_transfer; /* factors >= 1; 0 = not given */
+    spa_names batches, scenarios; /* of training: --batch, --scenario; `batch` is the first */
+    int missing_model;            /* --missing=model */
+    spa_names gantt, chart;       /* figures, *.svg or *.png each */
     const char *timeline, *schedule, *log, *db, *output, *csv, *trace, *checkpoint;
     bool graphs; /* replay */
     bool quiet, json, help;

@@ -54,6 +54,18 @@ static spa_status list_devices(spa_options *o, const spa_paths *paths, spa_names
     return SPA_OK;
 }
 
+/* Opens a model on a device with the k-th batch of several (--batch 1,8), or the only one. */
+static spa_status open_case(spa_case *c, const spa_options *options, const spa_paths *paths,
+                            const char *model, const char *device, size_t k, spa_error *err)
+{
+    spa_options one = *options;
+    spa_error cause;
+    if (k < options->batches.count &&
+        spa_parse_i64_in(options->batches.items[k], 1, 4096, &one.batch, &cause))
+        return spa_fail(err, SPA_E_USAGE, "--batch: %s", cause.message);
+    return spa_case_open(c, &one, paths, model, device, err);
+}
+
 spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *paths,
                          spa_error *err)
 {
@@ -69,14 +81,17 @@ spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *
     SPA_TRY(spa_study_policies(options, &runs->policies, err));
     SPA_TRY(list_models(options, &models, err));
     SPA_TRY(list_devices(options, paths, &devices, err));
-    size_t n = models.count * devices.count;
+    size_t n_batches = options->batches.count ? options->batches.count : 1;
+    size_t n = models.count * devices.count * n_batches;
     runs->n_devices = devices.count;
+    runs->n_batches = n_batches;
     SPA_TRY(spa_alloc(&runs->cases, n, sizeof *runs->cases, err));
     spa_status status =
         spa_alloc(&runs->outcomes, n * runs->policies.count, sizeof *runs->outcomes, err);
     for (size_t i = 0; i < n && !status; i++) {
-        status = spa_case_open(&runs->cases[i], options, paths, models.items[i / devices.count],
-                               devices.items[i % devices.count], err);
+        size_t pair = i / n_batches;
+        status = open_case(&runs->cases[i], options, paths, models.items[pair / devices.count],
+                           devices.items[pair % devices.count], i % n_batches, err);
         if (!status) runs->n_cases++;
     }
     if (status) spa_runs_close(runs);

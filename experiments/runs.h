@@ -6,14 +6,16 @@
 
 /* Outcomes of every policy on every case. */
 typedef struct spa_runs {
-    size_t n_cases, n_devices; /* case number = model * n_devices + device */
-    spa_case *cases;           /* [n_cases] */
+    /* case number = (model * n_devices + device) * n_batches + batch */
+    size_t n_cases, n_devices, n_batches;
+    spa_case *cases; /* [n_cases] */
     spa_names policies;
     spa_scenario scenario;
     spa_outcome *outcomes; /* [n_cases * policies.count], by case */
 } spa_runs;
 
-/* Opens every model on every device ("all" written out) and checks policies and scenario. */
+/* Opens every model on every device ("all" written out) with every batch and checks policies and
+ * scenario. */
 spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *paths,
                          spa_error *err);
 void spa_runs_close(spa_runs *runs);

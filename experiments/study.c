@@ -9,7 +9,7 @@
 #define DEFAULT_REPS 30
 
 /* ---------------------------------------------------------------- options */
-spa_status spa_study_scenario(const spa_options *options, spa_scenario *scenario, spa_error *err)
+static spa_status scenario_of(const spa_options *options, spa_scenario *scenario, spa_error *err)
 {
     const char *name = options->scenario;
     if (!name && options->rate_hz > 0) name = "poisson";
@@ -43,6 +43,25 @@ spa_status spa_study_scenario(const spa_options *options, spa_scenario *scenario
                         (unsigned long long)scenario->warmup);
     }
     return SPA_OK;
+}
+
+spa_status spa_study_scenario_of(const spa_options *options, size_t i, spa_scenario *scenario,
+                                 spa_error *err)
+{
+    spa_options one = *options;
+    if (options->scenarios.count) one.scenario = options->scenarios.items[i];
+    if (options->scenarios.count > 1) {
+        const char *name = one.scenario;
+        SPA_TRY(spa_cli_name_status(spa_scenario_load(scenario, name, err), name, err));
+        if (!spa_scenario_is_open(scenario)) one.rate_hz = 0;
+        if (scenario->arrivals == SPA_ARRIVALS_SINGLE) one.concurrency = 0;
+    }
+    return scenario_of(&one, scenario, err);
+}
+
+spa_status spa_study_scenario(const spa_options *options, spa_scenario *scenario, spa_error *err)
+{
+    return spa_study_scenario_of(options, 0, scenario, err);
 }
 
 uint64_t spa_study_reps(const spa_options *options)

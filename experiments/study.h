@@ -30,6 +30,10 @@ const char *spa_case_dtype(const spa_case *c);
 
 /* The scenario of the options (--scenario, --concurrency, --requests). */
 spa_status spa_study_scenario(const spa_options *options, spa_scenario *scenario, spa_error *err);
+/* The i-th of several (--scenario single,closed); --concurrency and --rate are then for those that
+ * have such. */
+spa_status spa_study_scenario_of(const spa_options *options, size_t i, spa_scenario *scenario,
+                                 spa_error *err);
 /* Replications of the options: --reps, or 30 with noise and 1 without. */
 uint64_t spa_study_reps(const spa_options *options);
 /* The policies of the options, "all" (and none given) written out, each one checked. */

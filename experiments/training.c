@@ -11,9 +11,10 @@
 #include "experiments/cli.h"
 #include "policies/learn/scheduling.h"
 
-#define DEFAULT_STEPS  200000
-#define EVALUATIONS    50
-#define NOISY_EPISODES 20
+#define DEFAULT_STEPS    200000
+#define EVALUATIONS      50
+#define NOISY_EPISODES   20
+#define DEFAULT_VARIANTS 8
 
 typedef struct trainer {
     spa_training *out;
@@ -21,8 +22,10 @@ typedef struct trainer {
     const spa_options *options;
     spa_progress *progress;
     const spa_costs **costs; /* [n_cases] */
-    spa_environment_config config;
+    spa_scenario *scenarios;
+    spa_environment_config config, evaluated;
     const spa_learner_type *type;
+    bool splits;
     spa_learner *learner;
 } trainer;
 
@@ -53,7 +56,43 @@ static spa_status note(void *user, const spa_train_progress *p, spa_error *err)
     return SPA_OK;
 }
 
-/* What is decided about: every model on every device, in the scenario of the command line. */
+/* A factor of --vary-...: anything between its inverse and itself. */
+static spa_status range_of(const char *option, double factor, spa_range *range, spa_error *err)
+{
+    if (factor == 0) return SPA_OK;
+    if (factor < 1 || factor > 1000)
+        return spa_fail(err, SPA_E_USAGE, "%s: %g is not between 1 and 1000", option, factor);
+    *range = (spa_range){1 / factor, factor};
+    return SPA_OK;
+}
+
+static spa_status describe_variants(trainer *t, spa_error *err)
+{
+    const spa_options *o = t->options;
+    bool varies = o->vary_speed > 0 || o->vary_launch > 0 || o->vary_transfer > 0;
+    SPA_TRY(range_of("--vary-speed", o->vary_speed, &t->config.speed, err));
+    SPA_TRY(range_of("--vary-launch", o->vary_launch, &t->config.launch, err));
+    SPA_TRY(range_of("--vary-transfer", o->vary_transfer, &t->config.transfer, err));
+    if (o->variants && !varies)
+        return spa_fail(err, SPA_E_USAGE,
+                        "--variants needs --vary-speed, --vary-launch or --vary-transfer");
+    t->config.n_variants = o->variants ? (uint32_t)o->variants : varies ? DEFAULT_VARIANTS : 0;
+    return SPA_OK;
+}
+
+static spa_status describe_scenarios(trainer *t, spa_error *err)
+{
+    size_t n = t->options->scenarios.count ? t->options->scenarios.count : 1;
+    SPA_TRY(spa_alloc(&t->scenarios, n, sizeof *t->scenarios, err));
+    for (size_t i = 0; i < n; i++)
+        SPA_TRY(spa_study_scenario_of(t->options, i, &t->scenarios[i], err));
+    t->config.scenarios = t->scenarios;
+    t->config.n_scenarios = n;
+    return SPA_OK;
+}
+
+/* What is decided about: every model on every device with every batch, in all scenarios of the
+ * command line, on devices as they are and varied. Evaluated is on the devices as they are. */
 static spa_status describe(trainer *t, spa_error *err)
 {
     const spa_runs *runs = t->runs;
@@ -61,20 +100,23 @@ static spa_status describe(trainer *t, spa_error *err)
     spa_param_values values;
     SPA_TRY(spa_alloc(&t->costs, runs->n_cases, sizeof *t->costs, err));
     for (size_t i = 0; i < runs->n_cases; i++) t->costs[i] = &runs->cases[i].costs;
-    SPA_TRY(spa_policy_parse(t->type->name, &policy, &values, err));
+    SPA_TRY(spa_policy_parse(t->out->policy, &policy, &values, err));
     t->config = spa_environment_config_default();
     t->config.costs = t->costs;
     t->config.n_costs = runs->n_cases;
-    t->config.scenarios = &runs->scenario;
-    t->config.n_scenarios = 1;
     t->config.seed = (uint64_t)t->options->seed;
     t->config.continuous = t->type->continuous && !t->type->discrete;
+    t->config.splits = t->splits;
     t->config.objective = (spa_objective)t->options->objective;
     t->config.shaping =
         SPA_SHAPING_PATH; /* optimistic end of all: what a decision costs, at once */
     t->config.noise = t->options->noise != 0;
     t->config.contention = t->options->contention != 0;
     if (t->options->policy_cost) t->config.decision_cycles = policy->decision_cycles;
+    SPA_TRY(describe_scenarios(t, err));
+    SPA_TRY(describe_variants(t, err));
+    t->evaluated = t->config;
+    t->evaluated.n_variants = 0;
     return SPA_OK;
 }
 
@@ -99,12 +141,24 @@ static void add_defaults(const trainer *t, const char *params, char *out, size_t
     snprintf(out + n, size - (size_t)n, "%s", params);
 }
 
-static size_t longest_episode(const spa_runs *runs)
+static size_t longest_episode(const trainer *t)
 {
     size_t longest = 0;
-    for (size_t i = 0; i < runs->n_cases; i++)
-        if (runs->cases[i].graph.n_ops > longest) longest = runs->cases[i].graph.n_ops;
-    return longest * (size_t)runs->scenario.requests;
+    uint64_t requests = 0;
+    for (size_t i = 0; i < t->runs->n_cases; i++)
+        if (t->costs[i]->n_ops > longest) longest = t->costs[i]->n_ops;
+    for (size_t i = 0; i < t->config.n_scenarios; i++)
+        if (t->scenarios[i].requests > requests) requests = t->scenarios[i].requests;
+    return longest * (size_t)requests;
+}
+
+/* Enough to meet every case of the evaluation; one where all episodes are the same. */
+static size_t episodes_of(const trainer *t)
+{
+    size_t n = t->evaluated.n_costs * t->evaluated.n_scenarios;
+    if (n == 1 && !t->options->noise) return 1;
+    n *= 4;
+    return t->options->noise && n < NOISY_EPISODES ? NOISY_EPISODES : n;
 }
 
 static spa_status train(trainer *t, const char *params, spa_error *err)
@@ -115,7 +169,8 @@ static spa_status train(trainer *t, const char *params, spa_error *err)
                                .config = &t->config,
                                .total_steps = steps,
                                .seed = (uint64_t)o->seed,
-                               .max_episode_steps = longest_episode(t->runs)};
+                               .max_episode_steps = longest_episode(t),
+                               .threads = (size_t)o->threads};
     spa_train_options options = spa_train_default();
     spa_train_result result;
     char all[1024];
@@ -124,8 +179,8 @@ static spa_status train(trainer *t, const char *params, spa_error *err)
     if (o->checkpoint && access(o->checkpoint, F_OK) == 0)
         SPA_TRY(spa_learner_load(t->learner, o->checkpoint, err));
     options.every = steps / EVALUATIONS ? steps / EVALUATIONS : 1;
-    options.episodes = o->noise ? NOISY_EPISODES : 4 * t->runs->n_cases;
-    if (!o->noise && t->runs->n_cases == 1) options.episodes = 1; /* all are the same */
+    options.episodes = episodes_of(t);
+    options.config = &t->evaluated;
     options.seed = (uint64_t)o->seed;
     options.best_path = o->output;
     options.checkpoint_path = o->checkpoint;
@@ -136,22 +191,28 @@ static spa_status train(trainer *t, const char *params, spa_error *err)
     return SPA_OK;
 }
 
+spa_status spa_training_find(const char *policy, const spa_learner_type **type, bool *splits,
+                             spa_error *err)
+{
+    *splits = strcmp(policy, "sac-split") == 0;
+    return spa_cli_name_status(spa_learner_find(*splits ? "sac" : policy, type, err), policy, err);
+}
+
 spa_status spa_training_run(spa_training *out, const char *text, const spa_runs *runs,
                             const spa_options *options, spa_progress *progress, spa_error *err)
 {
     trainer t = {.out = out, .runs = runs, .options = options, .progress = progress};
     size_t length = strcspn(text, ":");
-    char name[SPA_ACTOR_NAME];
     *out = (spa_training){.best = NAN};
-    snprintf(name, sizeof name, "%.*s", (int)length, text);
-    SPA_TRY(spa_cli_name_status(spa_learner_find(name, &t.type, err), name, err));
-    out->policy = t.type->name;
+    snprintf(out->policy, sizeof out->policy, "%.*s", (int)length, text);
+    SPA_TRY(spa_training_find(out->policy, &t.type, &t.splits, err));
     double begin = now_s();
     spa_status status = describe(&t, err);
     if (!status) status = train(&t, text[length] ? text + length + 1 : "", err);
     out->seconds_host = now_s() - begin;
     spa_learner_free(t.learner);
     free(t.costs);
+    free(t.scenarios);
     if (status) spa_training_fini(out);
     return status;
 }

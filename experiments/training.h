@@ -14,13 +14,18 @@ typedef struct spa_curve_point {
 } spa_curve_point;
 
 typedef struct spa_training {
-    const char *policy; /* algorithm, a name of policies */
+    char policy[SPA_ACTOR_NAME]; /* a name of policies */
     spa_curve_point *curve;
     size_t n_curve, capacity;
     uint64_t steps, best_steps;
     double seconds_host, best;
 } spa_training;
 void spa_training_fini(spa_training *training);
+
+/* The learning algorithm of a policy that can be trained ("ppo"; "sac-split" is sac whose actions
+ * are shares of operators). SPA_E_USAGE names the nearest. */
+spa_status spa_training_find(const char *policy, const spa_learner_type **type, bool *splits,
+                             spa_error *err);
 
 /* Trains `text` ("ppo", "dqn:envs=8") on all cases of `runs` and writes the best policy to
  * options->output. Errors: an unknown algorithm or parameter; training that diverges names the last

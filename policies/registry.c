@@ -24,6 +24,7 @@ static const spa_policy *const policies[] = {
     &spa_policy_dqn,
     &spa_policy_ppo,
     &spa_policy_sac,
+    &spa_policy_sac_split,
     &spa_policy_sac_discrete,
     &spa_policy_rollout,
     &spa_policy_mcts,

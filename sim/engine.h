@@ -123,6 +123,8 @@ SPA_API spa_status spa_evaluator_new(spa_evaluator **evaluator, const spa_graph 
                                      const spa_costs *costs, bool contention, spa_error *err);
 SPA_API void spa_evaluator_free(spa_evaluator *evaluator);
 SPA_API uint64_t spa_evaluator_count(const spa_evaluator *evaluator); /* evaluations so far */
+/* From now on runs and steppers have room for operators that are split. */
+SPA_API void spa_evaluator_splits(spa_evaluator *evaluator);
 /* Counts a run that was completed on a stepper as an evaluation. */
 SPA_API void spa_evaluator_note(spa_evaluator *evaluator);
 

@@ -40,16 +40,20 @@ void spa_evaluator_note(spa_evaluator *v)
     v->count++;
 }
 
+void spa_evaluator_splits(spa_evaluator *v)
+{
+    if (v->config.splits) return;
+    v->config.splits = true;
+    spa_engine_free(v->engine);
+    v->engine = NULL;
+}
+
 spa_status spa_evaluate(spa_evaluator *v, const spa_schedule *schedule, spa_evaluation *out,
                         spa_error *err)
 {
     spa_run_result result;
     memset(out, 0, sizeof *out);
-    if (!v->config.splits && spa_schedule_splits(schedule)) { /* from now on */
-        v->config.splits = true;
-        spa_engine_free(v->engine);
-        v->engine = NULL;
-    }
+    if (spa_schedule_splits(schedule)) spa_evaluator_splits(v);
     if (!v->engine) { /* made with the first schedule: an engine needs one */
         v->config.schedule = schedule;
         SPA_TRY(spa_engine_new(&v->engine, &v->config, err));

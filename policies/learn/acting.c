@@ -28,7 +28,9 @@ void spa_acting_place(const spa_acting *a, const spa_view *view, uint32_t op, sp
     spa_features_observe(f, view, op, &outlook, obs);
     spa_features_mask(f, op, mask);
     choice = a->decide(a->decider, obs, mask);
-    if (a->continuous)
+    if (a->splits)
+        valid = spa_action_of_share(f, op, choice, action);
+    else if (a->continuous)
         valid = spa_action_of_preference(f, op, choice, action);
     else
         valid = choice >= 0 && choice < (float)f->n_slots &&

@@ -15,7 +15,7 @@ typedef struct spa_acting {
      * Must not allocate, and may be called by several threads at once. */
     float (*decide)(const void *decider, const float *obs, const uint8_t *mask);
     const void *decider;
-    bool continuous;
+    bool continuous, splits;      /* splits: continuous choices are shares */
     spa_features_options options; /* as in training */
     spa_features features;        /* of the cost table planned for */
 } spa_acting;

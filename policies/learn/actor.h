@@ -69,18 +69,6 @@ SPA_API void spa_actor_fini(spa_actor *actor);
 SPA_API spa_status spa_actor_fits(const spa_actor *actor, const char *problem,
                                   const spa_problem_shape *shape, spa_error *err);
 
-/* Returns of whole episodes. */
-typedef struct spa_score {
-    size_t episodes;
-    double mean, sd, min, max, mean_steps;
-} spa_score;
-
-/* Plays `episodes` episodes, each in an environment of its own with the stream (seed, "evaluate",
- * index): the same ones for every policy. Training's streams are not touched. */
-SPA_API spa_status spa_actor_score(const spa_actor *actor, const spa_problem *problem,
-                                   const void *config, size_t episodes, size_t max_episode_steps,
-                                   uint64_t seed, spa_score *score, spa_error *err);
-
 #ifdef __cplusplus
 }
 #endif

@@ -217,25 +217,24 @@ static void note_episode(const spa_environment *e, env *v, bool truncated)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-static spa_status decode(const spa_environment *e, size_t i, const void *given, uint32_t *slot,
-                         spa_action *action, spa_error *err)
+static spa_status decode(const spa_environment *e, size_t i, const void *given, spa_action *action,
+                         spa_error *err)
 {
     const env *v = &e->envs[i];
     const spa_features *f = &v->now->table->features;
     uint32_t op = spa_engine_asked(v->engine);
-    *slot = 0;
     if (e->config.continuous) {
         float u = *(const float *)given;
-        if (!spa_action_of_preference(f, op, u, action))
-            return spa_fail(err, SPA_E_ILLEGAL,
-                            "environment %zu: preference %g is not within [-1, 1]", i, (double)u);
-        while (f->processor_of[*slot] != action->processor) ++*slot;
-        return SPA_OK;
+        if (e->config.splits ? spa_action_of_share(f, op, u, action)
+                             : spa_action_of_preference(f, op, u, action))
+            return SPA_OK;
+        return spa_fail(err, SPA_E_ILLEGAL, "environment %zu: preference %g is not within [-1, 1]",
+                        i, (double)u);
     }
-    *slot = *(const uint32_t *)given;
-    if (spa_action_of_slot(f, op, *slot, action)) return SPA_OK;
+    uint32_t slot = *(const uint32_t *)given;
+    if (spa_action_of_slot(f, op, slot, action)) return SPA_OK;
     return spa_fail(err, SPA_E_ILLEGAL, "environment %zu: action %u is masked or not there", i,
-                    *slot);
+                    slot);
 }
 
 /* The reward for what was just added to the account. */
@@ -256,14 +255,13 @@ static spa_status step(const spa_environment *e, size_t i, const void *given, fl
 {
     env *v = &e->envs[i];
     spa_action action;
-    uint32_t slot;
     bool done;
     if (!v->engine) return spa_fail(err, SPA_E_INVALID, "environment %zu was never reset", i);
     if (spa_engine_asked(v->engine) == UINT32_MAX)
         return spa_fail(err, SPA_E_INVALID, "the episode of environment %zu has ended", i);
-    SPA_TRY(decode(e, i, given, &slot, &action, err));
+    SPA_TRY(decode(e, i, given, &action, err));
     spa_account_decide(&v->now->table->features, &v->now->reward, v->view,
-                       spa_engine_asked(v->engine), slot, &v->outlook, &v->account);
+                       spa_engine_asked(v->engine), &action, &v->outlook, &v->account);
     SPA_TRY(spa_engine_decide(v->engine, action, &done, err));
     v->steps++;
     if (done) {

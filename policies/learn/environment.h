@@ -33,6 +33,7 @@ typedef struct spa_environment_config {
     uint64_t seed;
     uint32_t n_slots; /* processors in an observation; 0 = the most that a table has */
     bool continuous;
+    bool splits;                    /* continuous actions are shares (spa_action_of_share) */
     bool rank_order;                /* dispatch by upward rank; else in graph order */
     const float *const *thresholds; /* [n_costs] see spa_features_options; NULL = none */
     spa_objective objective;

@@ -148,6 +148,7 @@ static spa_status build_case(spa_env_case *c, const spa_environment_config *conf
     spa_run_config run = run_of(config, c, scenario);
     SPA_TRY(measure_scale(c, config, &run, err));
     run.stepped = true;
+    run.splits = config->splits;
     run.stepped_cycles = config->decision_cycles;
     run.noise = config->noise;
     return spa_engine_new(&c->original, &run, err);
@@ -164,6 +165,8 @@ static spa_status check(const spa_environment_config *c, spa_error *err)
 {
     if (c->n_costs == 0 || c->n_envs == 0)
         return spa_fail(err, SPA_E_INVALID, "an environment needs cost tables and environments");
+    if (c->splits && !c->continuous)
+        return spa_fail(err, SPA_E_INVALID, "operators are split by continuous actions only");
     if (c->scenarios && c->n_scenarios == 0)
         return spa_fail(err, SPA_E_INVALID, "an environment needs at least one scenario");
     if (!range_is_good(c->speed) || !range_is_good(c->launch) || !range_is_good(c->transfer))

@@ -70,12 +70,21 @@ void spa_envs_fini(spa_envs *envs)
 
 /* ---- what a problem says must make sense ---- */
 
+/* 0 times what is not finite is not a number; four sums side by side are four times as fast. */
+static bool all_finite(const float *x, size_t n)
+{
+    float sum[4] = {0};
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (size_t k = 0; k < 4; k++) sum[k] += 0 * x[i + k];
+    for (; i < n; i++) sum[0] += 0 * x[i];
+    return sum[0] + sum[1] + sum[2] + sum[3] == 0;
+}
+
 static spa_status check(const spa_envs *e, size_t env, const spa_problem_result *r, bool goes_on,
                         spa_error *err)
 {
-    float sum = r->reward;
-    for (size_t i = 0; i < e->shape.n_obs; i++) sum += 0 * r->obs[i];
-    if (!isfinite(sum)) {
+    if (!isfinite(r->reward) || !all_finite(r->obs, e->shape.n_obs)) {
         return spa_fail(err, SPA_E_RANGE,
                         "%s: an observation or reward that is not finite after step %u of an"
                         " episode (environment %zu)",
@@ -167,10 +176,15 @@ static spa_status step_one(spa_envs *e, size_t env, spa_error *err)
     return begin(e, env, err);
 }
 
+spa_status spa_envs_step_some(spa_envs *envs, size_t first, size_t count, spa_error *err)
+{
+    for (size_t env = first; env < first + count; env++) SPA_TRY(step_one(envs, env, err));
+    return SPA_OK;
+}
+
 spa_status spa_envs_step(spa_envs *envs, spa_error *err)
 {
-    for (size_t env = 0; env < envs->n; env++) SPA_TRY(step_one(envs, env, err));
-    return SPA_OK;
+    return spa_envs_step_some(envs, 0, envs->n, err);
 }
 
 /* ---- replay ---- */

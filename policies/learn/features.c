@@ -355,47 +355,121 @@ bool spa_action_of_preference(const spa_features *f, uint32_t op, float u, spa_a
     return spa_action_of_slot(f, op, best, action);
 }
 
+/* Whole on a slot, or where it can run. */
+static bool whole(const spa_features *f, uint32_t op, uint32_t slot, float u, spa_action *action)
+{
+    return spa_action_of_slot(f, op, slot, action) || spa_action_of_preference(f, op, u, action);
+}
+
+bool spa_action_of_share(const spa_features *f, uint32_t op, float u, spa_action *action)
+{
+    if (!(u >= -1 && u <= 1)) return false; /* a NaN, too */
+    if (f->n_processors == 1) return spa_action_of_slot(f, op, 0, action);
+    float at = (u + 1) / 2 * (float)(f->n_processors - 1);
+    uint32_t low = (uint32_t)at;
+    if (low > f->n_processors - 2) low = f->n_processors - 2;
+    float tenths = floorf(SPA_TENTHS * (2 * (at - (float)low) - 0.5f) + 0.5f); /* of the upper */
+    bool upper = tenths > SPA_TENTHS / 2;
+    float given = upper ? SPA_TENTHS - tenths : tenths;
+    uint32_t slot = low + upper, other = low + !upper, share = given > 0 ? (uint32_t)given : 0;
+    uint32_t p = f->processor_of[slot], q = f->processor_of[other];
+    uint32_t able = f->ops[op].able;
+    if (share == 0 || !(able >> slot & able >> other & 1u) ||
+        spa_part_ns(f->costs, op, p, SPA_TENTHS - share) < 0 ||
+        spa_part_ns(f->costs, op, q, share) < 0)
+        return whole(f, op, slot, u, action);
+    *action = (spa_action){
+        .processor = (int32_t)p, .lane = SPA_LANE_ANY, .second = (int32_t)q, .share = share};
+    return true;
+}
+
 /* ---- reward ---------------------------------------------------------------------------------- */
 
-/* Energy above idle and transfer time that a decision is expected to cost. */
+static void add_move(const spa_costs *c, int64_t ns, uint32_t from, uint32_t to,
+                     spa_account *account)
+{
+    account->transfer_ns += ns;
+    account->energy_dynamic_j += c->links[from][to].dynamic_w * (double)ns * 1e-9;
+}
+
+/* Energy above idle and transfer time that computing an operator, or a part, on p is expected to
+ * cost. */
 static void expect_work(const spa_features *f, const spa_view *v, uint32_t op, uint32_t p,
+                        int64_t kernel_ns, spa_account *account)
+{
+    const spa_costs *c = f->costs;
+    const spa_feature_op *x = &f->ops[op];
+    account->energy_dynamic_j += spa_cost(c, op, p)->dynamic_w * (double)kernel_ns * 1e-9;
+    for (uint32_t i = 0; i < x->n_inputs; i++) {
+        uint32_t t = f->inputs[x->first_input + i];
+        uint32_t from = t < c->n_ops ? v->placed[t] : c->host;
+        if (!(v->where[t] >> p & 1u)) add_move(c, spa_transfer_ns(c, t, from, p), from, p, account);
+    }
+}
+
+static void expect_all_work(const spa_features *f, const spa_view *v, uint32_t op,
+                            const spa_action *action, spa_account *account)
+{
+    const spa_costs *c = f->costs;
+    const spa_feature_op *x = &f->ops[op];
+    uint32_t p = (uint32_t)action->processor, q = (uint32_t)action->second, share = action->share;
+    if (share) {
+        expect_work(f, v, op, p, spa_part_ns(c, op, p, SPA_TENTHS - share), account);
+        expect_work(f, v, op, q, spa_part_ns(c, op, q, share), account);
+        add_move(c, spa_part_transfer_ns(c, op, q, p, share), q, p, account);
+    } else {
+        expect_work(f, v, op, p, spa_cost(c, op, p)->kernel_ns, account);
+    }
+    if (p != c->host && (x->is_sink || x->is_pulled) && !c->links[p][c->host].on_lane)
+        add_move(c, spa_transfer_ns(c, op, p, c->host), p, c->host, account);
+}
+
+static uint32_t slot_of(const spa_features *f, uint32_t processor)
+{
+    uint32_t slot = 0;
+    while (f->processor_of[slot] != processor) slot++;
+    return slot;
+}
+
+/* When a part of an operator is expected to be done. */
+static int64_t part_finish_ns(const spa_features *f, const spa_view *v, uint32_t op, uint32_t p,
+                              uint32_t tenths, const spa_outlook *o)
+{
+    int64_t free_ns = v->free_ns[p], ready_ns = o->ready_ns[slot_of(f, p)];
+    return (ready_ns > free_ns ? ready_ns : free_ns) + spa_cost(f->costs, op, p)->launch_ns +
+           spa_part_ns(f->costs, op, p, tenths);
+}
+
+/* When an operator is expected to be done, the part that was given away brought back. */
+static int64_t finish_ns(const spa_features *f, const spa_view *v, uint32_t op,
+                         const spa_action *action, uint32_t slot, const spa_outlook *o)
+{
+    uint32_t p = (uint32_t)action->processor, q = (uint32_t)action->second, share = action->share;
+    if (share == 0) return o->finish_ns[slot];
+    int64_t own = part_finish_ns(f, v, op, p, SPA_TENTHS - share, o);
+    int64_t given =
+        part_finish_ns(f, v, op, q, share, o) + spa_part_transfer_ns(f->costs, op, q, p, share);
+    return own > given ? own : given;
+}
+
+void spa_account_decide(const spa_features *f, const spa_reward *reward, const spa_view *v,
+                        uint32_t op, const spa_action *action, const spa_outlook *outlook,
                         spa_account *account)
 {
     const spa_costs *c = f->costs;
     const spa_feature_op *x = &f->ops[op];
-    const spa_op_cost *k = spa_cost(c, op, p);
-    double joule = k->dynamic_w * (double)k->kernel_ns;
-    for (uint32_t i = 0; i < x->n_inputs; i++) {
-        uint32_t t = f->inputs[x->first_input + i];
-        uint32_t from = t < c->n_ops ? v->placed[t] : c->host;
-        if (v->where[t] >> p & 1u) continue;
-        account->transfer_ns += spa_transfer_ns(c, t, from, p);
-        joule += c->links[from][p].dynamic_w * (double)spa_transfer_ns(c, t, from, p);
-    }
-    if (p != c->host && (x->is_sink || x->is_pulled) && !c->links[p][c->host].on_lane) {
-        account->transfer_ns += spa_transfer_ns(c, op, p, c->host);
-        joule += c->links[p][c->host].dynamic_w * (double)spa_transfer_ns(c, op, p, c->host);
-    }
-    account->energy_dynamic_j += joule * 1e-9;
-}
-
-void spa_account_decide(const spa_features *f, const spa_reward *reward, const spa_view *v,
-                        uint32_t op, uint32_t slot, const spa_outlook *outlook,
-                        spa_account *account)
-{
-    const spa_feature_op *x = &f->ops[op];
-    uint32_t p = f->processor_of[slot];
+    uint32_t p = (uint32_t)action->processor, slot = slot_of(f, p);
     int64_t end = v->now_ns;
     if (reward->shaping != SPA_SHAPING_CLOCK) {
-        end = outlook->finish_ns[slot];
+        end = finish_ns(f, v, op, action, slot, outlook);
         if (reward->shaping == SPA_SHAPING_PATH)
             end += x->to_go_ns[slot];
-        else if (x->is_sink && p != f->costs->host && !f->costs->links[p][f->costs->host].on_lane)
-            end += spa_transfer_ns(f->costs, op, p, f->costs->host);
+        else if (x->is_sink && p != c->host && !c->links[p][c->host].on_lane)
+            end += spa_transfer_ns(c, op, p, c->host);
     }
     if (end > account->makespan_ns) account->makespan_ns = end;
     if (v->now_ns > account->makespan_ns) account->makespan_ns = v->now_ns;
-    expect_work(f, v, op, p, account);
+    expect_all_work(f, v, op, action, account);
 }
 
 void spa_account_end(const spa_run_result *result, spa_account *account)

@@ -95,12 +95,16 @@ void spa_features_mask(const spa_features *f, uint32_t op, uint8_t *mask);
  *
  * Discrete: a slot. Continuous: a preference u in [-1, 1], cut into as many equal parts as there
  * are processors, slot 0 (the host) lowest; with two its sign is the processor. A masked slot gives
- * way to the nearest legal one, of two equally near ones to the lower. (Learners do not
- * split operators yet; the distance of u from the cut would say how large each part is: here, and
- * nowhere else.)
- */
+ * way to the nearest legal one, of two equally near ones to the lower.
+ *
+ * Share: u from slot to slot, in n - 1 equal steps. In the first quarter of a step the operator
+ * runs whole on the lower slot, in the last on the upper; in between it is split, and the upper
+ * slot's share rises from nothing to all, by tenths. The larger part's processor (of equal ones the
+ * lower slot's) is the operator's, the other one is its second. What cannot be split there runs
+ * whole where the larger part would be, or by preference where that slot cannot run it. */
 bool spa_action_of_slot(const spa_features *f, uint32_t op, uint32_t slot, spa_action *action);
 bool spa_action_of_preference(const spa_features *f, uint32_t op, float u, spa_action *action);
+bool spa_action_of_share(const spa_features *f, uint32_t op, float u, spa_action *action);
 
 /* ---- reward ---------------------------------------------------------------------------------- */
 
@@ -128,9 +132,9 @@ typedef struct spa_reward {
     double transfer_weight, transfer_scale_ns; /* lambda_T, per this time */
 } spa_reward;
 
-/* The account after `op` goes to a slot. */
+/* The account after an action, legal for `op`. */
 void spa_account_decide(const spa_features *f, const spa_reward *reward, const spa_view *view,
-                        uint32_t op, uint32_t slot, const spa_outlook *outlook,
+                        uint32_t op, const spa_action *action, const spa_outlook *outlook,
                         spa_account *account);
 /* The run has ended. */
 void spa_account_end(const spa_run_result *result, spa_account *account);

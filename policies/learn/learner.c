@@ -69,6 +69,15 @@ static spa_status check_actions(const spa_learner *l, spa_error *err)
                     discrete ? "discrete" : "continuous");
 }
 
+static spa_status make_crew(spa_learner *l, spa_error *err)
+{
+    size_t threads = l->setup.threads ? l->setup.threads : 1;
+    if (threads > 1 && !l->type->threaded)
+        return spa_fail(err, SPA_E_UNSUPPORTED, "%s learns on one thread, not on %zu",
+                        l->type->name, threads);
+    return spa_crew_new(&l->crew, threads, err);
+}
+
 static spa_status make(spa_learner *l, const char *params, spa_error *err)
 {
     const spa_learner_type *type = l->type;
@@ -80,6 +89,7 @@ static spa_status make(spa_learner *l, const char *params, spa_error *err)
                           (size_t)spa_learner_param(l, type->n_envs_at), longest ? longest : 10000,
                           l->setup.seed, "learn/environment", err));
     SPA_TRY(check_actions(l, err));
+    SPA_TRY(make_crew(l, err));
     SPA_TRY(spa_learner_array(l, "state", &l->state, 1, sizeof *l->state, err));
     register_envs(l);
     return type->create(l, err);
@@ -116,6 +126,7 @@ spa_status spa_learner_new(spa_learner **learner, const spa_learner_type *type,
 void spa_learner_free(spa_learner *learner)
 {
     if (!learner) return;
+    spa_crew_free(learner->crew);
     if (learner->type->destroy) learner->type->destroy(learner);
     spa_envs_fini(&learner->envs);
     spa_arena_fini(&learner->arena);
@@ -130,15 +141,19 @@ spa_status spa_learner_train(spa_learner *learner, uint64_t until, spa_error *er
     return SPA_OK;
 }
 
+void spa_learner_ended(spa_learner *learner, double episode_return)
+{
+    spa_learner_state *s = learner->state;
+    s->recent_return[s->episodes++ % SPA_RECENT_EPISODES] = episode_return;
+}
+
 void spa_learner_count(spa_learner *learner)
 {
     const spa_envs *e = &learner->envs;
-    spa_learner_state *s = learner->state;
-    s->steps += e->n;
-    for (size_t env = 0; env < e->n; env++) {
-        if (!e->terminated[env] && !e->truncated[env]) continue;
-        s->recent_return[s->episodes++ % SPA_RECENT_EPISODES] = e->ended_return[env];
-    }
+    learner->state->steps += e->n;
+    for (size_t env = 0; env < e->n; env++)
+        if (e->terminated[env] || e->truncated[env])
+            spa_learner_ended(learner, e->ended_return[env]);
 }
 
 double spa_learner_recent(const spa_learner *learner)

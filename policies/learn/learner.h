@@ -5,12 +5,14 @@
  * Everything is allocated at construction; training allocates nothing. All that training changes is
  * kept in registered arrays, so that saving and resuming is the same code for every algorithm:
  * train 2N steps = train N, save, load, train N, bit for bit. Everything random comes from streams
- * named "learn/..." of the seed. One learner is used by one thread at a time. */
+ * named "learn/..." of the seed. One learner is used by one thread at a time; it may have threads
+ * of its own to help (spa_learner_setup.threads). */
 #ifndef SPA_POLICIES_LEARN_LEARNER_H
 #define SPA_POLICIES_LEARN_LEARNER_H
 
 #include "base/params.h"
 #include "policies/learn/actor.h"
+#include "policies/learn/crew.h"
 #include "policies/learn/problem.h"
 
 #ifdef __cplusplus
@@ -25,11 +27,13 @@ typedef struct spa_learner_setup {
     uint64_t total_steps; /* of the whole training: schedules (rates, exploration) end there */
     uint64_t seed;
     size_t max_episode_steps; /* longer ones are an error; 0 = 10000 */
+    size_t threads; /* that train together, 0 = 1; what is learned does not depend on it */
 } spa_learner_setup;
 
 typedef struct spa_learner_type {
     const char *name, *summary, *source;
     bool discrete, continuous; /* the actions it can learn */
+    bool threaded;             /* can train on several threads */
     const spa_param *params;   /* with defaults that work */
     size_t n_params;
     size_t size;      /* bytes of the algorithm's own struct, which begins with a spa_learner */
@@ -79,11 +83,12 @@ struct spa_learner {
     spa_region regions[SPA_LEARNER_REGIONS];
     size_t n_regions;
     float *scratch; /* of the actor */
+    spa_crew *crew; /* NULL = one thread */
     spa_arena arena;
 };
 
 /* `params`: "name=value:name=value" over the defaults, "" = none. Errors: those of the parameters
- * and of the problem; actions that the algorithm cannot learn. */
+ * and of the problem; actions that the algorithm cannot learn, threads that it cannot use. */
 SPA_API spa_status spa_learner_new(spa_learner **learner, const spa_learner_type *type,
                                    const spa_learner_setup *setup, const char *params,
                                    spa_error *err);
@@ -117,6 +122,8 @@ spa_status spa_learner_array(spa_learner *learner, const char *name, void *out_p
                              size_t count, size_t size, spa_error *err);
 /* Counts a step of every environment and the episodes that ended. */
 void spa_learner_count(spa_learner *learner);
+/* Counts an episode that ended. */
+void spa_learner_ended(spa_learner *learner, double episode_return);
 /* Share of the training that is done, in [0, 1]. */
 double spa_learner_done(const spa_learner *learner);
 /* From `first` to `last`, linear over that share of the training, `last` afterwards. */

@@ -43,6 +43,8 @@ typedef struct spa_loops {
     /* One step of Adam on n parameters; the gradient stays as it is. */
     void (*adam)(float *parameter, const float *gradient, float *moment1, float *moment2, size_t n,
                  const spa_adam_step *step);
+    /* to += x */
+    void (*add)(float *to, const float *x, size_t n);
     /* target += rate * (source - target) */
     void (*blend)(float *target, const float *source, float rate, size_t n);
     double (*sum_squares)(const float *x, size_t n);

@@ -1,11 +1,15 @@
 /* Generalised advantage estimation, and the losses for both types of numbers. */
 #include "policies/learn/losses.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
-#define LOG_2PI 1.83787706640934548356
+#include "policies/learn/loops.h"
+
+#define LOG_2PI   1.83787706640934548356
+#define MOST_DIMS 256 /* numbers of a continuous action (problem.h) */
 
 void spa_gae(size_t steps, size_t envs, const float *reward, const float *value,
              const float *next_value, const uint8_t *terminated, const uint8_t *truncated,
@@ -33,7 +37,8 @@ static double clipped_loss(double log_ratio, double advantage, double clip, doub
     s->kl += ratio - 1 - log_ratio;
     s->clipped += bounded != ratio;
     *slope = ratio * advantage <= bounded * advantage ? -ratio * advantage : 0;
-    return -fmin(ratio * advantage, bounded * advantage);
+    double free = ratio * advantage, held = bounded * advantage;
+    return free < held ? -free : -held;
 }
 
 static void stats_mean(spa_ppo_stats *s, size_t rows)
@@ -49,23 +54,33 @@ static bool allowed(const uint8_t *mask, size_t at)
     return !mask || mask[at];
 }
 
+static void tanh_all_f32(size_t n, float *x)
+{
+    spa_loops_best()->bias_activate(NULL, 1, n, SPA_ACT_TANH, x);
+}
+
+static void tanh_all_f64(size_t n, double *x)
+{
+    for (size_t i = 0; i < n; i++) x[i] = tanh(x[i]);
+}
+
 #define REAL     float
 #define NN(name) name##_f32
 #define EXP      expf
 #define LOG      logf
 #define LOG1P    log1pf
-#define TANH     tanhf
+#define TANH_ALL tanh_all_f32
 #include "policies/learn/losses_body.h"
 #undef REAL
 #undef NN
 #undef EXP
 #undef LOG
 #undef LOG1P
-#undef TANH
+#undef TANH_ALL
 #define REAL     double
 #define NN(name) name##_f64
 #define EXP      exp
 #define LOG      log
 #define LOG1P    log1p
-#define TANH     tanh
+#define TANH_ALL tanh_all_f64
 #include "policies/learn/losses_body.h"

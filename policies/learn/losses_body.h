@@ -4,16 +4,20 @@ void NN(spa_log_softmax)(size_t rows, size_t n, const REAL *logits, const uint8_
                          REAL *log_p, REAL *p)
 {
     for (size_t r = 0; r < rows; r++, logits += n, log_p += n) {
-        const uint8_t *allowed = mask ? mask + r * n : NULL;
+        const uint8_t *row = mask ? mask + r * n : NULL;
         REAL top = -INFINITY, sum = 0;
         for (size_t i = 0; i < n; i++)
-            if ((!allowed || allowed[i]) && !(logits[i] <= top)) top = logits[i];
-        for (size_t i = 0; i < n; i++)
-            if (!allowed || allowed[i]) sum += EXP(logits[i] - top);
-        REAL shift = top + LOG(sum);
+            if ((!row || row[i]) && !(logits[i] <= top)) top = logits[i];
         for (size_t i = 0; i < n; i++) {
-            log_p[i] = !allowed || allowed[i] ? logits[i] - shift : (REAL)-INFINITY;
-            if (p) p[r * n + i] = EXP(log_p[i]);
+            log_p[i] = !row || row[i] ? logits[i] - top : (REAL)-INFINITY;
+            REAL e = EXP(log_p[i]);
+            if (p) p[r * n + i] = e;
+            sum += e;
+        }
+        REAL log_sum = LOG(sum), scale = 1 / sum;
+        for (size_t i = 0; i < n; i++) {
+            log_p[i] -= log_sum;
+            if (p) p[r * n + i] *= scale;
         }
     }
 }
@@ -65,20 +69,27 @@ void NN(spa_ppo_gaussian)(size_t rows, size_t dim, const REAL *mean, const REAL 
                           spa_ppo_stats *stats)
 {
     spa_ppo_stats s = {0};
-    double entropy = 0.5 * (double)dim * (1 + LOG_2PI);
+    double entropy = 0.5 * (double)dim * (1 + LOG_2PI), constant = -0.5 * (double)dim * LOG_2PI;
+    double scale[MOST_DIMS], z[MOST_DIMS];
+    assert(dim <= MOST_DIMS);
     for (size_t i = 0; i < dim; i++) {
+        scale[i] = exp(-(double)log_sd[i]);
+        constant -= log_sd[i];
         entropy += log_sd[i];
         d_log_sd[i] -= (REAL)entropy_weight; /* dH/dlog sd = 1 */
     }
     for (size_t r = 0; r < rows; r++) {
         const REAL *m = mean + r * dim, *a = action + r * dim;
-        double slope, log_p = NN(spa_gaussian_log_p)(dim, m, log_sd, a);
+        double slope, log_p = constant;
+        for (size_t i = 0; i < dim; i++) {
+            z[i] = ((double)a[i] - m[i]) * scale[i];
+            log_p -= 0.5 * z[i] * z[i];
+        }
         s.policy_loss += clipped_loss(log_p - old_log_p[r], advantage[r], clip, &slope, &s);
         slope /= (double)rows;
         for (size_t i = 0; i < dim; i++) {
-            double scale = exp(-(double)log_sd[i]), z = ((double)a[i] - m[i]) * scale;
-            d_mean[r * dim + i] = (REAL)(slope * z * scale);
-            d_log_sd[i] += (REAL)(slope * (z * z - 1));
+            d_mean[r * dim + i] = (REAL)(slope * z[i] * scale[i]);
+            d_log_sd[i] += (REAL)(slope * (z[i] * z[i] - 1));
         }
     }
     stats_mean(&s, rows);
@@ -205,19 +216,29 @@ static REAL NN(log_slope)(REAL u)
     return 2 * ((REAL)0.69314718055994530942 - a - LOG1P(EXP(-2 * a)));
 }
 
+/* log sd, of the tanh of the output s. */
+static REAL NN(log_sd_of)(REAL tanh_s)
+{
+    return LOW_LOG_SD + HALF_LOG_SD * (1 + tanh_s);
+}
+
 void NN(spa_squash)(size_t rows, size_t dim, const REAL *y, const REAL *noise, REAL *action,
                     REAL *log_p)
 {
-    for (size_t r = 0; r < rows; r++, y += 2 * dim, noise += dim, action += dim) {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < dim; i++) action[r * dim + i] = y[(2 * r + 1) * dim + i];
+    TANH_ALL(rows * dim, action);
+    for (size_t r = 0; r < rows; r++) {
         REAL sum = 0;
         for (size_t i = 0; i < dim; i++) {
-            REAL log_sd = LOW_LOG_SD + HALF_LOG_SD * (1 + TANH(y[dim + i]));
-            REAL u = y[i] + EXP(log_sd) * noise[i];
-            action[i] = TANH(u);
-            sum -= noise[i] * noise[i] / 2 + log_sd + (REAL)(0.5 * LOG_2PI) + NN(log_slope)(u);
+            size_t k = r * dim + i;
+            REAL log_sd = NN(log_sd_of)(action[k]), u = y[2 * r * dim + i] + EXP(log_sd) * noise[k];
+            action[k] = u;
+            sum -= noise[k] * noise[k] / 2 + log_sd + (REAL)(0.5 * LOG_2PI) + NN(log_slope)(u);
         }
         log_p[r] = sum;
     }
+    TANH_ALL(rows * dim, action);
 }
 
 /* With u = mean + sd * noise: d log p/du = 2 tanh(u) (from -log(1 - tanh^2)), d log p/dlog sd = -1
@@ -226,10 +247,12 @@ void NN(spa_squash_back)(size_t rows, size_t dim, const REAL *y, const REAL *noi
                          const REAL *action, const REAL *d_action, double alpha, REAL *d_y)
 {
     REAL weight = (REAL)(alpha / (double)rows);
-    for (size_t r = 0; r < rows; r++, y += 2 * dim, d_y += 2 * dim) {
+    memcpy(d_y, y, rows * 2 * dim * sizeof *d_y);
+    TANH_ALL(rows * 2 * dim, d_y); /* of which only those of the s are wanted */
+    for (size_t r = 0; r < rows; r++, d_y += 2 * dim) {
         for (size_t i = 0; i < dim; i++) {
             size_t k = r * dim + i;
-            REAL t = TANH(y[dim + i]), sd = EXP(LOW_LOG_SD + HALF_LOG_SD * (1 + t));
+            REAL t = d_y[dim + i], sd = EXP(NN(log_sd_of)(t));
             REAL du = weight * 2 * action[k] + d_action[k] * (1 - action[k] * action[k]);
             d_y[i] = du;
             d_y[dim + i] = (du * sd * noise[k] - weight) * HALF_LOG_SD * (1 - t * t);

@@ -38,7 +38,8 @@ typedef struct spa_problem {
     spa_status (*create)(void **self, const void *config, size_t n_envs, spa_problem_shape *shape,
                          spa_error *err);
     void (*destroy)(void *self); /* accepts NULL */
-    /* Begins a new episode in one environment. */
+    /* Begins a new episode in one environment. Threads may reset and step different ones at once.
+     */
     spa_status (*reset)(void *self, size_t env, spa_rng *rng, spa_problem_result *out,
                         spa_error *err);
     /* One step: `choice` (discrete, allowed by the mask) or values[action_dim] (continuous). When
@@ -83,6 +84,8 @@ SPA_API void spa_envs_fini(spa_envs *envs);
  * tell of the old one. Errors: those of the problem; an observation or a reward that is not finite;
  * an empty mask; an episode that does not end. */
 SPA_API spa_status spa_envs_step(spa_envs *envs, spa_error *err);
+/* The same for `count` of them from `first` on. Threads may step disjoint ranges at once. */
+SPA_API spa_status spa_envs_step_some(spa_envs *envs, size_t first, size_t count, spa_error *err);
 
 /* Begins all anew (evaluation: equal episodes for every policy). */
 SPA_API spa_status spa_envs_restart(spa_envs *envs, uint64_t seed, const char *name,

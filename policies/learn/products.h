@@ -1,6 +1,6 @@
 /* Products of small matrices, where packing for BLAS costs more than it gains: nothing is packed,
- * blocks of 6 rows and 16 columns stay in registers, bias and activation are applied on the way
- * out.
+ * blocks of 6 rows and some vectors stay in registers, bias and activation are applied on the way
+ * out. Written for AVX2 and for AVX-512.
  *
  * Used in training only and with FMA, so that the bits depend on the machine, as those of BLAS do;
  * trained policies decide by loops.h. */
@@ -29,9 +29,17 @@ typedef struct spa_product {
     float *sums;          /* [n] the sums over the rows of b are added; NULL = not */
 } spa_product;
 
-/* Whether this machine has vectors for it (AVX2 and FMA) and the matrices are small enough; if not,
- * use BLAS. */
+/* Whether this machine has vectors for it (AVX2 or AVX-512, with FMA) and the matrices are small
+ * enough; if not, use BLAS. */
 bool spa_product_suits(size_t m, size_t n, size_t k);
 void spa_product_run(const spa_product *product);
+
+/* Those that this machine can run, the fastest last; how many there are. For tests. */
+typedef void spa_product_run_fn(const spa_product *product);
+size_t spa_products_all(spa_product_run_fn *runs[2]);
+
+#if defined(__x86_64__)
+spa_product_run_fn spa_product_run_avx2, spa_product_run_avx512;
+#endif
 
 #endif

@@ -5,12 +5,13 @@
 /* Raised when observations change their meaning: actors of another one are refused. */
 #define OBSERVATION_VERSION 1
 
-void spa_scheduling_shape(uint32_t n_slots, bool continuous, spa_problem_shape *shape)
+void spa_scheduling_shape(uint32_t n_slots, bool continuous, bool splits, spa_problem_shape *shape)
 {
+    uint64_t hash = spa_hash_u64(SPA_HASH_SEED, OBSERVATION_VERSION);
     *shape = (spa_problem_shape){.n_obs = SPA_FEATURES_COUNT(n_slots),
                                  .n_actions = continuous ? 0 : n_slots,
                                  .action_dim = continuous ? 1 : 0,
-                                 .hash = spa_hash_u64(SPA_HASH_SEED, OBSERVATION_VERSION)};
+                                 .hash = splits ? spa_hash_u64(hash, 1) : hash};
 }
 
 static spa_status create(void **self, const void *config, size_t n_envs, spa_problem_shape *shape,
@@ -21,7 +22,7 @@ static spa_status create(void **self, const void *config, size_t n_envs, spa_pro
     *self = NULL;
     c.n_envs = n_envs;
     SPA_TRY(spa_environment_new(&e, &c, err));
-    spa_scheduling_shape((uint32_t)spa_environment_n_actions(e), c.continuous, shape);
+    spa_scheduling_shape((uint32_t)spa_environment_n_actions(e), c.continuous, c.splits, shape);
     *self = e;
     return SPA_OK;
 }

@@ -14,7 +14,8 @@ extern "C" {
 SPA_API extern const spa_problem spa_problem_scheduling;
 
 /* The same for actors: what a policy that was trained on it must fit. */
-SPA_API void spa_scheduling_shape(uint32_t n_slots, bool continuous, spa_problem_shape *shape);
+SPA_API void spa_scheduling_shape(uint32_t n_slots, bool continuous, bool splits,
+                                  spa_problem_shape *shape);
 
 #ifdef __cplusplus
 }

@@ -20,14 +20,13 @@ static spa_status tell(const spa_learner *l, const spa_train_options *o, bool sa
 }
 
 /* Scores the policy as it stands and keeps what is to be kept. */
-static spa_status evaluate(spa_learner *l, const spa_train_options *o, spa_train_progress *p,
-                           spa_error *err)
+static spa_status evaluate(spa_learner *l, const spa_train_options *o, spa_scorer *scorer,
+                           spa_train_progress *p, spa_error *err)
 {
     spa_learner_state *s = l->state;
     spa_actor actor;
     spa_learner_actor(l, &actor);
-    SPA_TRY(spa_actor_score(&actor, l->setup.problem, l->setup.config, o->episodes,
-                            l->envs.max_episode_steps, o->seed, &p->score, err));
+    SPA_TRY(spa_scorer_run(scorer, &actor, o->seed, &p->score, err));
     p->steps = s->steps;
     p->recent = spa_learner_recent(l);
     p->state = s;
@@ -42,24 +41,17 @@ static spa_status evaluate(spa_learner *l, const spa_train_options *o, spa_train
     return o->progress ? o->progress(o->user, p, err) : SPA_OK;
 }
 
-spa_status spa_train(spa_learner *learner, const spa_train_options *options,
-                     spa_train_result *result, spa_error *err)
+static spa_status train(spa_learner *learner, const spa_train_options *options, spa_scorer *scorer,
+                        spa_train_result *result, spa_error *err)
 {
     const spa_learner_state *s = learner->state;
     uint64_t total = learner->setup.total_steps;
     bool saved = false;
-    memset(result, 0, sizeof *result);
-    if (options->every == 0 || options->episodes == 0) {
-        return spa_fail(err, SPA_E_INVALID,
-                        "training: evaluations of %zu episodes every %llu steps"
-                        " are not possible",
-                        options->episodes, (unsigned long long)options->every);
-    }
     do {
         spa_train_progress p = {0};
         uint64_t next = (s->steps / options->every + 1) * options->every;
         spa_status status = spa_learner_train(learner, next < total ? next : total, err);
-        if (!status) status = evaluate(learner, options, &p, err);
+        if (!status) status = evaluate(learner, options, scorer, &p, err);
         if (status) return tell(learner, options, saved, status, err);
         saved = true;
         result->last = p.score;
@@ -68,4 +60,23 @@ spa_status spa_train(spa_learner *learner, const spa_train_options *options,
         if (options->patience && s->stale >= options->patience) result->end = SPA_TRAIN_PATIENCE;
     } while (s->steps < total && result->end == SPA_TRAIN_ALL_STEPS);
     return SPA_OK;
+}
+
+spa_status spa_train(spa_learner *learner, const spa_train_options *options,
+                     spa_train_result *result, spa_error *err)
+{
+    const void *config = options->config ? options->config : learner->setup.config;
+    spa_scorer *scorer = NULL;
+    memset(result, 0, sizeof *result);
+    if (options->every == 0 || options->episodes == 0) {
+        return spa_fail(err, SPA_E_INVALID,
+                        "training: evaluations of %zu episodes every %llu steps"
+                        " are not possible",
+                        options->episodes, (unsigned long long)options->every);
+    }
+    SPA_TRY(spa_scorer_new(&scorer, learner->setup.problem, config, options->episodes,
+                           learner->envs.max_episode_steps, learner->crew, err));
+    spa_status status = train(learner, options, scorer, result, err);
+    spa_scorer_free(scorer);
+    return status;
 }

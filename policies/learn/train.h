@@ -4,6 +4,7 @@
 #define SPA_POLICIES_LEARN_TRAIN_H
 
 #include "policies/learn/learner.h"
+#include "policies/learn/score.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,6 +22,7 @@ typedef struct spa_train_options {
     uint64_t every;        /* steps from one evaluation to the next; one is made at the end */
     size_t episodes;       /* of an evaluation */
     uint64_t seed;         /* of the evaluations' episodes */
+    const void *config;    /* of the problem evaluated on; NULL = the one trained on */
     double goal;           /* stop when an evaluation's mean reaches it; NaN = never */
     size_t patience;       /* stop after so many evaluations in a row without a better one; 0 =
                               never */

@@ -2,6 +2,7 @@
 #ifndef SPA_POLICIES_LEARN_VEC8_H
 #define SPA_POLICIES_LEARN_VEC8_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -39,6 +40,10 @@ INLINE v8 clamp(v8 x, float low, float high)
 {
     return (v8)_mm256_min_ps((__m256)splat(high), _mm256_max_ps((__m256)splat(low), (__m256)x));
 }
+INLINE v8 root8(v8 x)
+{
+    return (v8)_mm256_sqrt_ps((__m256)x);
+}
 INLINE v8 above_zero(v8 x)
 {
     return (v8)_mm256_max_ps((__m256)splat(0), (__m256)x);
@@ -48,6 +53,11 @@ INLINE v8 clamp(v8 x, float low, float high)
 {
     x = pick(x < splat(low), splat(low), x);
     return pick(x > splat(high), splat(high), x);
+}
+INLINE v8 root8(v8 x)
+{
+    for (int i = 0; i < 8; i++) x[i] = sqrtf(x[i]);
+    return x;
 }
 INLINE v8 above_zero(v8 x)
 {

@@ -100,11 +100,104 @@ Test(cli_train, equal_seeds_learn_equal_policies_and_curves_are_stored)
     cli_free(&two);
 }
 
+/* What can split can also leave whole; a split schedule is simulated as it was learned. */
+Test(cli_train, sac_split_learns_shares_and_runs_as_a_schedule)
+{
+    char path[512], policy[600];
+    snprintf(path, sizeof path, "%s/split.actor", cli_folder());
+    json_t *d = cli_json("train sac-split:gamma=0.5 " GRAPH " " DEVICE
+                         "--noise off --policy-cost off --steps 8000 -o %s --json",
+                         path);
+    const json_t *final = json_object_get(d, "final"), *runs = json_object_get(final, "runs");
+    cr_assert_str_eq(json_string_value(json_object_get(d, "policy")), "sac-split");
+    cr_assert_eq(json_array_size(runs), 1);
+    double ms = number(json_array_get(runs, 0), "latency_ms");
+    snprintf(policy, sizeof policy, "sac-split:model=%s", path);
+    cr_assert_float_eq(latency_of(policy), ms, 1e-9);
+    cr_assert_leq(ms, 1.02 * latency_of("exhaustive"));
+    cli_expect_failure(1, "another 'scheduling'",
+                       "compare " GRAPH " " DEVICE "--quiet --policy sac:model=%s", path);
+    json_decref(d);
+}
+
+/* The policy that these options make. The caller frees it. */
+static char *policy_of(const char *options)
+{
+    char path[512];
+    size_t size;
+    snprintf(path, sizeof path, "%s/some.actor", cli_folder());
+    cli_result r = cli("train ppo:envs=16:steps=32 %s --steps 4096 -o %s --quiet", options, path);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cli_free(&r);
+    return cli_read(path, &size);
+}
+
+Test(cli_train, threads_change_nothing_but_the_time)
+{
+    char *one = policy_of(GRAPH " " DEVICE), *two = policy_of(GRAPH " " DEVICE "--threads 2"),
+         *three = policy_of(GRAPH " " DEVICE "--threads=3");
+    cr_assert_str_eq(one, two);
+    cr_assert_str_eq(one, three);
+    free(one);
+    free(two);
+    free(three);
+}
+
+/* Each option changes what is met in training, and so what is learned. */
+Test(cli_train, batches_scenarios_and_varied_devices_are_learned_for)
+{
+    static const char *const options[] = {
+        "",
+        "--batch 4",
+        "--batch 1,4",
+        "--scenario closed --concurrency 2 --requests 3",
+        "--scenario single,closed --concurrency 2 --requests 3",
+        "--scenario single,poisson --rate 1000 --requests 3",
+        "--vary-speed 2",
+        "--vary-speed 2 --variants 3",
+        "--vary-launch 2",
+        "--vary-transfer 2",
+    };
+    enum { N = sizeof options / sizeof *options };
+    char *learned[N], text[256];
+    for (int i = 0; i < N; i++) {
+        snprintf(text, sizeof text, "resnet18 --device crossover %s", options[i]);
+        learned[i] = policy_of(text);
+        for (int k = 0; k < i; k++)
+            cr_assert_str_neq(learned[i], learned[k], "'%s' and '%s'", options[i], options[k]);
+    }
+    for (int i = 0; i < N; i++) free(learned[i]);
+}
+
+Test(cli_train, every_batch_is_compared)
+{
+    json_t *d =
+        cli_json("train ppo resnet18 --device crossover --batch 1,16 --steps 2048 --noise off"
+                 " -o %s/batches.actor --json",
+                 cli_folder());
+    const json_t *runs = json_object_get(json_object_get(d, "final"), "runs");
+    cr_assert_eq(json_array_size(runs), 4); /* at dispatch and as a schedule, each */
+    cr_assert_eq(json_array_size(json_object_get(d, "models")), 1);
+    cr_assert_eq(number(json_array_get(runs, 0), "batch"), 1);
+    cr_assert_eq(number(json_array_get(runs, 2), "batch"), 16);
+    json_decref(d);
+}
+
 Test(cli_train, what_cannot_be_trained_is_refused_with_words)
 {
     cli_expect_failure(2, "did you mean 'ppo'", "train pppo " GRAPH " " DEVICE "-o /tmp/x.actor");
     cli_expect_failure(2, "-o FILE", "train ppo " GRAPH " " DEVICE);
     cli_expect_failure(2, "--device", "train ppo " GRAPH " -o /tmp/x.actor");
+    cli_expect_failure(2, "--batch: 'x'",
+                       "train ppo resnet18 " DEVICE "--batch 1,x -o /tmp/x.actor");
+    cli_expect_failure(2, "--vary-speed: 0.5",
+                       "train ppo " GRAPH " " DEVICE "--vary-speed 0.5 -o /tmp/x.actor");
+    cli_expect_failure(2, "--variants needs",
+                       "train ppo " GRAPH " " DEVICE "--variants 4 -o /tmp/x.actor");
+    cli_expect_failure(2, "needs --rate",
+                       "train ppo " GRAPH " " DEVICE "--scenario single,poisson -o /tmp/x.actor");
+    cli_expect_failure(1, "dqn learns on one thread",
+                       "train dqn " GRAPH " " DEVICE "--threads 2 -o /tmp/x.actor");
     cli_expect_failure(1, "/nonexistent",
                        "train ppo " GRAPH " " DEVICE "--steps 256 --quiet -o /nonexistent/x.actor");
     cli_expect_failure(1, "nowhere.actor",

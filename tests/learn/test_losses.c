@@ -343,7 +343,7 @@ Test(losses, the_density_of_extreme_squashed_actions_stays_finite)
     /* log(1 - tanh(u)^2) = -2u + log 4 for large u; 1 - tanh^2 itself is 0 in single precision. */
     float y[2] = {30, -20}, noise[1] = {0}, action[1], log_p[1];
     spa_squash_f32(1, 1, y, noise, action, log_p);
-    cr_assert_eq(action[0], 1);
+    cr_assert(action[0] <= 1 && action[0] > 1 - 1e-6f); /* by the tanh of the loops */
     double want = -(-5) - 0.5 * log(2 * PI) + 60 - log(4);
     cr_assert_lt(fabs(log_p[0] - want), 1e-4);
 }
