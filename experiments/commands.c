@@ -107,10 +107,13 @@ static const char help_train[] =
     "parameters after colons. Writes the best policy found (a text file), and shows it beside "
     "rules\n"
     "and searches. The policy then runs wherever policies do: --policy ppo:model=FILE.\n"
+    "threshold+predictor learns where the host stops being faster, from the device's cost table\n"
+    "(:kind=NAME:hidden=N:epochs=N:rate=X), and compares predictors.\n"
     "\n"
     "Examples:\n"
     "  sparoa train ppo resnet18 --device agx-orin -o build/out/ppo.actor\n"
     "  sparoa train sac mobilenet_v2 --device crossover --noise off --steps 50000 -o sac.actor\n"
+    "  sparoa train threshold+predictor all --device crossover -o crossover.thresholds\n"
     "  sparoa train dqn:envs=8 all --device agx-orin -o dqn.actor --curve dqn.svg --db "
     "results.db\n";
 
