@@ -74,7 +74,7 @@ enum { N_NUMBERS = sizeof(spa_predictor_score) / sizeof(double) };
 
 static spa_predictor_score unknown(void)
 {
-    spa_predictor_score s;
+    spa_predictor_score s = {0};
     for (int i = 0; i < N_NUMBERS; i++) numbers_of(&s)[i] = NAN;
     return s;
 }
@@ -194,7 +194,8 @@ static spa_status parse(trainer *t, const char *text, const spa_options *o, spa_
     const char *rest = strchr(text, ':');
     SPA_TRY(spa_params_parse(params, sizeof params / sizeof *params, "threshold+predictor",
                              rest ? rest + 1 : "", &values, err));
-    SPA_TRY(spa_predictor_kind_find(values.text[0], &t->fit.kind, err));
+    SPA_TRY(spa_cli_name_status(spa_predictor_kind_find(values.text[0], &t->fit.kind, err),
+                                values.text[0], err));
     t->fit.hidden = (size_t)values.number[1];
     t->fit.epochs = (size_t)values.number[2];
     t->fit.rate = values.number[3];

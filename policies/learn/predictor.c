@@ -170,8 +170,6 @@ static void build(spa_net *net, spa_predictor_kind kind, size_t hidden)
     spa_net_linear(net, SPA_THRESHOLDS, SPA_ACT_NONE);
 }
 
-#define BATCH 8 /* windows of one pass */
-
 spa_status spa_predictor_init(spa_predictor *p, spa_predictor_kind kind, size_t hidden,
                               spa_error *err)
 {
@@ -182,7 +180,7 @@ spa_status spa_predictor_init(spa_predictor *p, spa_predictor_kind kind, size_t 
     build(&p->net, kind, hidden);
     SPA_TRY(spa_net_check(&p->net, err));
     SPA_TRY(spa_alloc(&p->params, p->net.n_params + SPA_NET_PAD, sizeof *p->params, err));
-    return spa_net_work_init_f32(&p->work, &p->net, BATCH * SPA_PREDICTOR_WINDOW,
+    return spa_net_work_init_f32(&p->work, &p->net, SPA_PREDICTOR_BATCH * SPA_PREDICTOR_WINDOW,
                                  SPA_PREDICTOR_WINDOW, err);
 }
 

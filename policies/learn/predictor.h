@@ -69,6 +69,7 @@ void spa_predictor_data_fini(spa_predictor_data *data);
 /* ---- predictors ---- */
 
 #define SPA_PREDICTOR_WINDOW 32u /* operators seen at once */
+#define SPA_PREDICTOR_BATCH  8u  /* windows of one step of fitting */
 #define SPA_PREDICTOR_NAME   64
 
 typedef struct spa_predictor {

@@ -8,8 +8,12 @@
 #include "policies/learn/adam.h"
 #include "policies/learn/predictor.h"
 
-enum { WIDTH = SPA_PREDICTOR_FEATURES, WINDOW = SPA_PREDICTOR_WINDOW, OUT = SPA_THRESHOLDS };
-#define BATCH 8 /* windows of one step */
+enum {
+    WIDTH = SPA_PREDICTOR_FEATURES,
+    WINDOW = SPA_PREDICTOR_WINDOW,
+    BATCH = SPA_PREDICTOR_BATCH,
+    OUT = SPA_THRESHOLDS
+};
 
 spa_predictor_fit spa_predictor_fit_default(spa_predictor_kind kind)
 {
@@ -90,12 +94,14 @@ static spa_status solve(spa_predictor *p, squares *s, const spa_predictor_data *
     return SPA_OK;
 }
 
+/* With fewer rows than unknowns, rows of zeros make up the number that GSL wants. */
 static spa_status fit_linear(spa_predictor *p, const spa_predictor_data *d, const bool *use,
-                             size_t n, spa_error *err)
+                             size_t n_used, spa_error *err)
 {
-    squares s = {.x = gsl_matrix_alloc(n, WIDTH + 1),
+    size_t n = n_used > WIDTH ? n_used : WIDTH + 1;
+    squares s = {.x = gsl_matrix_calloc(n, WIDTH + 1),
                  .covariance = gsl_matrix_alloc(WIDTH + 1, WIDTH + 1),
-                 .y = gsl_vector_alloc(n),
+                 .y = gsl_vector_calloc(n),
                  .c = gsl_vector_alloc(WIDTH + 1),
                  .work = gsl_multifit_linear_alloc(n, WIDTH + 1)};
     spa_status status = SPA_OK;
@@ -255,10 +261,6 @@ spa_status spa_predictor_train(spa_predictor *p, const spa_predictor_fit *fit,
     SPA_TRY(spa_predictor_init(p, fit->kind, fit->hidden, err));
     SPA_TRY(scale_labels(p, data, use, &n, err));
     if (fit->kind == SPA_PREDICT_CONSTANT) return SPA_OK; /* outputs 0: the means */
-    if (fit->kind == SPA_PREDICT_LINEAR) {
-        if (n <= WIDTH) /* GSL aborts on fewer rows than unknowns */
-            return spa_fail(err, SPA_E_INVALID, "%zu operators are too few for a linear fit", n);
-        return fit_linear(p, data, use, n, err);
-    }
+    if (fit->kind == SPA_PREDICT_LINEAR) return fit_linear(p, data, use, n, err);
     return fit_net(p, fit, data, use, err);
 }
