@@ -39,8 +39,7 @@ static void put_labels(const spa_predicting *p, const spa_runs *runs, spa_string
     static const char *const what[SPA_THRESHOLDS] = {"sparsity", "intensity"};
     double n = (double)p->n_counted;
     spa_string_append(out, "%zu sequences, %zu labelled operators of %zu models on %s\n",
-                      p->data.n_sequences, p->n_counted, p->n_models,
-                      runs->cases[0].costs.device);
+                      p->data.n_sequences, p->n_counted, p->n_models, runs->cases[0].costs.device);
     for (int t = 0; t < SPA_THRESHOLDS; t++)
         spa_string_append(out,
                           "%s threshold: %.1f %% cross, censored %.1f %% (always host %.1f %%, "
@@ -161,8 +160,7 @@ static spa_status put_json(const spa_predicting *p, const spa_runs *runs, spa_st
         spa_json_set(&j, of, "several", json_integer((json_int_t)p->several[t]));
     }
     put_json_scores(&j, p);
-    spa_json_set(&j, j.root, "written",
-                 spa_json_text(&j, spa_predictor_kind_name(p->fit.kind)));
+    spa_json_set(&j, j.root, "written", spa_json_text(&j, spa_predictor_kind_name(p->fit.kind)));
     spa_json_set(&j, j.root, "seconds_host", spa_json_number(p->seconds_host));
     json_t *rows = spa_json_array(&j, j.root, "runs");
     for (size_t c = 0; c < runs->n_cases; c++)

@@ -31,13 +31,14 @@ typedef struct spa_predictor_score {
 typedef struct spa_predicting {
     spa_predictor_data data;
     size_t n_models, n_counted;
-    size_t *own_sequence;                        /* [n_models] at the case's batch and zeros */
+    size_t *own_sequence; /* [n_models] at the case's batch and zeros */
     size_t censored[SPA_THRESHOLDS][3], several[SPA_THRESHOLDS]; /* counts by spa_censor */
     spa_predictor_score score[SPA_PREDICT_KINDS][SPA_SPLITS];
     size_t n_params[SPA_PREDICT_KINDS];
-    double inference_us[SPA_PREDICT_KINDS]; /* measured: a model's thresholds, mean over sequences */
-    double fit_s[SPA_PREDICT_KINDS];        /* of the random split */
-    spa_predictor_fit fit;                  /* what is written */
+    double
+        inference_us[SPA_PREDICT_KINDS]; /* measured: a model's thresholds, mean over sequences */
+    double fit_s[SPA_PREDICT_KINDS];     /* of the random split */
+    spa_predictor_fit fit;               /* what is written */
     double seconds_host;
 } spa_predicting;
 void spa_predicting_fini(spa_predicting *p);

@@ -76,8 +76,8 @@ static spa_status add_case(spa_predicting *p, const spa_case *c, uint32_t model,
     options.lanes = o->lanes;
     options.missing_model = o->missing_model != 0;
     size_t n = list_batches(c, batches);
-    spa_status status = spa_time_grid_build(&grid, c->device, c->model, &c->graph, &options,
-                                            batches, n, err);
+    spa_status status =
+        spa_time_grid_build(&grid, c->device, c->model, &c->graph, &options, batches, n, err);
     if (!status) status = spa_alloc(&zeros, c->graph.n_ops, sizeof *zeros, err);
     if (!status) status = add_sequences(p, c, model, &grid, o, zeros, err);
     free(zeros);

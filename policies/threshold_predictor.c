@@ -6,9 +6,8 @@
  * threshold+predictor` wrote. The rule, given predicted s and c of an operator whose input has the
  * share rho of zeros and whose size is I:
  *
- *   by=intensity  I < c -> host, else accelerator (the paper's rule, which comes to this: threshold.c)
- *   by=sparsity   rho >= s -> host
- *   by=both       both -> host
+ *   by=intensity  I < c -> host, else accelerator (the paper's rule, which comes to this:
+ * threshold.c) by=sparsity   rho >= s -> host by=both       both -> host
  *
  * Differs from the rule of `threshold`: rho is that of the input, which is what a kernel can gain
  * from, and unknown zeros count as none. */

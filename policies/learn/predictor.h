@@ -3,9 +3,9 @@
  *
  * Source: SparOA (arXiv 2511.19457): a Transformer encoder, then a bidirectional LSTM, Adam on the
  * mean squared error of both. Its rivals: a constant, linear least squares, an MLP, a CNN, an LSTM
- * and a Transformer. Differs: the kind of operator is a feature too (work without MACs is counted in
- * other units), both outputs are standardised, sequences are cut into windows, and everything is as
- * small as the data are few. All are spa_nets: those without hidden layers are fitted in closed
+ * and a Transformer. Differs: the kind of operator is a feature too (work without MACs is counted
+ * in other units), both outputs are standardised, sequences are cut into windows, and everything is
+ * as small as the data are few. All are spa_nets: those without hidden layers are fitted in closed
  * form. */
 #ifndef SPA_POLICIES_LEARN_PREDICTOR_H
 #define SPA_POLICIES_LEARN_PREDICTOR_H
@@ -77,7 +77,7 @@ typedef struct spa_predictor {
     size_t hidden;
     char device[SPA_PREDICTOR_NAME], stack[SPA_PREDICTOR_NAME], mode[SPA_PREDICTOR_NAME];
     spa_net net;
-    float *params;                            /* [net.n_params + SPA_NET_PAD] */
+    float *params;                                  /* [net.n_params + SPA_NET_PAD] */
     float mean[SPA_THRESHOLDS], sd[SPA_THRESHOLDS]; /* threshold = mean + sd * output */
     spa_net_work_f32 work;
 } spa_predictor;
@@ -113,7 +113,8 @@ typedef enum spa_threshold_rule {
     SPA_RULE_BOTH,
     SPA_RULES
 } spa_threshold_rule;
-static inline bool spa_threshold_says_host(spa_threshold_rule rule, const double own[SPA_THRESHOLDS],
+static inline bool spa_threshold_says_host(spa_threshold_rule rule,
+                                           const double own[SPA_THRESHOLDS],
                                            const double at[SPA_THRESHOLDS])
 {
     bool sparse = own[SPA_BY_SPARSITY] >= at[SPA_BY_SPARSITY];

@@ -19,8 +19,8 @@ spa_status spa_predictor_write(const spa_predictor *p, const char *path, spa_err
     spa_string s = {0};
     for (size_t i = 0; i < p->net.n_params; i++) {
         if (isfinite(p->params[i])) continue;
-        return spa_fail(err, SPA_E_RANGE, "%s: not written: the predictor's value %zu is not finite",
-                        path, i);
+        return spa_fail(err, SPA_E_RANGE,
+                        "%s: not written: the predictor's value %zu is not finite", path, i);
     }
     spa_string_append(&s, "%s1\nkind %s\ndevice %s\nmode %s\nstack %s\nfeatures %u\nhidden %zu\n",
                       magic, spa_predictor_kind_name(p->kind), p->device, p->mode, p->stack,

@@ -85,8 +85,8 @@ static spa_status solve(spa_predictor *p, squares *s, const spa_predictor_data *
             gsl_vector_set(s->y, row++, (double)target(p, &d->rows[i], t));
         }
         /* Groups of kinds sum to 1, as the constant does: the smallest solution of many. */
-        int status = gsl_multifit_linear_tsvd(s->x, s->y, 1e-9, s->c, s->covariance, &chi2, &rank,
-                                              s->work);
+        int status =
+            gsl_multifit_linear_tsvd(s->x, s->y, 1e-9, s->c, s->covariance, &chi2, &rank, s->work);
         if (status) return spa_fail(err, SPA_E_INVALID, "least squares: %s", gsl_strerror(status));
         for (size_t f = 0; f <= WIDTH; f++) /* W[in][out], then b[out] */
             p->params[f * OUT + (size_t)t] = (float)gsl_vector_get(s->c, f);

@@ -103,8 +103,8 @@ static spa_status fill_batch(spa_time_grid *g, const spa_device *device, const s
 }
 
 static spa_status fill_grid(spa_time_grid *g, const spa_device *device, const char *model,
-                            const spa_graph *graph, const spa_costs_options *options,
-                            spa_op *ops, spa_error *err)
+                            const spa_graph *graph, const spa_costs_options *options, spa_op *ops,
+                            spa_error *err)
 {
     for (size_t size = g->n_parts; size < g->n_sizes; size++) {
         spa_costs_options o = *options;

@@ -51,8 +51,9 @@ typedef struct spa_time_grid {
 } spa_time_grid;
 
 /* Builds the table of the graph at every batch and fraction of zeros. batches[n] ascend and hold
- * graph->batch. `model` is the zoo's name to make other batches from; times that a trace lacks there
- * come from the equation. SPA_E_UNSUPPORTED: no accelerator among the lanes. fini in any case. */
+ * graph->batch. `model` is the zoo's name to make other batches from; times that a trace lacks
+ * there come from the equation. SPA_E_UNSUPPORTED: no accelerator among the lanes. fini in any
+ * case. */
 spa_status spa_time_grid_build(spa_time_grid *grid, const spa_device *device, const char *model,
                                const spa_graph *graph, const spa_costs_options *options,
                                const int32_t *batches, size_t n_batches, spa_error *err);

@@ -22,8 +22,8 @@ Test(cli_thresholds, predictors_are_compared_and_the_written_one_serves)
     char path[512];
     alarm(120);
     snprintf(path, sizeof path, "%s/tiny.thresholds", cli_folder());
-    json_t *d = cli_json(TRAIN " " GRAPH " " DEVICE "--noise off --policy-cost off -o %s --json",
-                         path);
+    json_t *d =
+        cli_json(TRAIN " " GRAPH " " DEVICE "--noise off --policy-cost off -o %s --json", path);
     cr_assert_str_eq(json_string_value(json_object_get(d, "schema")), "sparoa.train-thresholds/1");
     cr_assert_str_eq(json_string_value(json_object_get(d, "written")), "transformer+lstm");
     cr_assert(json_is_true(json_object_get(d, "fit_to_formula")));

@@ -58,8 +58,8 @@ static double error_of(spa_predictor *p, const spa_predictor_data *d)
                               out + d->first[s] * OUT);
     for (size_t i = 0; i < d->n_rows; i++)
         for (int t = 0; t < OUT; t++) {
-            double e = ((double)out[i * OUT + (size_t)t] - d->rows[i].label.at[t]) /
-                       (double)p->sd[t];
+            double e =
+                ((double)out[i * OUT + (size_t)t] - d->rows[i].label.at[t]) / (double)p->sd[t];
             sum += e * e;
         }
     free(out);

@@ -67,8 +67,8 @@ static void grid_of(spa_time_grid *grid, const char *from, const char *to)
 
 /* By hand, in us, k tenths of the convolution's 294912 MACs at 20 GMAC/s:
  *   cpu  0.1 launch + 0.2 fixed + 1.47456 k
- *   gpu  5 launch + 1 fixed + (29491.2 k / 100 GMAC/s) (1 + 1024 / (409.6 k)) = 6.73728 + 0.294912 k
- * so they meet at k = 6.43728 / 1.179648 = 5.457. */
+ *   gpu  5 launch + 1 fixed + (29491.2 k / 100 GMAC/s) (1 + 1024 / (409.6 k)) = 6.73728 + 0.294912
+ * k so they meet at k = 6.43728 / 1.179648 = 5.457. */
 Test(thresholds, the_size_at_which_a_convolution_leaves_the_host_is_that_by_hand)
 {
     spa_time_grid g;
@@ -129,8 +129,7 @@ Test(thresholds, labels_agree_with_brute_force_on_random_grids)
     for (int l = 0; l < LEVELS; l++) level[l] = (double)l / (LEVELS - 1);
     for (int k = 0; k < SIZES; k++) work[k] = 1000.0 * batch[k];
     for (int trial = 0; trial < 500; trial++) {
-        for (size_t i = 0; i < SIZES * LEVELS * SPA_SIDES; i++)
-            ns[i] = 1 + spa_rng_below(&rng, 8);
+        for (size_t i = 0; i < SIZES * LEVELS * SPA_SIDES; i++) ns[i] = 1 + spa_rng_below(&rng, 8);
         size_t size = spa_rng_below(&rng, SIZES);
         double zeros = level[spa_rng_below(&rng, LEVELS)];
         spa_label label = spa_label_of(&g, size, zeros, 0);
