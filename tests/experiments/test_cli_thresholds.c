@@ -94,7 +94,7 @@ Test(cli_thresholds, wrong_use_is_refused_with_words)
     cli_expect_failure(1, "nowhere.thresholds",
                        "compare " GRAPH " " DEVICE
                        "--quiet --policy threshold+predictor:model=nowhere.thresholds");
-    cli_expect_failure(2, "none of intensity",
+    cli_expect_failure(1, "none of intensity",
                        "compare " GRAPH " " DEVICE "--quiet --policy threshold+predictor:by=luck");
 }
 
