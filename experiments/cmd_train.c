@@ -6,6 +6,7 @@
 #include "experiments/cli.h"
 #include "experiments/gnuplot.h"
 #include "experiments/json.h"
+#include "experiments/predicting.h"
 #include "experiments/results.h"
 #include "experiments/training.h"
 
@@ -143,9 +144,10 @@ spa_status spa_cmd_train(spa_cli *cli, spa_options *o, spa_error *err)
     if (!o->output)
         return spa_fail(err, SPA_E_USAGE, "'train' needs -o FILE, where the policy is written");
     SPA_TRY(spa_figure_check_names(&o->chart, err));
-    SPA_TRY(spa_paths_find(&paths, err));
     const char *text = o->operands.items[0];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ":"), text);
+    if (!strcmp(name, "threshold+predictor")) return spa_train_thresholds(cli, o, err);
+    SPA_TRY(spa_paths_find(&paths, err));
     SPA_TRY(spa_training_find(name, &type, &splits, err));
     o->operands.items++;
     o->operands.count--;

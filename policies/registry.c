@@ -17,6 +17,7 @@ static const spa_policy *const policies[] = {
     &spa_policy_intensity_only,
     &spa_policy_sparsity_only,
     &spa_policy_threshold,
+    &spa_policy_threshold_predictor,
     &spa_policy_exhaustive,
     &spa_policy_local_search,
     &spa_policy_codl,
