@@ -67,8 +67,8 @@ static spa_status build(spa_case *c, const spa_options *o, const spa_paths *path
     status = spa_costs_build(&c->costs, c->device, &c->graph, &options, err);
     /* What is not found here was named by --stack or --lanes. */
     SPA_TRY(spa_cli_name_status(status, "", err));
-    c->lower_bound_ns = spa_lower_bound_ns(&c->graph, &c->costs, false);
-    c->split_bound_ns = spa_lower_bound_ns(&c->graph, &c->costs, true);
+    SPA_TRY(spa_lower_bound_ns(&c->lower_bound_ns, &c->graph, &c->costs, false, err));
+    SPA_TRY(spa_lower_bound_ns(&c->split_bound_ns, &c->graph, &c->costs, true, err));
     c->power_known = c->costs.base_w > 0;
     return SPA_OK;
 }

@@ -133,11 +133,13 @@ SPA_API void spa_evaluator_note(spa_evaluator *evaluator);
 SPA_API spa_status spa_evaluator_stepper(const spa_evaluator *evaluator, const spa_schedule *order,
                                          spa_engine **engine, spa_error *err);
 
-/* Lower bound of the makespan of one request on this graph and table, noise and contention off:
+/* Into *bound_ns: a lower bound of the makespan of one request on this graph and table, noise and
+ * contention off:
  * max(critical path of each operator's cheapest time, total cheapest work over all lanes)
  * (Graham 1969's two bounds). Transfers that no placement can avoid are not counted. `splits`:
  * operators may be split. */
-SPA_API int64_t spa_lower_bound_ns(const spa_graph *graph, const spa_costs *costs, bool splits);
+SPA_API spa_status spa_lower_bound_ns(int64_t *bound_ns, const spa_graph *graph,
+                                      const spa_costs *costs, bool splits, spa_error *err);
 
 #ifdef __cplusplus
 }

@@ -117,10 +117,12 @@ static least least_of(const spa_costs *costs, size_t op, bool splits)
     return best.time_ns == INT64_MAX ? (least){0, 0} : best;
 }
 
-int64_t spa_lower_bound_ns(const spa_graph *graph, const spa_costs *costs, bool splits)
+spa_status spa_lower_bound_ns(int64_t *bound_ns, const spa_graph *graph, const spa_costs *costs,
+                              bool splits, spa_error *err)
 {
     int64_t *finish = NULL, path = 0, work = 0, lanes = 0;
-    if (spa_alloc(&finish, graph->n_ops, sizeof *finish, NULL)) return 0;
+    *bound_ns = 0;
+    SPA_TRY(spa_alloc(&finish, graph->n_ops, sizeof *finish, err));
     for (size_t op = 0; op < graph->n_ops; op++) {
         least cost = least_of(costs, op, splits);
         int64_t ready = 0;
@@ -135,5 +137,6 @@ int64_t spa_lower_bound_ns(const spa_graph *graph, const spa_costs *costs, bool 
     for (uint32_t p = 0; p < costs->n_processors; p++) lanes += costs->processors[p].n_lanes;
     free(finish);
     work = (work + lanes - 1) / lanes;
-    return path > work ? path : work;
+    *bound_ns = path > work ? path : work;
+    return SPA_OK;
 }

@@ -381,13 +381,12 @@ Test(sim_bound, the_lower_bound_is_the_cheapest_critical_path)
     sim_kernel(&w, "d", 1, -1);
     sim_kernel(&w, "v", 0, 500); /* a view is free whatever the table says */
     sim_kernel(&w, "v", 1, 500);
-    cr_assert_eq(spa_lower_bound_ns(&w.graph, &w.costs, false),
-                 10 + 6 + 20); /* a -> c -> d is longer */
+    cr_assert_eq(sim_lower_bound(&w, false), 10 + 6 + 20); /* a -> c -> d is longer */
     /* A launch that nobody can avoid counts where it is a delay on the lane: a, c and d: + 3. */
     sim_all_launches(&w, 1);
-    cr_assert_eq(spa_lower_bound_ns(&w.graph, &w.costs, false), 39);
+    cr_assert_eq(sim_lower_bound(&w, false), 39);
     w.costs.dispatch_occupies_host = true;
-    cr_assert_eq(spa_lower_bound_ns(&w.graph, &w.costs, false), 36);
+    cr_assert_eq(sim_lower_bound(&w, false), 36);
     sim_world_fini(&w);
 }
 
@@ -397,8 +396,8 @@ Test(sim_bound, the_lower_bound_is_the_work_over_all_lanes)
     sim_world w;
     sim_world_init(&w, 2, "a; b; c; d; e");
     for (int i = 0; i < 10; i++) w.costs.ops[i].kernel_ns = 7;
-    cr_assert_eq(spa_lower_bound_ns(&w.graph, &w.costs, false), 18);
+    cr_assert_eq(sim_lower_bound(&w, false), 18);
     w.costs.processors[1].n_lanes = 4;
-    cr_assert_eq(spa_lower_bound_ns(&w.graph, &w.costs, false), 7);
+    cr_assert_eq(sim_lower_bound(&w, false), 7);
     sim_world_fini(&w);
 }

@@ -163,7 +163,7 @@ Test(sim_property, no_run_is_faster_than_the_lower_bound)
         sim_world_random(&w, seed, &o);
         w.config.scenario = spa_scenario_single();
         sim_run_init(&run, &w);
-        int64_t bound = spa_lower_bound_ns(&w.graph, &w.costs, o.splits);
+        int64_t bound = sim_lower_bound(&w, o.splits);
         cr_assert_geq(run.result.span_ns, bound, "seed %llu", (unsigned long long)seed);
         tight += run.result.span_ns == bound;
         sim_run_fini(&run);

@@ -304,8 +304,8 @@ Test(sim_splits, the_lower_bound_knows_splits)
     sim_kernel(&w, "a", 1, 20);
     sim_kernel(&w, "c", 1, 7);
     tests_divide(&w.costs);
-    cr_assert_eq(spa_lower_bound_ns(&w.graph, &w.costs, false), 77);
-    cr_assert_eq(spa_lower_bound_ns(&w.graph, &w.costs, true), 48);
+    cr_assert_eq(sim_lower_bound(&w, false), 77);
+    cr_assert_eq(sim_lower_bound(&w, true), 48);
     sim_world_fini(&w);
 }
 

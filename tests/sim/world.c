@@ -69,6 +69,13 @@ void sim_world_init(sim_world *w, uint32_t n_processors, const char *text)
     finish_world(w, n_processors);
 }
 
+int64_t sim_lower_bound(const sim_world *w, bool splits)
+{
+    int64_t bound_ns;
+    expect_ok(spa_lower_bound_ns(&bound_ns, &w->graph, &w->costs, splits, err));
+    return bound_ns;
+}
+
 void sim_world_fini(sim_world *w)
 {
     spa_schedule_fini(&w->schedule);

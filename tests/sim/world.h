@@ -25,6 +25,7 @@ typedef struct sim_world {
  * dispatch free. */
 void sim_world_init(sim_world *w, uint32_t n_processors, const char *text);
 void sim_world_fini(sim_world *w);
+int64_t sim_lower_bound(const sim_world *w, bool splits);
 
 /* Index of an operator by name. */
 uint32_t sim_op(const sim_world *w, const char *name);
