@@ -8,6 +8,7 @@
 #include "experiments/study.h"
 #include "experiments/table.h"
 #include "experiments/validation_print.h"
+#include "kernels/profile_model.h"
 #include "traces/zoo.h"
 
 #define DEFAULT_ROUNDS 10
@@ -16,8 +17,24 @@
 #define MOST_IN_FLIGHT 16
 #define MAX_BYTES      ((size_t)1 << 28)
 
+/* Is every row legal on these lanes? Asked before anything is measured. */
+static spa_status check_rows(const char *path, const spa_graph *graph, const spa_options *o,
+                             spa_error *err)
+{
+    spa_lane_set lanes;
+    spa_costs costs;
+    spa_schedule schedule;
+    if (!o->lanes) return SPA_OK; /* what opens the lanes says so */
+    SPA_TRY(spa_cli_name_status(spa_lanes_parse(&lanes, o->lanes, err), "", err));
+    SPA_TRY(spa_lanes_plain_costs(&costs, graph, &lanes, err));
+    spa_status status = spa_schedule_read_csv(&schedule, &costs, path, err);
+    if (!status) spa_schedule_fini(&schedule);
+    spa_costs_fini(&costs);
+    return status;
+}
+
 /* "# schedule for MODEL batch N dtype T hash H": the model, and is it this one? A schedule for
- * another graph is refused before anything is measured. */
+ * another graph or for other lanes is refused before anything is measured. */
 static spa_status read_model(const char *path, spa_options *o, spa_names *models, spa_error *err)
 {
     static const char head[] = "# schedule for ";
@@ -41,14 +58,15 @@ static spa_status read_model(const char *path, spa_options *o, spa_names *models
         status = spa_names_add(o, models, model, err);
         if (!status) status = spa_model_load(&graph, model, 1, SPA_FP32, err);
         if (!status) {
-            uint64_t own = graph.hash;
-            spa_graph_fini(&graph);
-            if (own != strtoull(hash + 6, NULL, 16))
+            if (graph.hash != strtoull(hash + 6, NULL, 16))
                 status =
                     spa_fail_at(err, SPA_E_INVALID, path, 1,
                                 "the schedule is for another graph than '%.200s' at batch 1 in "
                                 "fp32 (hash %016llx)",
-                                model, (unsigned long long)own);
+                                model, (unsigned long long)graph.hash);
+            else
+                status = check_rows(path, &graph, o, err);
+            spa_graph_fini(&graph);
         }
     }
     free(text);

@@ -246,9 +246,9 @@ static spa_status find_shown(spa_hardware *hw, spa_error *err)
     SPA_TRY(spa_alloc(&hw->shown, n, sizeof *hw->shown, err));
     for (uint32_t t = 0; t < n; t++) {
         hw->shown[t] = t;
-        if (t >= g->n_ops || g->ops[t].kind != SPA_OP_RESHAPE) continue;
-        int32_t from = g->inputs[g->ops[t].first_input];
-        hw->shown[t] = from >= 0 ? hw->shown[from] : (uint32_t)(g->n_ops + (size_t)~from);
+        if (t >= g->n_ops) continue;
+        int32_t from = spa_graph_behind_views(g, (int32_t)t);
+        hw->shown[t] = from >= 0 ? (uint32_t)from : (uint32_t)(g->n_ops + (size_t)~from);
     }
     return SPA_OK;
 }

@@ -115,10 +115,9 @@ static spa_status fill_costs(spa_profile_model *m, spa_arena *arena, spa_error *
 
 static int lane_of_tensor(const spa_profile_model *m, const spa_samples *s, size_t tensor)
 {
-    const spa_graph *g = m->graph;
-    while (tensor < g->n_ops && g->ops[tensor].kind == SPA_OP_RESHAPE)
-        tensor = spa_tensor_of(m->costs, g->inputs[g->ops[tensor].first_input]);
-    return tensor < g->n_ops ? s->lane[tensor] : (int)m->costs->host;
+    int32_t from =
+        tensor < m->graph->n_ops ? spa_graph_behind_views(m->graph, (int32_t)tensor) : -1;
+    return from >= 0 ? s->lane[from] : (int)m->costs->host;
 }
 
 /* Dispatch is in graph order, so the first reader in it is the first to run. */

@@ -77,9 +77,7 @@ static arrival last_arrival(const spa_graph *graph, const spa_hardware_record *r
     const spa_hardware_op *ops = spa_hardware_ops(record, q);
     arrival last = {0, 0};
     for (uint32_t i = 0; i < o->n_inputs && ops[op].lane >= 0; i++) {
-        int32_t from = graph->inputs[o->first_input + i];
-        while (from >= 0 && graph->ops[from].kind == SPA_OP_RESHAPE)
-            from = graph->inputs[graph->ops[from].first_input];
+        int32_t from = spa_graph_behind_views(graph, graph->inputs[o->first_input + i]);
         size_t tensor = from >= 0 ? (size_t)from : graph->n_ops + (size_t)~from;
         const spa_hardware_copy *c =
             &record->copies[(q * record->n_tensors + tensor) * record->n_lanes +
@@ -168,8 +166,7 @@ void spa_samples_add(spa_samples *s, const spa_graph *graph, const spa_hardware_
 /* The lane on which a tensor was made, -1: it is a graph input. */
 static int lane_of(const spa_graph *graph, const int8_t *lane, int32_t producer)
 {
-    while (producer >= 0 && graph->ops[producer].kind == SPA_OP_RESHAPE)
-        producer = graph->inputs[graph->ops[producer].first_input];
+    producer = spa_graph_behind_views(graph, producer);
     return producer >= 0 ? lane[producer] : -1;
 }
 

@@ -30,10 +30,7 @@ static size_t value_index(const cutter *c, int32_t from)
 /* What an input shows, through views. */
 static int32_t input_of(const cutter *c, const spa_op *op, uint32_t e)
 {
-    int32_t from = c->graph->inputs[op->first_input + e];
-    while (from >= 0 && c->graph->ops[from].kind == SPA_OP_RESHAPE)
-        from = c->graph->inputs[c->graph->ops[from].first_input];
-    return from;
+    return spa_graph_behind_views(c->graph, c->graph->inputs[op->first_input + e]);
 }
 
 static bool is_foreign(const cutter *c, int32_t from, int32_t queue)

@@ -191,6 +191,14 @@ SPA_API const spa_shape *spa_graph_input_shape(const spa_graph *graph, const spa
  * constant). Returns how many, at most SPA_MAX_PARAMS. */
 SPA_API size_t spa_op_params(const spa_graph *graph, const spa_op *op,
                              spa_op_param params[SPA_MAX_PARAMS]);
+/* What a producer (an operator, or ~k for graph input k) shows: the same, or what is behind the
+ * views if it is one. */
+static inline int32_t spa_graph_behind_views(const spa_graph *g, int32_t producer)
+{
+    while (producer >= 0 && g->ops[producer].kind == SPA_OP_RESHAPE)
+        producer = g->inputs[g->ops[producer].first_input];
+    return producer;
+}
 static inline bool spa_op_is_depthwise(const spa_graph *g, const spa_op *op)
 {
     return op->kind == SPA_OP_CONV && op->attrs.groups > 1 &&

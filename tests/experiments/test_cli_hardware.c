@@ -256,6 +256,22 @@ Test(cli_hardware, a_schedule_for_another_graph_is_refused_before_anything_runs)
     cli_expect_failure(1, "the first line must be", "replay %s %s " LANES, schedule, graph);
 }
 
+Test(cli_hardware, a_schedule_that_these_lanes_cannot_run_is_refused_before_anything_runs)
+{
+    uint64_t hash;
+    needs_two_cores();
+    const char *graph = write_graph(&hash);
+    const char *schedule = path_of("s.csv");
+    write_rows(schedule, hash, "stem,cpu0,\nleft,cpu7,\nright,cpu0,\njoin,cpu1,\n");
+    /* Profiling would take hours: a wrong order of things shows as a hanging test. */
+    alarm(120);
+    cli_expect_failure(1, "s.csv:4", "replay %s %s " LANES "--rounds 1000 --runs 10000", schedule,
+                       graph);
+    write_rows(schedule, hash, "stem,cpu0,\nleft,cpu1,\n");
+    cli_expect_failure(1, "s.csv", "replay %s %s " LANES "--rounds 1000 --runs 10000", schedule,
+                       graph);
+}
+
 /* ---- asynchronous lanes ---------------------------------------------------------------------- */
 
 Test(cli_async, profile_measures_the_device_its_links_and_what_enqueueing_costs)
