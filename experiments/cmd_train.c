@@ -20,14 +20,17 @@ enum { N_RIVALS = sizeof rivals / sizeof *rivals };
  * rivals. */
 static spa_status list_policies(spa_options *o, const char *algorithm, bool splits, spa_error *err)
 {
-    char text[512];
+    bool own = o->thresholds && strcmp(o->thresholds, "shipped") != 0;
+    char text[1024], trained[900];
     const char *copy;
-    snprintf(text, sizeof text, "%s:model=%.400s", algorithm, o->output);
+    snprintf(trained, sizeof trained, "%s:model=%.400s%s%.400s", algorithm, o->output,
+             own ? ":thresholds=" : "", own ? o->thresholds : "");
+    snprintf(text, sizeof text, "%s", trained);
     SPA_TRY(spa_arena_strdup(&o->arena, &copy, text, err));
     o->policies.count = 0;
     SPA_TRY(spa_names_add(o, &o->policies, copy, err));
     if (!splits) {
-        snprintf(text, sizeof text, "%s:model=%.400s:offline=1", algorithm, o->output);
+        snprintf(text, sizeof text, "%s:offline=1", trained);
         SPA_TRY(spa_arena_strdup(&o->arena, &copy, text, err));
         SPA_TRY(spa_names_add(o, &o->policies, copy, err));
     }
@@ -146,7 +149,11 @@ spa_status spa_cmd_train(spa_cli *cli, spa_options *o, spa_error *err)
     SPA_TRY(spa_figure_check_names(&o->chart, err));
     const char *text = o->operands.items[0];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ":"), text);
-    if (!strcmp(name, "threshold+predictor")) return spa_train_thresholds(cli, o, err);
+    if (!strcmp(name, "threshold+predictor")) {
+        if (!o->thresholds) return spa_train_thresholds(cli, o, err);
+        return spa_fail(err, SPA_E_USAGE,
+                        "--thresholds are what a policy observes; threshold+predictor makes them");
+    }
     SPA_TRY(spa_paths_find(&paths, err));
     SPA_TRY(spa_training_find(name, &type, &splits, err));
     o->operands.items++;

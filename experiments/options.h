@@ -39,7 +39,8 @@ typedef struct spa_options {
     int missing_model;            /* --missing=model */
     spa_names gantt, chart;       /* figures, *.svg or *.png each */
     const char *timeline, *schedule, *log, *db, *output, *csv, *trace, *checkpoint;
-    bool graphs; /* replay */
+    const char *thresholds; /* of training: a predictor, or "shipped" */
+    bool graphs;            /* replay */
     bool quiet, json, help;
     spa_arena arena;
 } spa_options;

@@ -10,6 +10,7 @@
 
 #include "experiments/cli.h"
 #include "policies/learn/scheduling.h"
+#include "policies/predicted.h"
 
 #define DEFAULT_STEPS    200000
 #define EVALUATIONS      50
@@ -21,7 +22,9 @@ typedef struct trainer {
     const spa_runs *runs;
     const spa_options *options;
     spa_progress *progress;
-    const spa_costs **costs; /* [n_cases] */
+    const spa_costs **costs;  /* [n_cases] */
+    spa_predicted *predicted; /* [n_cases] with --thresholds */
+    const float **thresholds; /* [n_cases] */
     spa_scenario *scenarios;
     spa_environment_config config, evaluated;
     const spa_learner_type *type;
@@ -91,6 +94,27 @@ static spa_status describe_scenarios(trainer *t, spa_error *err)
     return SPA_OK;
 }
 
+/* Every model's predicted thresholds. A policy that observes them knows one predictor, so that all
+ * cases are on one device. */
+static spa_status describe_thresholds(trainer *t, spa_error *err)
+{
+    const char *given = t->options->thresholds;
+    size_t n = t->runs->n_cases;
+    if (!given) return SPA_OK;
+    if (t->runs->n_devices > 1)
+        return spa_fail(err, SPA_E_USAGE, "--thresholds are those of one device; name only one");
+    if (strcmp(given, "shipped") == 0) given = "";
+    SPA_TRY(spa_alloc(&t->predicted, n, sizeof *t->predicted, err));
+    SPA_TRY(spa_alloc(&t->thresholds, n, sizeof *t->thresholds, err));
+    for (size_t i = 0; i < n; i++) {
+        SPA_TRY(spa_predicted_make(&t->predicted[i], t->costs[i], given, t->runs->cases[i].trained,
+                                   err));
+        t->thresholds[i] = t->predicted[i].at;
+    }
+    t->config.thresholds = t->thresholds;
+    return SPA_OK;
+}
+
 /* What is decided about: every model on every device with every batch, in all scenarios of the
  * command line, on devices as they are and varied. Evaluated is on the devices as they are. */
 static spa_status describe(trainer *t, spa_error *err)
@@ -115,6 +139,7 @@ static spa_status describe(trainer *t, spa_error *err)
     if (t->options->policy_cost) t->config.decision_cycles = policy->decision_cycles;
     SPA_TRY(describe_scenarios(t, err));
     SPA_TRY(describe_variants(t, err));
+    SPA_TRY(describe_thresholds(t, err));
     t->evaluated = t->config;
     t->evaluated.n_variants = 0;
     return SPA_OK;
@@ -170,7 +195,8 @@ static spa_status train(trainer *t, const char *params, spa_error *err)
                                .total_steps = steps,
                                .seed = (uint64_t)o->seed,
                                .max_episode_steps = longest_episode(t),
-                               .threads = (size_t)o->threads};
+                               .threads = (size_t)o->threads,
+                               .tag = t->predicted ? t->predicted[0].hash : 0};
     spa_train_options options = spa_train_default();
     spa_train_result result;
     char all[1024];
@@ -182,6 +208,7 @@ static spa_status train(trainer *t, const char *params, spa_error *err)
     options.episodes = episodes_of(t);
     options.config = &t->evaluated;
     options.seed = (uint64_t)o->seed;
+    options.thresholds = setup.tag;
     options.best_path = o->output;
     options.checkpoint_path = o->checkpoint;
     options.progress = note;
@@ -211,6 +238,9 @@ spa_status spa_training_run(spa_training *out, const char *text, const spa_runs 
     if (!status) status = train(&t, text[length] ? text + length + 1 : "", err);
     out->seconds_host = now_s() - begin;
     spa_learner_free(t.learner);
+    for (size_t i = 0; t.predicted && i < runs->n_cases; i++) spa_predicted_fini(&t.predicted[i]);
+    free(t.predicted);
+    free(t.thresholds);
     free(t.costs);
     free(t.scenarios);
     if (status) spa_training_fini(out);

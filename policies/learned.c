@@ -18,6 +18,7 @@
 #include "policies/learn/acting.h"
 #include "policies/learn/actor.h"
 #include "policies/learn/scheduling.h"
+#include "policies/predicted.h"
 #include "sim/engine.h"
 
 /* Outputs of the layers of one decision stand on the stack. */
@@ -25,7 +26,8 @@
 
 typedef struct learned {
     const char *algorithm;
-    char path[256]; /* "" = what was trained for this model and device, if anything */
+    char path[256];      /* "" = what was trained for this model and device, if anything */
+    char predictor[256]; /* "" = the one shipped for the device */
     spa_actor actor;
     bool loaded, offline;
     bool splits; /* the actor's numbers are shares of operators */
@@ -35,6 +37,8 @@ typedef struct learned {
 static const spa_param params[] = {
     {"model", SPA_PARAM_TEXT, 0, 0, 0, "", "FILE",
      "a policy that 'sparoa train' wrote; without it the one shipped for the device"},
+    {"thresholds", SPA_PARAM_TEXT, 0, 0, 0, "", "FILE",
+     "the predictor whose thresholds it observes, if it does; without it the one shipped"},
     {"offline", SPA_PARAM_INT, 0, 0, 1, NULL, "0|1",
      "1: decide once, in the simulator, and run that schedule; 0: decide at every dispatch"},
 };
@@ -49,8 +53,9 @@ static spa_status create_any(const char *algorithm, bool splits, void **self,
     SPA_TRY(spa_alloc(&s, 1, sizeof *s, err));
     s->algorithm = algorithm;
     memcpy(s->path, values->text[0], sizeof s->path);
+    memcpy(s->predictor, values->text[1], sizeof s->predictor);
     s->splits = splits;
-    s->offline = splits || values->number[1] != 0;
+    s->offline = splits || values->number[2] != 0;
     *self = s;
     return SPA_OK;
 }
@@ -145,6 +150,28 @@ static spa_status decide_all(const learned *s, const spa_plan_context *context,
     return status;
 }
 
+/* Prepares to act, with predicted thresholds where it was trained with some: the same ones. */
+static spa_status prepare(learned *s, const spa_plan_context *context, const char *path,
+                          spa_schedule *schedule, spa_error *err)
+{
+    spa_predicted predicted = {0};
+    spa_status status = SPA_OK;
+    if (s->actor.thresholds)
+        status =
+            spa_predicted_make(&predicted, context->costs, s->predictor, context->trained, err);
+    else if (s->predictor[0])
+        status = spa_fail_at(err, SPA_E_INVALID, path, 0, "was trained without thresholds");
+    if (!status && predicted.hash != s->actor.thresholds)
+        status = spa_fail_at(err, SPA_E_INVALID, path, 0,
+                             "was trained with the thresholds of another predictor than %s",
+                             s->predictor[0] ? s->predictor : "the shipped one");
+    s->acting.options.thresholds = predicted.at;
+    if (!status) status = spa_acting_plan(&s->acting, context, schedule, err);
+    s->acting.options.thresholds = NULL; /* they are in the features now */
+    spa_predicted_fini(&predicted);
+    return status;
+}
+
 static spa_status plan(void *self, const spa_plan_context *context, spa_schedule *schedule,
                        spa_error *err)
 {
@@ -165,7 +192,7 @@ static spa_status plan(void *self, const spa_plan_context *context, spa_schedule
     s->acting.continuous = s->actor.shape.action_dim > 0;
     s->acting.splits = s->splits;
     s->acting.options = (spa_features_options){.n_slots = n_slots};
-    SPA_TRY(spa_acting_plan(&s->acting, context, schedule, err));
+    SPA_TRY(prepare(s, context, path, schedule, err));
     return s->offline ? decide_all(s, context, schedule, err) : SPA_OK;
 }
 
@@ -236,7 +263,7 @@ const spa_policy spa_policy_sac_split = {
     .capabilities = SPA_CAP_PLAN | SPA_CAP_SPLIT,
     .objectives = SPA_OBJECTIVES_ALL,
     .params = params,
-    .n_params = 1, /* without `offline` */
+    .n_params = 2, /* without `offline` */
     .create = create_sac_split,
     .destroy = destroy,
     .plan = plan,

@@ -11,13 +11,11 @@
  *
  * Differs from the rule of `threshold`: rho is that of the input, which is what a kernel can gain
  * from, and unknown zeros count as none. */
-#include <stdio.h>
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "policies/common.h"
-#include "policies/learn/predictor.h"
+#include "policies/predicted.h"
 
 static const char *const rules[] = {"intensity", "sparsity", "both"};
 
@@ -51,37 +49,6 @@ static spa_status create(void **self, const spa_param_values *values, spa_error 
     return SPA_OK;
 }
 
-static bool is_there(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    if (file) fclose(file);
-    return file != NULL;
-}
-
-static spa_status find(const predicting *s, const spa_plan_context *context, char *path,
-                       size_t size, spa_error *err)
-{
-    const spa_costs *c = context->costs;
-    snprintf(path, size, "%s", s->path);
-    if (s->path[0]) return SPA_OK;
-    const char *folder = context->trained ? context->trained : "policies/data";
-    snprintf(path, size, "%s/threshold+predictor-%s.thresholds", folder, c->device);
-    if (context->trained && is_there(path)) return SPA_OK;
-    return spa_fail(err, SPA_E_UNSUPPORTED,
-                    "not trained for it; sparoa train threshold+predictor all --device %s -o FILE, "
-                    "then threshold+predictor:model=FILE",
-                    c->device);
-}
-
-/* Thresholds of another machine are not wrong input, but they say nothing about this one. */
-static spa_status check_device(const spa_predictor *p, const spa_costs *c, const char *path,
-                               spa_error *err)
-{
-    if (c->device && !strcmp(p->device, c->device)) return SPA_OK;
-    return spa_fail_at(err, SPA_E_INVALID, path, 0, "holds thresholds of device '%s', not of '%s'",
-                       p->device, c->device ? c->device : "?");
-}
-
 static void place_all(const predicting *s, const spa_costs *c, const float *at,
                       uint32_t accelerator, spa_schedule *schedule)
 {
@@ -97,38 +64,17 @@ static void place_all(const predicting *s, const spa_costs *c, const float *at,
     spa_policy_end_plan(c, schedule);
 }
 
-static spa_status plan_with(const predicting *s, spa_predictor *p, const spa_costs *c,
-                            uint32_t accelerator, spa_schedule *schedule, spa_error *err)
-{
-    float *x = NULL, *at = NULL;
-    spa_status status = spa_alloc(&x, c->n_ops * SPA_PREDICTOR_FEATURES, sizeof *x, err);
-    if (!status) status = spa_alloc(&at, c->n_ops * SPA_THRESHOLDS, sizeof *at, err);
-    if (!status) {
-        for (size_t i = 0; i < c->n_ops; i++)
-            spa_predictor_features(c->graph, i, c->graph->ops[i].input_sparsity,
-                                   x + i * SPA_PREDICTOR_FEATURES);
-        spa_predictor_predict(p, x, c->n_ops, at);
-        place_all(s, c, at, accelerator, schedule);
-    }
-    free(x);
-    free(at);
-    return status;
-}
-
 static spa_status plan(void *self, const spa_plan_context *context, spa_schedule *schedule,
                        spa_error *err)
 {
     const predicting *s = self;
     const spa_costs *c = context->costs;
-    spa_predictor p;
-    char path[1024];
+    spa_predicted predicted;
     uint32_t accelerator = 0;
     SPA_TRY(spa_policy_accelerator(c, "threshold+predictor", &accelerator, err));
-    SPA_TRY(find(s, context, path, sizeof path, err));
-    SPA_TRY(spa_predictor_read(&p, path, err));
-    spa_status status = check_device(&p, c, path, err);
-    if (!status) status = plan_with(s, &p, c, accelerator, schedule, err);
-    spa_predictor_fini(&p);
+    spa_status status = spa_predicted_make(&predicted, c, s->path, context->trained, err);
+    if (!status) place_all(s, c, predicted.at, accelerator, schedule);
+    spa_predicted_fini(&predicted);
     return status;
 }
 

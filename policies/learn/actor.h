@@ -12,6 +12,7 @@
  *     dimensions 0
  *     rule best                        best | tanh | clamp | tiles
  *     skip 0                           outputs before those that count (dueling: 1)
+ *     thresholds 0123456789abcdef      only if it observes predicted thresholds: the predictor
  *     layer 4 64 tanh                  one line per linear layer: inputs outputs activation
  *     layer 64 2 none
  *     values 4482                      then as many numbers (%.9g, exact), blanks between them
@@ -46,6 +47,7 @@ typedef struct spa_actor {
     spa_actor_rule rule;
     spa_net net;
     size_t skip;
+    uint64_t thresholds; /* it observes those of the predictor of this hash; 0 = of none */
     spa_tiles tiles;
     size_t n_values;
     const float *values; /* [n_values, readable SPA_NET_PAD further] parameters or table */

@@ -58,6 +58,7 @@ spa_status spa_actor_write(const spa_actor *actor, const char *path, spa_error *
     spa_string_append(&s, "obs %zu\nchoices %zu\ndimensions %zu\nrule %s\nskip %zu\n",
                       actor->shape.n_obs, actor->shape.n_actions, actor->shape.action_dim,
                       rules[actor->rule], actor->skip);
+    if (actor->thresholds) spa_string_append(&s, "thresholds %016" PRIx64 "\n", actor->thresholds);
     if (actor->rule == SPA_ACTOR_TILES)
         write_tiles(actor, &s);
     else
@@ -264,6 +265,10 @@ static spa_status read_body(reader *r, spa_actor *a, spa_error *err)
     SPA_TRY(one_of(r, name, rules, 4, &rule, err));
     a->rule = (spa_actor_rule)rule;
     SPA_TRY(expect_count(r, "skip", 4096, &a->skip, err));
+    if (r->at && !strncmp(r->at, "thresholds ", 11)) {
+        SPA_TRY(expect(r, "thresholds", &rest, err));
+        a->thresholds = strtoull(rest, NULL, 16);
+    }
     bool chooses = rule == SPA_ACTOR_BEST || rule == SPA_ACTOR_TILES;
     if (a->shape.n_obs == 0 || (chooses ? a->shape.n_actions : a->shape.action_dim) == 0)
         return spa_fail_at(err, SPA_E_INVALID, r->path, r->line, "a policy without actions");

@@ -36,6 +36,7 @@ static uint64_t made_of(const spa_learner *l)
     }
     h = spa_hash_u64(spa_hash_u64(h, l->setup.seed), l->setup.total_steps);
     h = spa_hash_u64(spa_hash_u64(h, s->n_obs), s->n_actions);
+    if (l->setup.tag) h = spa_hash_u64(h, l->setup.tag);
     return spa_hash_u64(spa_hash_u64(h, s->action_dim), s->hash);
 }
 

@@ -28,6 +28,7 @@ typedef struct spa_learner_setup {
     uint64_t seed;
     size_t max_episode_steps; /* longer ones are an error; 0 = 10000 */
     size_t threads; /* that train together, 0 = 1; what is learned does not depend on it */
+    uint64_t tag;   /* whatever else a checkpoint must agree in; 0 = nothing */
 } spa_learner_setup;
 
 typedef struct spa_learner_type {

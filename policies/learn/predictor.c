@@ -23,6 +23,14 @@ spa_status spa_predictor_kind_find(const char *name, spa_predictor_kind *kind, s
     return spa_fail_unknown(err, "predictor", name, names, SPA_PREDICT_KINDS);
 }
 
+uint64_t spa_predictor_hash(const spa_predictor *p)
+{
+    uint64_t h = spa_hash_bytes(SPA_HASH_SEED, p->params, p->net.n_params * sizeof *p->params);
+    h = spa_hash_u64(h, spa_net_hash(&p->net));
+    h = spa_hash_bytes(spa_hash_bytes(h, p->mean, sizeof p->mean), p->sd, sizeof p->sd);
+    return h ? h : 1;
+}
+
 /* ---- features -------------------------------------------------------------------------------- */
 
 enum { GROUPS = 8 };

@@ -123,6 +123,9 @@ static inline bool spa_threshold_says_host(spa_threshold_rule rule,
     return rule == SPA_RULE_SPARSITY ? sparse : sparse && light;
 }
 
+/* Of its parameters: equal predictors predict the same. Never 0. */
+uint64_t spa_predictor_hash(const spa_predictor *p);
+
 /* ---- files (text; docs/formats.md) ---- */
 
 spa_status spa_predictor_write(const spa_predictor *p, const char *path, spa_error *err);

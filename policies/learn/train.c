@@ -26,6 +26,7 @@ static spa_status evaluate(spa_learner *l, const spa_train_options *o, spa_score
     spa_learner_state *s = l->state;
     spa_actor actor;
     spa_learner_actor(l, &actor);
+    actor.thresholds = o->thresholds;
     SPA_TRY(spa_scorer_run(scorer, &actor, o->seed, &p->score, err));
     p->steps = s->steps;
     p->recent = spa_learner_recent(l);

@@ -26,6 +26,7 @@ typedef struct spa_train_options {
     double goal;           /* stop when an evaluation's mean reaches it; NaN = never */
     size_t patience;       /* stop after so many evaluations in a row without a better one; 0 =
                               never */
+    uint64_t thresholds;   /* what the policy observes of a predictor (actor.h); 0 = nothing */
     const char *best_path; /* the best policy goes there (actor.h); NULL = nowhere */
     const char *checkpoint_path; /* and there all that resuming needs, after each evaluation */
     /* Called after each evaluation; what it returns but SPA_OK ends the run with that. May be NULL.

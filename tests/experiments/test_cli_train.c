@@ -120,6 +120,42 @@ Test(cli_train, sac_split_learns_shares_and_runs_as_a_schedule)
     json_decref(d);
 }
 
+/* The paper's whole system: a predictor, and a scheduler that observes what it predicts. */
+Test(cli_train, a_policy_may_observe_predicted_thresholds_and_then_needs_that_predictor)
+{
+    char predictor[512], other[512], path[512], policy[1200];
+    const char *written[] = {predictor, other};
+    alarm(120);
+    snprintf(predictor, sizeof predictor, "%s/tiny.thresholds", cli_folder());
+    snprintf(other, sizeof other, "%s/other.thresholds", cli_folder());
+    snprintf(path, sizeof path, "%s/sees.actor", cli_folder());
+    for (int i = 0; i < 2; i++) {
+        cli_result r = cli("train threshold+predictor:epochs=%d:hidden=4 " GRAPH " " DEVICE
+                           "--noise off --policy-cost off --quiet -o %s",
+                           3 + i, written[i]);
+        cr_assert_eq(r.code, 0, "%s", r.err);
+        cli_free(&r);
+    }
+    json_t *d = cli_json("train ppo:envs=16:steps=32 " GRAPH " " DEVICE
+                         "--noise off --policy-cost off --steps 4096 --thresholds %s -o %s --json",
+                         predictor, path);
+    const json_t *own = json_array_get(json_object_get(json_object_get(d, "final"), "runs"), 0);
+    snprintf(policy, sizeof policy, "ppo:model=%s:thresholds=%s", path, predictor);
+    cr_assert_float_eq(latency_of(policy), number(own, "latency_ms"), 1e-9);
+    json_decref(d);
+    cli_expect_failure(1, "another predictor",
+                       "compare " GRAPH " " DEVICE "--quiet --policy ppo:model=%s:thresholds=%s",
+                       path, other);
+    cli_result r = cli("train ppo:envs=16:steps=32 " GRAPH " " DEVICE
+                       "--noise off --policy-cost off --steps 4096 --quiet -o %s",
+                       path);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cli_free(&r);
+    cli_expect_failure(1, "without thresholds",
+                       "compare " GRAPH " " DEVICE "--quiet --policy ppo:model=%s:thresholds=%s",
+                       path, predictor);
+}
+
 /* The policy that these options make. The caller frees it. */
 static char *policy_of(const char *options)
 {
