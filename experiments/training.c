@@ -16,6 +16,9 @@
 #define EVALUATIONS      50
 #define NOISY_EPISODES   20
 #define DEFAULT_VARIANTS 8
+/* Decisions of an episode. An evaluation plays at least one episode, with noise 20, and a training
+ * evaluates 50 times: with this many, 10^8 decisions, some tens of minutes. */
+#define MOST_DECISIONS 100000
 
 typedef struct trainer {
     spa_training *out;
@@ -94,6 +97,36 @@ static spa_status describe_scenarios(trainer *t, spa_error *err)
     return SPA_OK;
 }
 
+/* The longest episode, in decisions. */
+static uint64_t longest_episode(const trainer *t)
+{
+    uint64_t longest = 0, requests = 0;
+    for (size_t i = 0; i < t->runs->n_cases; i++)
+        if (t->costs[i]->n_ops > longest) longest = t->costs[i]->n_ops;
+    for (size_t i = 0; i < t->config.n_scenarios; i++)
+        if (t->scenarios[i].requests > requests) requests = t->scenarios[i].requests;
+    return longest * requests; /* at most 2^20 operators and 2^40 requests */
+}
+
+/* Episodes that would take hours are refused before the first; one request is never too long. */
+static spa_status check_length(const trainer *t, spa_error *err)
+{
+    for (size_t i = 0; i < t->config.n_scenarios; i++)
+        for (size_t c = 0; c < t->runs->n_cases; c++) {
+            uint64_t n_ops = t->costs[c]->n_ops, requests = t->scenarios[i].requests;
+            if (requests <= 1 || requests * n_ops <= MOST_DECISIONS) continue;
+            uint64_t most = n_ops < MOST_DECISIONS ? MOST_DECISIONS / n_ops : 1;
+            return spa_fail(err, SPA_E_USAGE,
+                            "training on '%s' in scenario '%.63s': an episode of %llu requests "
+                            "of %llu operators is longer than %d decisions; use --requests %llu "
+                            "or fewer",
+                            t->runs->cases[c].graph.name, t->scenarios[i].name,
+                            (unsigned long long)requests, (unsigned long long)n_ops, MOST_DECISIONS,
+                            (unsigned long long)most);
+        }
+    return SPA_OK;
+}
+
 /* Every model's predicted thresholds. A policy that observes them knows one predictor, so that all
  * cases are on one device. */
 static spa_status describe_thresholds(trainer *t, spa_error *err)
@@ -138,6 +171,7 @@ static spa_status describe(trainer *t, spa_error *err)
     t->config.contention = t->options->contention != 0;
     if (t->options->policy_cost) t->config.decision_cycles = policy->decision_cycles;
     SPA_TRY(describe_scenarios(t, err));
+    SPA_TRY(check_length(t, err));
     SPA_TRY(describe_variants(t, err));
     SPA_TRY(describe_thresholds(t, err));
     t->evaluated = t->config;
@@ -166,17 +200,6 @@ static void add_defaults(const trainer *t, const char *params, char *out, size_t
     snprintf(out + n, size - (size_t)n, "%s", params);
 }
 
-static size_t longest_episode(const trainer *t)
-{
-    size_t longest = 0;
-    uint64_t requests = 0;
-    for (size_t i = 0; i < t->runs->n_cases; i++)
-        if (t->costs[i]->n_ops > longest) longest = t->costs[i]->n_ops;
-    for (size_t i = 0; i < t->config.n_scenarios; i++)
-        if (t->scenarios[i].requests > requests) requests = t->scenarios[i].requests;
-    return longest * (size_t)requests;
-}
-
 /* Enough to meet every case of the evaluation; one where all episodes are the same. */
 static size_t episodes_of(const trainer *t)
 {
@@ -194,7 +217,7 @@ static spa_status train(trainer *t, const char *params, spa_error *err)
                                .config = &t->config,
                                .total_steps = steps,
                                .seed = (uint64_t)o->seed,
-                               .max_episode_steps = longest_episode(t),
+                               .max_episode_steps = (size_t)longest_episode(t),
                                .threads = (size_t)o->threads,
                                .tag = t->predicted ? t->predicted[0].hash : 0};
     spa_train_options options = spa_train_default();

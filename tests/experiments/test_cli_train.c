@@ -240,6 +240,18 @@ Test(cli_train, what_cannot_be_trained_is_refused_with_words)
                        "compare " GRAPH " " DEVICE "--quiet --policy ppo:model=nowhere.actor");
 }
 
+/* 100000 decisions at most: of the seven operators of the small graph 100000 / 7 = 14285 requests,
+ * of the 69 of resnet18 1449. */
+Test(cli_train, episodes_of_hours_are_refused_at_once_and_the_longest_is_named)
+{
+    cli_expect_failure(2, "use --requests 14285 or fewer",
+                       "train ppo " GRAPH " " DEVICE
+                       "--scenario closed --requests 1000000000 -o /tmp/x.actor");
+    cli_expect_failure(2, "use --requests 1449 or fewer",
+                       "train q-learning " GRAPH " resnet18 --device crossover --scenario "
+                       "single,closed --requests 1450 -o /tmp/x.actor");
+}
+
 Test(cli_train, a_policy_that_was_not_trained_is_skipped_and_says_how_to_train_it)
 {
     cli_result r = cli("compare " GRAPH " " DEVICE "--quiet --policy cpu-only,ppo");
