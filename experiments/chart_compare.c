@@ -60,7 +60,7 @@ static void put_data(spa_figure *f, const spa_runs *runs, size_t c, spa_objectiv
                                   value + ci, group_of(o));
                 if (value + ci > *max) *max = value + ci;
             }
-            spa_figure_cell(&f->data, o->policy);
+            spa_figure_cell(&f->data, spa_outcome_label(o));
             spa_string_append(&f->data, "\n");
         }
         spa_string_append(&f->data, "EOD\n");

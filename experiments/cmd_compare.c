@@ -16,9 +16,7 @@ typedef struct comparison {
 static spa_status run_item(void *user, size_t i, spa_error *err)
 {
     comparison *k = user;
-    size_t n = k->runs.policies.count;
-    return spa_study_run(&k->runs.cases[i / n], k->options, &k->runs.scenario,
-                         k->runs.policies.items[i % n], NULL, &k->runs.outcomes[i], err);
+    return spa_runs_run(&k->runs, k->options, i, err);
 }
 
 static void item_done(void *user, size_t n_done)

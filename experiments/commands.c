@@ -34,6 +34,8 @@ static const char help_compare[] =
     "  xfers, ms     transfers per request and their summed time\n"
     "  overlap       share of the transfer time during which a kernel ran\n"
     "  plan ms       time this machine took to plan (the only column that varies)\n"
+    "With --baseline, rows run what a baseline says instead of a policy of the study's own: its\n"
+    "stack is shown, and rows of several stacks are marked as mixed.\n"
     "The best row by the objective is marked with *. A policy that cannot do a case is shown\n"
     "as skipped, with the reason.\n\n"
     "Examples:\n"
@@ -42,6 +44,8 @@ static const char help_compare[] =
     "  sparoa compare all --device x86-2core --policy cpu-only,gpu-only,heft,dp --noise=off\n"
     "  sparoa compare mobilenet_v3_small --device agx-orin --stack pytorch-eager --reps 200\n"
     "  sparoa compare resnet18 --device agx-orin --policy threshold:intensity=1e8:sparsity=0.4\n"
+    "  sparoa compare resnet18 --device agx-orin --baseline all\n"
+    "  sparoa compare resnet18 --device agx-orin --policy heft --baseline eager,codl\n"
     "  sparoa compare resnet18 --device orin-nano --objective energy --chart energy.png\n"
     "  sparoa compare resnet18 --device agx-orin --concurrency 8 --db results.db --json\n";
 
@@ -127,6 +131,8 @@ static const spa_command commands[] = {
     {"devices", SPA_CMD_DEVICES, "", "list the devices, their modes and software stacks", NULL,
      spa_cmd_devices},
     {"policies", SPA_CMD_POLICIES, "", "list the policies", help_policies, spa_cmd_policies},
+    {"baselines", SPA_CMD_BASELINES, "", "list the baselines with their sources", NULL,
+     spa_cmd_baselines},
     {"batchers", SPA_CMD_BATCHERS, "", "list the batchers", NULL, spa_cmd_batchers},
     {"scenarios", SPA_CMD_SCENARIOS, "", "list the scenarios", NULL, spa_cmd_scenarios},
     {"inspect", SPA_CMD_INSPECT, "MODEL [--device D]", "show a model's operators, one per row",

@@ -54,6 +54,10 @@ static const option table[] = {
      KIND_LIST, AT(devices), 0, 0, NULL},
     {"--policy", "P", "policy, with parameters after colons; repeat, or a comma list, or 'all'",
      RUNS | SPA_CMD_VALIDATE, KIND_COMMAS, AT(policies), 0, 0, NULL},
+    {"--baseline", "B",
+     "compare with this baseline ('sparoa baselines' lists them); repeat, or a comma list, or "
+     "'all'",
+     SPA_CMD_COMPARE, KIND_COMMAS, AT(baselines), 0, 0, NULL},
     {"--stack", "S", "software stack whose costs are used (default: the device's)", WORK, KIND_TEXT,
      AT(stack), 0, 0, NULL},
     {"--lanes", "L", "processor lanes, e.g. cpu:0-3,gpu:0 or cpu:0=sparse,cpu:1=blas",

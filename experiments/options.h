@@ -18,9 +18,10 @@ typedef enum spa_noise { SPA_NOISE_ON, SPA_NOISE_OFF } spa_noise;
 /* What the command line says. Texts belong to argv or to the arena. */
 typedef struct spa_options {
     const char *command;
-    spa_names operands; /* models, or files */
-    spa_names devices;  /* --device, repeatable */
-    spa_names policies; /* --policy, repeatable, comma lists split */
+    spa_names operands;  /* models, or files */
+    spa_names devices;   /* --device, repeatable */
+    spa_names policies;  /* --policy, repeatable, comma lists split */
+    spa_names baselines; /* --baseline, likewise */
     const char *stack, *lanes, *scenario, *batcher;
     int64_t batch;             /* 0 = not given */
     int dtype;                 /* spa_dtype, or -1 = not given */
@@ -61,7 +62,8 @@ enum {
     SPA_CMD_VALIDATE = 1 << 11,
     SPA_CMD_REPLAY = 1 << 12,
     SPA_CMD_CALIBRATE = 1 << 13,
-    SPA_CMD_TRAIN = 1 << 14
+    SPA_CMD_TRAIN = 1 << 14,
+    SPA_CMD_BASELINES = 1 << 18
 };
 
 /* Parses argv[first ..]. Operands and options may be mixed; "--" ends the options. Values follow as

@@ -214,6 +214,7 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
         h = spa_hash_u64(h, rho == rho ? bits : UINT64_MAX);
     }
     h = hash_text(hash_text(h, key->c->graph.name), key->policy);
+    if (key->baseline) h = hash_text(h, key->baseline); /* else as ever: old hashes stay */
     h = spa_hash_u64(hash_text(h, s->name), (uint64_t)s->arrivals);
     h = spa_hash_u64(spa_hash_u64(h, s->concurrency), s->requests);
     if (spa_scenario_is_open(s)) h = spa_hash_bytes(h, &s->rate_hz, sizeof s->rate_hz);
@@ -395,10 +396,12 @@ spa_status spa_results_store_runs(const char *path, const char *experiment, cons
     size_t n = runs->policies.count;
     for (size_t i = 0; i < runs->n_cases * n && !status; i++) {
         spa_run_key key = {.experiment = experiment,
-                           .c = &runs->cases[i / n],
+                           .c = spa_runs_case(runs, i / n, i % n),
                            .options = options,
                            .scenario = &runs->scenario,
-                           .policy = runs->policies.items[i % n]};
+                           .policy = runs->policies.items[i % n],
+                           .baseline =
+                               runs->baselines[i % n] ? runs->baselines[i % n]->name : NULL};
         status = spa_results_store(results, &key, &runs->outcomes[i], err);
     }
     spa_results_close(results);

@@ -24,6 +24,7 @@ typedef struct spa_run_key {
     const spa_options *options;
     const spa_scenario *scenario;
     const char *policy;
+    const char *baseline; /* NULL = none */
 } spa_run_key;
 /* The run's hash; the program's version is not in it. */
 uint64_t spa_run_key_hash(const spa_run_key *key);

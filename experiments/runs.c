@@ -1,6 +1,7 @@
 #include "experiments/runs.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "experiments/cli.h"
@@ -66,6 +67,99 @@ static spa_status open_case(spa_case *c, const spa_options *options, const spa_p
     return spa_case_open(c, &one, paths, model, device, err);
 }
 
+/* ---------------------------------------------------------------- rows */
+/* The baselines of the options, "all" written out, behind the policies. */
+static spa_status list_baselines(spa_options *o, spa_names *names, spa_error *err)
+{
+    for (size_t i = 0; i < o->baselines.count; i++) {
+        size_t count;
+        const spa_baseline *all = spa_baselines(&count), *one;
+        if (strcmp(o->baselines.items[i], "all") != 0) {
+            spa_status status = spa_baseline_find(o->baselines.items[i], &one, err);
+            SPA_TRY(spa_cli_name_status(status, o->baselines.items[i], err));
+            SPA_TRY(spa_names_add(o, names, one->name, err));
+            continue;
+        }
+        for (size_t k = 0; k < count; k++) SPA_TRY(spa_names_add(o, names, all[k].name, err));
+    }
+    return SPA_OK;
+}
+
+/* Policies first. With --baseline and no --policy there are only baselines. */
+static spa_status list_rows(spa_runs *runs, spa_options *o, spa_error *err)
+{
+    spa_names names = {0};
+    if (o->policies.count || !o->baselines.count)
+        SPA_TRY(spa_study_policies(o, &runs->policies, err));
+    size_t first = runs->policies.count;
+    SPA_TRY(list_baselines(o, &names, err));
+    SPA_TRY(spa_arena_alloc(&o->arena, &runs->baselines, first + names.count + 1,
+                            sizeof *runs->baselines, err));
+    for (size_t i = 0; i < names.count; i++) {
+        const spa_baseline **out = &runs->baselines[first + i];
+        SPA_TRY(spa_baseline_find(names.items[i], out, err));
+        SPA_TRY(spa_names_add(o, &runs->policies, (*out)->policy, err));
+    }
+    return SPA_OK;
+}
+
+/* A row that cannot be: the reason stands where its result would. */
+static void skip_row(const spa_runs *runs, size_t at, const spa_error *why)
+{
+    spa_outcome *o = &runs->outcomes[at];
+    const spa_baseline *b = runs->baselines[at % runs->policies.count];
+    *o = (spa_outcome){.policy = b->policy, .baseline = b->name, .is_skipped = true};
+    snprintf(o->skipped, sizeof o->skipped, "%.500s", why->message);
+}
+
+/* Is it something that this device or program does not have, rather than a fault? */
+static bool is_lack(spa_status status)
+{
+    return status == SPA_E_NOT_FOUND || status == SPA_E_USAGE || status == SPA_E_UNSUPPORTED;
+}
+
+/* Costs of their own for the baselines of a case. */
+static spa_status open_own(spa_runs *runs, const spa_options *options, const spa_paths *paths,
+                           size_t c, const char *model, const char *device, spa_error *err)
+{
+    for (size_t r = 0; r < runs->policies.count; r++) {
+        const spa_baseline *b = runs->baselines[r];
+        size_t at = c * runs->policies.count + r;
+        spa_error why;
+        if (!b || !spa_baseline_has_own_costs(b)) continue;
+        spa_options one = *options;
+        spa_baseline_apply(b, &one);
+        SPA_TRY(spa_alloc(&runs->own[at], 1, sizeof **runs->own, err));
+        spa_status status =
+            open_case(runs->own[at], &one, paths, model, device, c % runs->n_batches, &why);
+        if (!status) continue;
+        free(runs->own[at]);
+        runs->own[at] = NULL;
+        if (!is_lack(status)) return err ? (*err = why, status) : status;
+        skip_row(runs, at, &why);
+    }
+    return SPA_OK;
+}
+
+static spa_status open_all(spa_runs *runs, const spa_options *options, const spa_paths *paths,
+                           const spa_names *models, const spa_names *devices, spa_error *err)
+{
+    size_t n = models->count * devices->count * runs->n_batches;
+    SPA_TRY(spa_alloc(&runs->cases, n, sizeof *runs->cases, err));
+    SPA_TRY(spa_alloc(&runs->own, n * runs->policies.count, sizeof *runs->own, err));
+    SPA_TRY(spa_alloc(&runs->outcomes, n * runs->policies.count, sizeof *runs->outcomes, err));
+    for (size_t i = 0; i < n; i++) {
+        size_t pair = i / runs->n_batches;
+        const char *model = models->items[pair / devices->count];
+        const char *device = devices->items[pair % devices->count];
+        SPA_TRY(
+            open_case(&runs->cases[i], options, paths, model, device, i % runs->n_batches, err));
+        runs->n_cases++;
+        SPA_TRY(open_own(runs, options, paths, i, model, device, err));
+    }
+    return SPA_OK;
+}
+
 spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *paths,
                          spa_error *err)
 {
@@ -78,22 +172,12 @@ spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *
         return SPA_E_USAGE;
     }
     SPA_TRY(spa_study_scenario(options, &runs->scenario, err));
-    SPA_TRY(spa_study_policies(options, &runs->policies, err));
+    SPA_TRY(list_rows(runs, options, err));
     SPA_TRY(list_models(options, &models, err));
     SPA_TRY(list_devices(options, paths, &devices, err));
-    size_t n_batches = options->batches.count ? options->batches.count : 1;
-    size_t n = models.count * devices.count * n_batches;
     runs->n_devices = devices.count;
-    runs->n_batches = n_batches;
-    SPA_TRY(spa_alloc(&runs->cases, n, sizeof *runs->cases, err));
-    spa_status status =
-        spa_alloc(&runs->outcomes, n * runs->policies.count, sizeof *runs->outcomes, err);
-    for (size_t i = 0; i < n && !status; i++) {
-        size_t pair = i / n_batches;
-        status = open_case(&runs->cases[i], options, paths, models.items[pair / devices.count],
-                           devices.items[pair % devices.count], i % n_batches, err);
-        if (!status) runs->n_cases++;
-    }
+    runs->n_batches = options->batches.count ? options->batches.count : 1;
+    spa_status status = open_all(runs, options, paths, &models, &devices, err);
     if (status) spa_runs_close(runs);
     return status;
 }
@@ -103,10 +187,39 @@ void spa_runs_close(spa_runs *runs)
     for (size_t i = 0; runs->outcomes && i < runs->n_cases * runs->policies.count; i++) {
         spa_outcome_fini(&runs->outcomes[i]);
     }
+    for (size_t i = 0; runs->own && i < runs->n_cases * runs->policies.count; i++) {
+        if (runs->own[i]) spa_case_close(runs->own[i]);
+        free(runs->own[i]);
+    }
     for (size_t i = 0; i < runs->n_cases; i++) spa_case_close(&runs->cases[i]);
+    free(runs->own);
     free(runs->outcomes);
     free(runs->cases);
     *runs = (spa_runs){0};
+}
+
+spa_status spa_runs_run(spa_runs *runs, const spa_options *options, size_t i, spa_error *err)
+{
+    size_t n = runs->policies.count, row = i % n;
+    const spa_baseline *b = runs->baselines[row];
+    spa_outcome *o = &runs->outcomes[i];
+    if (o->is_skipped) return SPA_OK;
+    SPA_TRY(spa_study_run(spa_runs_case(runs, i / n, row), options, &runs->scenario,
+                          runs->policies.items[row], NULL, o, err));
+    o->baseline = b ? b->name : NULL;
+    return SPA_OK;
+}
+
+bool spa_runs_mixed(const spa_runs *runs, size_t c)
+{
+    const char *first = NULL;
+    for (size_t row = 0; row < runs->policies.count; row++) {
+        if (spa_runs_outcome(runs, c, row)->is_skipped) continue;
+        const char *stack = spa_runs_case(runs, c, row)->costs.stack;
+        if (first && strcmp(first, stack) != 0) return true;
+        first = stack;
+    }
+    return false;
 }
 
 int spa_runs_best(const spa_runs *runs, size_t c, spa_objective objective, spa_pick kind)

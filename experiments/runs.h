@@ -2,20 +2,25 @@
 #ifndef SPA_EXPERIMENTS_RUNS_H
 #define SPA_EXPERIMENTS_RUNS_H
 
+#include "experiments/baselines.h"
 #include "experiments/study.h"
 
-/* Outcomes of every policy on every case. */
+/* Outcomes of every row on every case. A row is a policy, or a baseline: then its policy, perhaps
+ * on costs of its own. */
 typedef struct spa_runs {
     /* case number = (model * n_devices + device) * n_batches + batch */
     size_t n_cases, n_devices, n_batches;
-    spa_case *cases; /* [n_cases] */
-    spa_names policies;
+    spa_case *cases;                /* [n_cases] */
+    spa_names policies;             /* of each row */
+    const spa_baseline **baselines; /* [policies.count]; NULL: a policy on the study's costs */
+    spa_case **own;                 /* [n_cases * policies.count], costs of a row's own, or NULL */
     spa_scenario scenario;
     spa_outcome *outcomes; /* [n_cases * policies.count], by case */
 } spa_runs;
 
-/* Opens every model on every device ("all" written out) with every batch and checks policies and
- * scenario. */
+/* Opens every model on every device ("all" written out) with every batch and checks policies,
+ * baselines and scenario. A baseline that a device has no costs for is a skipped outcome at once.
+ */
 spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *paths,
                          spa_error *err);
 void spa_runs_close(spa_runs *runs);
@@ -24,6 +29,20 @@ static inline spa_outcome *spa_runs_outcome(const spa_runs *runs, size_t c, size
 {
     return &runs->outcomes[c * runs->policies.count + policy];
 }
+
+/* What a row of a case runs on: the case, or the row's own model and costs. */
+static inline const spa_case *spa_runs_case(const spa_runs *runs, size_t c, size_t row)
+{
+    const spa_case *own = runs->own[c * runs->policies.count + row];
+    return own ? own : &runs->cases[c];
+}
+
+/* Runs row i % policies.count of case i / policies.count, unless it is skipped already.
+ * Thread-safe for different i. */
+spa_status spa_runs_run(spa_runs *runs, const spa_options *options, size_t i, spa_error *err);
+
+/* Do the rows of a case run on more than one software stack? */
+bool spa_runs_mixed(const spa_runs *runs, size_t c);
 
 /* The best policy of a case by the objective, -1 = none is known. `kind`: of all, of those that ran
  * on one processor, of those that ran on several. The first of equally good ones. */

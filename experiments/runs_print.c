@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include "experiments/json.h"
 #include "experiments/runs.h"
 #include "experiments/table.h"
@@ -24,7 +25,8 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
     char origin[128];
     uint64_t reps = spa_study_reps(options);
     spa_string_append(out, "%s on %s@%s\n", k->graph.name, k->costs.device, k->costs.mode);
-    spa_string_append(out, "  stack %s, lanes %s, %s, batch %d, scenario %s", k->costs.stack,
+    spa_string_append(out, "  stack %s%s, lanes %s, %s, batch %d, scenario %s", k->costs.stack,
+                      spa_runs_mixed(runs, c) ? " (mixed: baselines run on others)" : "",
                       k->costs.lanes, spa_case_dtype(k), k->graph.batch, runs->scenario.name);
     if (runs->scenario.arrivals != SPA_ARRIVALS_SINGLE) {
         spa_string_append(out, " (%s%u in flight, %" PRIu64 " requests)",
@@ -52,14 +54,16 @@ static int latency_decimals(const spa_runs *runs, size_t c)
     return decimals;
 }
 
-static void print_row(spa_table *t, const spa_outcome *o, int decimals, bool best)
+static void print_row(spa_table *t, const spa_outcome *o, const char *stack, int decimals,
+                      bool best)
 {
     if (o->is_skipped) {
-        spa_table_put(t, "%s", o->policy);
+        spa_table_put(t, "%s", spa_outcome_label(o));
         spa_table_span(t, "skipped: %s", o->skipped);
         return;
     }
-    spa_table_put(t, "%s%s", o->policy, best ? " *" : "");
+    spa_table_put(t, "%s%s", spa_outcome_label(o), best ? " *" : "");
+    if (stack) spa_table_put(t, "%s", stack);
     spa_table_number(t, o->latency_ms, decimals);
     spa_table_number(t, o->ci95_ms, decimals);
     spa_table_number(t, o->p50_ms, decimals);
@@ -119,10 +123,10 @@ static void print_gain(const spa_runs *runs, size_t c, spa_objective objective, 
     const spa_outcome *h = spa_runs_outcome(runs, c, (size_t)hybrid);
     double gain = 1 - spa_outcome_value(h, objective) / spa_outcome_value(s, objective);
     char a[64], b[64];
-    spa_string_append(out,
-                      "  best hybrid: %s, %s: %.1f %% %s than the best single processor (%s, %s)",
-                      h->policy, value_text(h, objective, a), fabs(gain) * 100,
-                      gain >= 0 ? "better" : "worse", s->policy, value_text(s, objective, b));
+    spa_string_append(
+        out, "  best hybrid: %s, %s: %.1f %% %s than the best single processor (%s, %s)",
+        spa_outcome_label(h), value_text(h, objective, a), fabs(gain) * 100,
+        gain >= 0 ? "better" : "worse", spa_outcome_label(s), value_text(s, objective, b));
     if (objective == SPA_OBJECTIVE_LATENCY) {
         double difference = s->latency_ms - h->latency_ms, ci = paired_ci(s, h);
         if (isfinite(ci)) {
@@ -131,6 +135,9 @@ static void print_gain(const spa_runs *runs, size_t c, spa_objective objective, 
             if (fabs(difference) <= ci) spa_string_append(out, ": they cannot be told apart");
         }
     }
+    const char *other = spa_runs_case(runs, c, (size_t)single)->costs.stack;
+    if (strcmp(spa_runs_case(runs, c, (size_t)hybrid)->costs.stack, other) != 0)
+        spa_string_append(out, " (stacks are mixed)");
     spa_string_append(out, ".\n");
 }
 
@@ -147,6 +154,34 @@ static void print_bound(const spa_runs *runs, size_t c, spa_string *out)
     spa_string_append(out, " (noise off)\n");
 }
 
+static bool has_baselines(const spa_runs *runs)
+{
+    for (size_t i = 0; i < runs->policies.count; i++)
+        if (runs->baselines[i]) return true;
+    return false;
+}
+
+#define COLUMNS                                                                                    \
+    "latency ms|+-95%|p50|p95|p99|gap %|energy mJ|power W|inf/s|gpu %|xfers|xfer ms|overlap %|"    \
+    "plan ms"
+
+static spa_status print_case(const spa_runs *runs, size_t c, int best, spa_string *out,
+                             spa_error *err)
+{
+    bool stacks = has_baselines(runs);
+    spa_table t;
+    spa_table_init(&t, stacks ? "policy|stack|" COLUMNS : "policy|" COLUMNS,
+                   stacks ? "llrrrrrrrrrrrrrr" : "lrrrrrrrrrrrrrr");
+    int decimals = latency_decimals(runs, c);
+    for (size_t i = 0; i < runs->policies.count; i++) {
+        const char *stack = stacks ? spa_runs_case(runs, c, i)->costs.stack : NULL;
+        print_row(&t, spa_runs_outcome(runs, c, i), stack, decimals, (int)i == best);
+    }
+    spa_status status = spa_table_print(&t, 2, out, err);
+    spa_table_fini(&t);
+    return status;
+}
+
 spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_string *out,
                           spa_error *err)
 {
@@ -154,19 +189,8 @@ spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_
     for (size_t c = 0; c < runs->n_cases; c++) {
         if (c) spa_string_append(out, "\n");
         spa_runs_heading(runs, c, options, out);
-        spa_table t;
-        spa_table_init(&t,
-                       "policy|latency ms|+-95%|p50|p95|p99|gap %|energy mJ|power W|inf/s|gpu %|"
-                       "xfers|xfer ms|overlap %|plan ms",
-                       "lrrrrrrrrrrrrrr");
         int best = spa_runs_best(runs, c, objective, SPA_PICK_ALL);
-        int decimals = latency_decimals(runs, c);
-        for (size_t i = 0; i < runs->policies.count; i++) {
-            print_row(&t, spa_runs_outcome(runs, c, i), decimals, (int)i == best);
-        }
-        spa_status status = spa_table_print(&t, 2, out, err);
-        spa_table_fini(&t);
-        SPA_TRY(status);
+        SPA_TRY(print_case(runs, c, best, out, err));
         if (best >= 0) {
             spa_string_append(out, "  * best by %s; ", spa_objective_name(objective));
             print_bound(runs, c, out);
@@ -184,6 +208,8 @@ static void json_outcome(spa_json *j, json_t *row, const spa_case *c, const spa_
 {
     char origin[64];
     spa_json_set(j, row, "policy", spa_json_text(j, o->policy));
+    if (o->baseline) spa_json_set(j, row, "baseline", spa_json_text(j, o->baseline));
+    if (o->baseline) spa_json_set(j, row, "stack", spa_json_text(j, c->costs.stack));
     if (o->is_skipped) {
         spa_json_set(j, row, "skipped", spa_json_text(j, o->skipped));
         return;
@@ -227,9 +253,11 @@ static void json_case(spa_json *j, json_t *run, const spa_runs *runs, size_t c)
     spa_json_set(j, run, "dtype", spa_json_text(j, spa_dtype_name(k->graph.dtype)));
     spa_json_set(j, run, "computes", spa_json_text(j, spa_dtype_name(k->costs.computes)));
     spa_json_set(j, run, "origin", spa_json_text(j, spa_case_origin(k, origin)));
+    if (has_baselines(runs)) spa_json_set(j, run, "mixed", json_boolean(spa_runs_mixed(runs, c)));
     json_t *results = spa_json_array(j, run, "results");
     for (size_t i = 0; i < runs->policies.count; i++) {
-        json_outcome(j, spa_json_row(j, results), k, spa_runs_outcome(runs, c, i));
+        json_outcome(j, spa_json_row(j, results), spa_runs_case(runs, c, i),
+                     spa_runs_outcome(runs, c, i));
     }
 }
 

@@ -41,7 +41,8 @@ spa_status spa_study_policies(spa_options *options, spa_names *policies, spa_err
 
 /* A policy's row. NaN = unknown. Times in ms, energies in mJ per inference. */
 typedef struct spa_outcome {
-    const char *policy; /* as given: "threshold:intensity=1e8" */
+    const char *policy;   /* as given: "threshold:intensity=1e8" */
+    const char *baseline; /* of which it is the policy; NULL = of none */
     bool is_skipped;
     char skipped[512]; /* the reason */
     double latency_ms, p50_ms, p95_ms, p99_ms, ci95_ms;
@@ -61,6 +62,11 @@ typedef struct spa_outcome {
     spa_schedule plan; /* n_ops = 0: the policy decides as it goes */
 } spa_outcome;
 void spa_outcome_fini(spa_outcome *outcome);
+/* What tables and charts call it: the baseline, else the policy. */
+static inline const char *spa_outcome_label(const spa_outcome *outcome)
+{
+    return outcome->baseline ? outcome->baseline : outcome->policy;
+}
 
 /* Called for every event of replication 0. */
 typedef struct spa_recorder {

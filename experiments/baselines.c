@@ -1,0 +1,93 @@
+#include "experiments/baselines.h"
+
+#include <string.h>
+
+/* docs/baselines.md says what each one leaves out. "SparOA" is arXiv 2511.19457. */
+static const spa_baseline table[] = {
+    {.name = "cpu-only",
+     .summary = "every operator on the host's cores",
+     .source = "SparOA, baseline CPU-Only; here on the study's stack",
+     .policy = "cpu-only",
+     .dtype = SPA_BASELINE_DTYPE},
+    {.name = "gpu-only",
+     .summary = "every operator on the accelerator, one dispatched after another",
+     .source = "SparOA, baseline GPU-Only; here on the study's stack",
+     .policy = "gpu-only",
+     .dtype = SPA_BASELINE_DTYPE},
+    {.name = "eager-cpu",
+     .summary = "PyTorch eager on the host's cores",
+     .source = "SparOA, baseline CPU-Only; Paszke et al., NeurIPS 2019",
+     .policy = "cpu-only",
+     .stack = "pytorch-eager",
+     .dtype = SPA_BASELINE_DTYPE},
+    {.name = "eager",
+     .summary = "PyTorch eager on the accelerator: one operator dispatched at a time",
+     .source = "SparOA, baseline GPU-Only; Paszke et al., NeurIPS 2019",
+     .policy = "gpu-only",
+     .stack = "pytorch-eager",
+     .dtype = SPA_BASELINE_DTYPE},
+    {.name = "codl",
+     .summary = "operators split between the processors",
+     .source = "CoDL, Jia et al., MobiSys 2022",
+     .policy = "codl",
+     .dtype = SPA_BASELINE_DTYPE},
+    {.name = "engine-only",
+     .summary = "SparOA's engine with fixed thresholds, nothing predicted or learned",
+     .source = "SparOA, ablation: engine only",
+     .policy = "threshold",
+     .dtype = SPA_BASELINE_DTYPE},
+    {.name = "sparoa-no-rl",
+     .summary = "SparOA's engine with predicted thresholds, nothing learned",
+     .source = "SparOA, baseline SparOA w/o RL; ablation: + predictor",
+     .policy = "threshold+predictor",
+     .dtype = SPA_BASELINE_DTYPE},
+    {.name = "sparoa-greedy",
+     .summary = "SparOA's engine, each operator where it is done first",
+     .source = "SparOA, baseline SparOA+Greedy",
+     .policy = "greedy",
+     .dtype = SPA_BASELINE_DTYPE},
+    {.name = "sparoa-dp",
+     .summary = "SparOA's engine, placements by dynamic programming",
+     .source = "SparOA, baseline SparOA+DP",
+     .policy = "dp",
+     .dtype = SPA_BASELINE_DTYPE},
+    {.name = "sparoa",
+     .summary = "SparOA: engine, predicted thresholds, soft actor-critic",
+     .source = "SparOA, the whole system",
+     .policy = "sac",
+     .dtype = SPA_BASELINE_DTYPE},
+};
+enum { N_BASELINES = sizeof table / sizeof *table };
+
+const spa_baseline *spa_baselines(size_t *count)
+{
+    *count = N_BASELINES;
+    return table;
+}
+
+spa_status spa_baseline_find(const char *name, const spa_baseline **out, spa_error *err)
+{
+    const char *names[N_BASELINES];
+    *out = NULL;
+    for (size_t i = 0; i < N_BASELINES; i++) {
+        names[i] = table[i].name;
+        if (strcmp(names[i], name) != 0) continue;
+        *out = &table[i];
+        return SPA_OK;
+    }
+    return spa_fail_unknown(err, "baseline", name, names, N_BASELINES);
+}
+
+bool spa_baseline_has_own_costs(const spa_baseline *b)
+{
+    return b->stack || b->lanes || b->dtype != SPA_BASELINE_DTYPE;
+}
+
+void spa_baseline_apply(const spa_baseline *b, spa_options *options)
+{
+    /* Lanes belong to a stack: those of the study may be more than another stack can use. */
+    if (b->stack) options->lanes = NULL;
+    if (b->stack) options->stack = b->stack;
+    if (b->lanes) options->lanes = b->lanes;
+    if (b->dtype != SPA_BASELINE_DTYPE) options->dtype = b->dtype;
+}
