@@ -47,8 +47,12 @@ $(B)/libkernels.a: $(OBJ_KERN) $(B)/.cuda
 
 # Programs: what is linked beside the rooms. Only the fitting programs read compressed data and
 # compute SHA-256 sums.
-LINK = $(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-       $(LIBS)
+ARCHIVES = -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+LINK = $(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(ARCHIVES) $(LIBS)
+# A plug-in finds every function of the library in the program that loads it.
+PLUGIN_HOSTS := $(B)/sparoa $(B)/tests/run
+$(PLUGIN_HOSTS): private ARCHIVES = -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive
+$(B)/sparoa: private LDFLAGS_ALL += -rdynamic
 $(B)/fit_orin $(B)/fidelity: $(OBJ_FIT)
 $(B)/fit_orin $(B)/fidelity: private LIBS += -lmd -lz
 $(B)/bench: $(OBJ_BENCH)
@@ -71,6 +75,15 @@ $(FAKE_NVML:%=$(B)/tests/fake_nvml_%.so): $(B)/tests/fake_nvml_%.so: tests/progr
 	@mkdir -p $(@D); $(SHOW) "  link $@"
 	$(Q)$(CC) -std=c17 -fPIC -shared -fvisibility=hidden -g $(WARN) -Wno-unused-function \
 	    -DFAKE_NVML='"$*"' $(if $(filter stub,$*),-DFAKE_NVML_STUB) $< -o $@
+
+# Plug-ins for the tests, good and bad: one source, a file per kind.
+TEST_PLUGINS := good clash layout abi table empty silent crash hang hog exit illegal fickle
+$(B)/tests/run: | $(TEST_PLUGINS:%=$(B)/tests/plugin_%.so)
+$(TEST_PLUGINS:%=$(B)/tests/plugin_%.so): $(B)/tests/plugin_%.so: tests/program/plugin.c
+	@mkdir -p $(@D); $(SHOW) "  link $@"
+	$(Q)$(CC) -std=c17 -I. -MMD -MP -fPIC -shared -fvisibility=hidden -g $(WARN) -Wno-unused-const-variable \
+	    -Wno-unused-function -DPLUGIN_$* -DPLUGIN_NAME='"$*"' $< -o $@
+-include $(TEST_PLUGINS:%=$(B)/tests/plugin_%.d)
 
 -include $(patsubst %.o,%.d,$(OBJ_LIB) $(OBJ_KERN) $(OBJ_CLI) $(OBJ_FIT) $(OBJ_BENCH) $(OBJ_TEST)) \
          $(patsubst %.c,$(B)/%.d,$(SRC_MAIN))

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "experiments/commands.h"
+#include "experiments/plugins.h"
 #include "experiments/version.h"
 
 void spa_cli_note(const spa_cli *cli, const spa_options *options, const char *fmt, ...)
@@ -81,6 +82,22 @@ static spa_status limit_memory(unsigned command, int64_t bytes, struct rlimit *o
     return SPA_OK;
 }
 
+/* The plug-ins stay loaded while the command runs. */
+static spa_status run_with_plugins(spa_cli *cli, const spa_command *command, spa_options *options,
+                                   spa_error *err)
+{
+    spa_plugins *plugins = NULL;
+    if (options->plugin_files.count) {
+        SPA_TRY(spa_plugins_open(&plugins, options->plugin_files.items, options->plugin_files.count,
+                                 err));
+    }
+    options->plugins = plugins;
+    spa_status status = command->run(cli, options, err);
+    options->plugins = NULL;
+    spa_plugins_close(plugins);
+    return status;
+}
+
 static spa_status run_command(spa_cli *cli, const spa_command *command, int argc, char *const *argv,
                               spa_error *err)
 {
@@ -96,7 +113,7 @@ static spa_status run_command(spa_cli *cli, const spa_command *command, int argc
             status = limit_memory(command->bit, options.max_memory_bytes, &old, err);
             limited = !status;
         }
-        if (!status) status = command->run(cli, &options, err);
+        if (!status) status = run_with_plugins(cli, command, &options, err);
         if (limited) setrlimit(RLIMIT_DATA, &old);
         if (status == SPA_E_NOMEM && limited && err) {
             size_t n = strlen(err->message);

@@ -1,6 +1,7 @@
 /* sparoa policies: the registry, with what each policy can do. */
 #include "experiments/cli.h"
 #include "experiments/json.h"
+#include "experiments/plugins.h"
 #include "experiments/table.h"
 
 static const struct {
@@ -63,22 +64,26 @@ static void print_params(spa_string *out, const spa_policy *p)
 spa_status spa_cmd_policies(spa_cli *cli, spa_options *options, spa_error *err)
 {
     SPA_TRY(spa_cli_operands(options, 0, 0, "", err));
-    size_t count;
-    const spa_policy *const *policies = spa_policies(&count);
+    size_t n_builtin, n_plugged;
+    const spa_policy *const *builtin = spa_policies(&n_builtin);
+    const spa_policy *const *plugged = spa_plugins_policies(options->plugins, &n_plugged);
+    size_t count = n_builtin + n_plugged;
     spa_json j;
     spa_table t;
     spa_json_init(&j, "policies");
     json_t *list = spa_json_array(&j, j.root, "policies");
     spa_table_init(&t, "policy|can|what", "lll");
     for (size_t i = 0; i < count; i++) {
-        json_policy(&j, spa_json_row(&j, list), policies[i]);
-        table_policy(&t, policies[i]);
+        const spa_policy *p = i < n_builtin ? builtin[i] : plugged[i - n_builtin];
+        json_policy(&j, spa_json_row(&j, list), p);
+        table_policy(&t, p);
     }
     spa_status status =
         options->json ? spa_json_print(&j, &cli->out, err) : spa_table_print(&t, 0, &cli->out, err);
     if (!status && !options->json) {
         spa_string_append(&cli->out, "\nParameters, with their defaults and bounds:\n");
-        for (size_t i = 0; i < count; i++) print_params(&cli->out, policies[i]);
+        for (size_t i = 0; i < n_builtin; i++) print_params(&cli->out, builtin[i]);
+        for (size_t i = 0; i < n_plugged; i++) print_params(&cli->out, plugged[i]);
     }
     spa_table_fini(&t);
     spa_json_fini(&j);

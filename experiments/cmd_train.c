@@ -35,7 +35,7 @@ static spa_status list_policies(spa_options *o, const char *algorithm, bool spli
         SPA_TRY(spa_names_add(o, &o->policies, copy, err));
     }
     for (int i = 0; i < N_RIVALS; i++) SPA_TRY(spa_names_add(o, &o->policies, rivals[i], err));
-    return SPA_OK;
+    return spa_study_add_plugged(o, &o->policies, err);
 }
 
 static spa_status compare(spa_runs *runs, const spa_options *options, spa_error *err)

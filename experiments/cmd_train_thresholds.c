@@ -24,7 +24,7 @@ static spa_status list_policies(spa_options *o, spa_error *err)
     SPA_TRY(spa_names_add(o, &o->policies, copy, err));
     for (size_t i = 0; i < sizeof rivals / sizeof *rivals; i++)
         SPA_TRY(spa_names_add(o, &o->policies, rivals[i], err));
-    return SPA_OK;
+    return spa_study_add_plugged(o, &o->policies, err);
 }
 
 static bool is_fit_to_formula(const spa_runs *runs)

@@ -40,8 +40,10 @@ typedef struct spa_options {
     int missing_model;            /* --missing=model */
     spa_names gantt, chart;       /* figures, *.svg or *.png each */
     const char *timeline, *schedule, *log, *db, *output, *csv, *trace, *checkpoint;
-    const char *thresholds; /* of training: a predictor, or "shipped" */
-    bool graphs;            /* replay */
+    const char *thresholds;            /* of training: a predictor, or "shipped" */
+    spa_names plugin_files;            /* --plugin, repeatable */
+    const struct spa_plugins *plugins; /* opened from them while the command runs, or NULL */
+    bool graphs;                       /* replay */
     bool quiet, json, help;
     spa_arena arena;
 } spa_options;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include "experiments/cli.h"
+#include "experiments/plugins.h"
 
 #define DEFAULT_REPS 30
 
@@ -70,6 +71,16 @@ uint64_t spa_study_reps(const spa_options *options)
     return options->noise ? DEFAULT_REPS : 1;
 }
 
+spa_status spa_study_add_plugged(spa_options *options, spa_names *policies, spa_error *err)
+{
+    size_t count;
+    const spa_policy *const *known = spa_plugins_policies(options->plugins, &count);
+    for (size_t k = 0; k < count; k++) {
+        SPA_TRY(spa_names_add(options, policies, known[k]->name, err));
+    }
+    return SPA_OK;
+}
+
 spa_status spa_study_policies(spa_options *options, spa_names *policies, spa_error *err)
 {
     static const char *const every[] = {"all"};
@@ -82,11 +93,12 @@ spa_status spa_study_policies(spa_options *options, spa_names *policies, spa_err
             for (size_t k = 0; k < count; k++) {
                 SPA_TRY(spa_names_add(options, policies, known[k]->name, err));
             }
+            SPA_TRY(spa_study_add_plugged(options, policies, err));
             continue;
         }
         const spa_policy *policy;
         spa_param_values values;
-        if (spa_policy_parse(given.items[i], &policy, &values, err) != SPA_OK) {
+        if (spa_plugins_parse(options->plugins, given.items[i], &policy, &values, err)) {
             if (err) err->status = SPA_E_USAGE;
             return SPA_E_USAGE;
         }
@@ -129,7 +141,7 @@ static spa_status prepare(trial *t, const char *text, spa_outcome *outcome, spa_
 {
     spa_param_values values;
     const spa_case *c = t->c;
-    SPA_TRY(spa_policy_parse(text, &t->policy, &values, err));
+    SPA_TRY(spa_plugins_parse(t->options->plugins, text, &t->policy, &values, err));
     spa_objective objective = (spa_objective)t->options->objective;
     if (!(t->policy->objectives & (uint32_t)objective)) {
         return spa_fail(err, SPA_E_UNSUPPORTED, "does not honour the objective '%s'",

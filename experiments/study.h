@@ -36,6 +36,8 @@ spa_status spa_study_scenario_of(const spa_options *options, size_t i, spa_scena
                                  spa_error *err);
 /* Replications of the options: --reps, or 30 with noise and 1 without. */
 uint64_t spa_study_reps(const spa_options *options);
+/* Appends the names of the policies that --plugin brought. */
+spa_status spa_study_add_plugged(spa_options *options, spa_names *policies, spa_error *err);
 /* The policies of the options, "all" (and none given) written out, each one checked. */
 spa_status spa_study_policies(spa_options *options, spa_names *policies, spa_error *err);
 

@@ -65,7 +65,6 @@ Test(cli_usage, commands_of_later_versions_are_known_but_refused)
 
 Test(cli_usage, options_of_later_versions_are_known_but_refused)
 {
-    cli_expect_failure(2, "'--plugin' is not built in this version", COMPARE "--plugin x.so");
     cli_expect_failure(2, "'--isolate' is not built in this version", COMPARE "--isolate");
 }
 

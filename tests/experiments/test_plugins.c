@@ -1,0 +1,175 @@
+/* Policies from shared objects: loading, checks, use. */
+#include <string.h>
+#include <unistd.h>
+#include "experiments/plugins.h"
+#include "tests/experiments/cli.h"
+#include "tests/oom.h"
+
+#define RUN TINY " " TINY_DEVICE " --noise off --policy-cost off "
+
+/* The path of a test's plug-in, beside the running program. Two static buffers in turn. */
+static const char *plugin(const char *kind)
+{
+    static char paths[2][1024];
+    static int turn;
+    char *path = paths[turn ^= 1];
+    ssize_t n = readlink("/proc/self/exe", path, 1024 - 64);
+    cr_assert_gt(n, 0);
+    path[n] = '\0';
+    sprintf(strrchr(path, '/') + 1, "plugin_%s.so", kind);
+    cr_assert_eq(access(path, R_OK), 0, "%s is not built", path);
+    return path;
+}
+
+static double latency(json_t *document, size_t policy)
+{
+    json_t *run = json_array_get(json_object_get(document, "runs"), 0);
+    json_t *row = json_array_get(json_object_get(run, "results"), policy);
+    return json_real_value(json_object_get(json_object_get(row, "latency_ms"), "mean"));
+}
+
+/* The good one places as gpu-only or cpu-only do, by its parameter: equal times, not only runs. */
+Test(plugins, a_policy_of_a_plugin_runs_beside_the_built_in_ones_with_its_parameters)
+{
+    json_t *d = cli_json("compare " RUN "--plugin %s --policy cpu-only,gpu-only,good,good:last=1 "
+                         "--json",
+                         plugin("good"));
+    cr_assert_gt(latency(d, 0), 0);
+    cr_assert_float_neq(latency(d, 0), latency(d, 1), 1e-9);
+    cr_assert_float_eq(latency(d, 2), latency(d, 0), 1e-12);
+    cr_assert_float_eq(latency(d, 3), latency(d, 1), 1e-12);
+    json_decref(d);
+}
+
+Test(plugins, all_means_the_policies_of_plugins_too)
+{
+    size_t count;
+    spa_policies(&count);
+    json_t *d = cli_json("compare " RUN "--plugin %s --policy all --json", plugin("good"));
+    json_t *run = json_array_get(json_object_get(d, "runs"), 0);
+    cr_assert_eq(json_array_size(json_object_get(run, "results")), count + 1);
+    json_decref(d);
+}
+
+Test(plugins, simulate_takes_them)
+{
+    cli_result r = cli("simulate " RUN "--plugin %s --policy good", plugin("good"));
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert(strstr(r.out, "policy good"));
+    cli_free(&r);
+}
+
+Test(plugins, policies_lists_them_with_their_parameters)
+{
+    cli_result r = cli("policies --plugin %s", plugin("good"));
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert(strstr(r.out, "good:last=0"), "%s", r.out);
+    cli_free(&r);
+    r = cli("policies");
+    cr_assert(!strstr(r.out, "good:last=0"));
+    cli_free(&r);
+}
+
+Test(plugins, unknown_names_suggest_those_of_plugins_too)
+{
+    cli_expect_failure(2, "did you mean 'good'?", "compare " RUN "--plugin %s --policy godo",
+                       plugin("good"));
+    cli_expect_failure(2, "good: unknown parameter 'lst'",
+                       "compare " RUN "--plugin %s --policy good:lst=1", plugin("good"));
+}
+
+Test(plugins, what_does_not_fit_this_program_is_refused_with_the_cure)
+{
+    static const struct {
+        const char *kind, *says;
+    } bad[] = {
+        {"abi", "made for plug-in ABI 2, this program has 1; compile it with this program's"},
+        {"layout", "made for a spa_view of "},
+        {"table", "set .abi = SPA_POLICY_ABI"},
+        {"empty", "holds no policy"},
+        {"silent", "exports no spa_plugin_entry; write SPA_PLUGIN(&policy)"},
+        {"clash", "there is a built-in policy 'heft' already; rename this one"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cli_expect_failure(1, bad[i].says, "compare " RUN "--plugin %s", plugin(bad[i].kind));
+}
+
+Test(plugins, two_plugins_with_one_name_are_refused)
+{
+    const char *path = plugin("good");
+    cli_expect_failure(1, "policy 'good' is also in ", "compare " RUN "--plugin %s --plugin %s",
+                       path, path);
+}
+
+Test(plugins, a_file_that_is_not_there_or_no_object_is_named)
+{
+    cli_expect_failure(1, "none.so: cannot be opened", "compare " RUN "--plugin none.so");
+    cli_expect_failure(
+        1, "tiny.device cannot be loaded: ", "compare " RUN "--plugin tests/data/tiny.device");
+}
+
+Test(plugins, an_illegal_action_fails_the_run_by_name)
+{
+    cli_expect_failure(1, "with policy illegal: ", "compare " RUN "--plugin %s --policy illegal",
+                       plugin("illegal"));
+}
+
+Test(plugins, opening_fails_cleanly_when_any_allocation_fails)
+{
+    const char *path = plugin("good");
+    spa_plugins *warm = NULL; /* the loader's own memory is there from now on */
+    cr_assert_eq(spa_plugins_open(&warm, &path, 1, NULL), SPA_OK);
+    for (long n = 0;; n++) {
+        spa_plugins *p = NULL;
+        spa_error err = {0};
+        oom_fail_at(n);
+        spa_status status = spa_plugins_open(&p, &path, 1, &err);
+        bool failed = oom_failed();
+        oom_off();
+        if (!failed) {
+            cr_assert_eq(status, SPA_OK);
+            spa_plugins_close(p);
+            break;
+        }
+        cr_assert_neq(status, SPA_OK);
+        cr_assert_null(p);
+    }
+    spa_plugins_close(warm);
+}
+
+Test(plugins, every_built_in_policy_passes_the_check_of_plugins)
+{
+    size_t count;
+    const spa_policy *const *all = spa_policies(&count);
+    for (size_t i = 0; i < count; i++) {
+        spa_error err = {0};
+        cr_assert_eq(spa_policy_check(all[i], "built in", &err), SPA_OK, "%s", err.message);
+    }
+}
+
+static void expect_fault(const spa_policy *p, const char *says)
+{
+    spa_error err = {0};
+    cr_assert_eq(spa_policy_check(p, "F.so", &err), SPA_E_INVALID);
+    cr_assert(strstr(err.message, says), "no '%s' in: %s", says, err.message);
+}
+
+Test(plugins, a_table_that_contradicts_itself_is_refused)
+{
+    size_t count;
+    const spa_policy greedy = *spa_policies(&count)[4];
+    spa_policy p = greedy;
+    expect_fault(NULL, "is NULL");
+    p.name = "a:b";
+    expect_fault(&p, "'a:b' is no name for a policy");
+    p = greedy, p.capabilities ^= SPA_CAP_PLACE;
+    expect_fault(&p, "SPA_CAP_PLACE");
+    p = greedy, p.objectives = 0;
+    expect_fault(&p, "one objective or more");
+    p = greedy, p.n_params = SPA_PARAM_MAX + 1;
+    expect_fault(&p, "parameters; at most 16");
+    p = greedy, p.destroy = NULL;
+    expect_fault(&p, "create without a destroy");
+    p = greedy, p.place = NULL, p.plan = NULL;
+    expect_fault(&p, "neither plan nor place");
+}
