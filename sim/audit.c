@@ -72,6 +72,11 @@ void spa_audit_reset(spa_audit *a)
     a->failed = SPA_OK;
 }
 
+void spa_audit_programs(spa_audit *a, const spa_programs *programs)
+{
+    a->programs = programs;
+}
+
 void spa_audit_no_noise(spa_audit *a)
 {
     a->no_noise = true;

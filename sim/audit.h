@@ -17,6 +17,9 @@ typedef struct spa_audit spa_audit;
 
 SPA_API spa_status spa_audit_new(spa_audit **audit, const spa_graph *graph, const spa_costs *costs,
                                  const spa_scenario *scenario, spa_error *err);
+/* The graph and costs are the joint ones of several programs: each request has to do its own
+ * program's part. NULL = one program. */
+SPA_API void spa_audit_programs(spa_audit *audit, const spa_programs *programs);
 SPA_API void spa_audit_free(spa_audit *audit);
 /* Ready for another run; the checks that were asked for stay. */
 SPA_API void spa_audit_reset(spa_audit *audit);

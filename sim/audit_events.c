@@ -32,7 +32,7 @@ static uint8_t present_at(const spa_audit *a, const audit_request *r, size_t ten
 {
     size_t at = tensor;
     uint8_t bits = spread(a, at, r->present[at]);
-    while (audit_is_view(a, at)) {
+    while (audit_is_view(a, at) && a->graph->ops[at].n_inputs > 0) {
         at = spa_tensor_of(a->costs, a->graph->inputs[a->graph->ops[at].first_input]);
         bits |= spread(a, at, r->present[at]);
     }
@@ -89,6 +89,23 @@ static audit_activity *link_of(spa_audit *a, const spa_event *ev)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
+/* The operators and graph inputs of a request. */
+static audit_span span_of(const spa_audit *a, const audit_request *r)
+{
+    if (!a->programs) return (audit_span){0, a->graph->n_ops, a->costs->n_tensors};
+    const spa_program_span *s = &a->programs->spans[r->program];
+    return (audit_span){s->first, s->n_ops, s->end};
+}
+
+static uint32_t kernels_of(const spa_audit *a, const audit_request *r)
+{
+    audit_span span = span_of(a, r);
+    uint32_t n = 0;
+    if (!a->programs) return a->kernels;
+    for (size_t op = span.first; op < span.first + span.n_ops; op++) n += !audit_is_view(a, op);
+    return n;
+}
+
 static void on_arrive(spa_audit *a, const spa_event *ev)
 {
     audit_request *r = NULL;
@@ -99,11 +116,17 @@ static void on_arrive(spa_audit *a, const spa_event *ev)
         return;
     }
     if (ev->request != a->arrived++) audit_violation(a, ev, "requests do not arrive in order");
+    if (a->programs && ev->program >= a->programs->count) {
+        audit_violation(a, ev, "is of a program that is not there");
+        return;
+    }
+    r->program = ev->program;
     r->number = ev->request;
     r->ended = r->section_ended = 0;
     r->in_section = false;
     memset(a->bytes + (size_t)(r - a->requests) * a->stride, 0, a->stride);
-    for (size_t t = a->graph->n_ops; t < a->costs->n_tensors; t++)
+    audit_span span = span_of(a, r);
+    for (size_t t = span.first + span.n_ops; t < span.end; t++)
         r->present[t] = (uint8_t)(1u << a->costs->host);
 }
 
@@ -126,6 +149,9 @@ static void enter_section(spa_audit *a, audit_request *r, const spa_event *ev)
 /* A split operator is placed twice: itself, then the part that it gives away. */
 static void on_place(spa_audit *a, audit_request *r, const spa_event *ev)
 {
+    audit_span span = span_of(a, r);
+    if (ev->op < span.first || ev->op >= span.first + span.n_ops)
+        audit_violation(a, ev, "is of another program than its request");
     enter_section(a, r, ev);
     if (r->placed[ev->op] && (ev->tenths == 0 || r->share[ev->op] == 0 || r->second[ev->op])) {
         audit_violation(a, ev, "is placed twice");
@@ -279,8 +305,10 @@ static bool read_in_place(const spa_audit *a, const audit_request *r, size_t op)
 static void on_finish(spa_audit *a, audit_request *r, const spa_event *ev)
 {
     const spa_graph *g = a->graph;
-    if (r->ended != a->kernels) audit_violation(a, ev, "the request ends before all its operators");
-    for (size_t op = 0; op < g->n_ops && !a->failed; op++) {
+    audit_span span = span_of(a, r);
+    if (r->ended != kernels_of(a, r))
+        audit_violation(a, ev, "the request ends before all its operators");
+    for (size_t op = span.first; op < span.first + span.n_ops && !a->failed; op++) {
         if (g->first_consumer[op] != g->first_consumer[op + 1]) continue;
         if (!(present_at(a, r, op) >> a->costs->host & 1u) && !read_in_place(a, r, op))
             audit_violation(a, ev, "the request ends before its outputs are on the host");

@@ -11,6 +11,7 @@
 /* One request in flight. */
 typedef struct audit_request {
     uint64_t number;
+    uint32_t program;
     uint32_t ended;         /* kernels */
     uint32_t section_ended; /* kernels of the critical section */
     bool in_section;
@@ -38,6 +39,7 @@ typedef struct audit_activity {
 struct spa_audit {
     const spa_graph *graph;
     const spa_costs *costs;
+    const spa_programs *programs; /* NULL = one */
     uint32_t n_slots, serial_ops, kernels, section_kernels;
     bool no_noise, suspended;
     audit_request *requests;
@@ -55,6 +57,11 @@ struct spa_audit {
     spa_status failed;
     spa_error error;
 };
+
+/* Where a request's operators and graph inputs lie among all tensors. */
+typedef struct audit_span {
+    size_t first, n_ops, end;
+} audit_span;
 
 /* Is it a reshape? Those have no kernel. */
 static inline bool audit_is_view(const spa_audit *a, size_t op)

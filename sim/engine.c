@@ -38,11 +38,26 @@ static bool splits(const spa_run_config *c)
            (c->schedule && spa_schedule_splits(c->schedule));
 }
 
+/* Programs bring graph, costs and schedule: by now these are set. */
+static spa_status check_programs(const spa_run_config *c, spa_error *err)
+{
+    if (c->executor || c->stepped)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "several programs run with the cost model only, and not step by step");
+    if (c->scenario.serial_ops)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "scenario '%s': a critical section (serial_ops) is of one program; leave "
+                        "it out of a mix",
+                        c->scenario.name);
+    return SPA_OK;
+}
+
 static spa_status check_config(const spa_run_config *c, spa_error *err)
 {
     const spa_costs *costs = c->costs;
     const spa_scenario *s = &c->scenario;
     uint64_t moves;
+    if (c->programs) SPA_TRY(check_programs(c, err));
     if (!c->graph || !costs || costs->graph != c->graph)
         return spa_fail(err, SPA_E_INVALID, "the cost table belongs to another graph");
     if (c->graph->n_ops == 0) return spa_fail(err, SPA_E_INVALID, "the graph has no operators");
@@ -110,6 +125,14 @@ static size_t take_lines(size_t *at, size_t bytes)
     return take(at, bytes);
 }
 
+/* A policy has one memory, and one for each of several programs. */
+static size_t take_memory(const spa_engine *e, size_t *at)
+{
+    if (!e->config.policy) return take(at, 0);
+    if (e->config.programs) return take_lines(at, program_count(e) * policy_stride(e));
+    return take(at, e->config.policy->memory_bytes);
+}
+
 static void lay_out(spa_engine *e)
 {
     engine_layout *l = &e->layout;
@@ -132,7 +155,8 @@ static void lay_out(spa_engine *e)
     l->activities = take(&at, slots * sizeof(engine_activity));
     l->active = take(&at, (slots + 1) * sizeof *e->active);
     l->events = take(&at, spa_event_list_bytes((uint32_t)slots + (e->arrival_slot != SPA_NONE)));
-    l->memory = take(&at, e->config.policy ? e->config.policy->memory_bytes : 0);
+    l->memory = take_memory(e, &at);
+    l->programs = take(&at, program_count(e) * sizeof(spa_moments));
     l->requests = take_lines(&at, e->n_slots * l->request_bytes);
     l->total = at;
 }
@@ -183,6 +207,28 @@ static spa_status lay_out_lanes(spa_engine *e, spa_error *err)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+static void begin_policy(const spa_engine *e, const void *self, void *memory)
+{
+    const spa_policy *policy = e->config.policy;
+    if (policy && policy->memory_bytes) memset(memory, 0, policy->memory_bytes);
+    if (policy && policy->begin) policy->begin(self, memory, &e->plan_context);
+}
+
+/* No request of an earlier run may leave ready bits behind: fresh ones touch their stretch only. */
+static void reset_programs(spa_engine *e)
+{
+    const spa_programs *all = e->config.programs;
+    e->mix_key = spa_hash_u64(spa_hash_bytes(e->config.seed, "mix", 3), e->config.replication);
+    for (uint32_t i = 0; i < all->count; i++) {
+        e->plan_context.graph = all->items[i].graph;
+        e->plan_context.costs = all->items[i].costs;
+        begin_policy(e, all->items[i].self, program_memory(e, i));
+        program_latency(e)[i] = (spa_moments){0};
+    }
+    for (uint32_t slot = 0; slot < e->n_slots; slot++)
+        memset(ready_of(e, request_of(e, slot)), 0, e->n_words * sizeof(uint64_t));
+}
+
 static void reset_state(spa_engine *e)
 {
     engine_state *s = &e->state;
@@ -219,10 +265,10 @@ static void reset_state(spa_engine *e)
         s->run_factor = spa_rng_lognormal_factor(&rng, e->costs->run_cv);
     }
     e->plan_context.seed = spa_hash_u64(e->config.seed, e->config.replication);
-    if (e->config.policy && e->config.policy->memory_bytes)
-        memset(policy_memory(e), 0, e->config.policy->memory_bytes);
-    if (e->config.policy && e->config.policy->begin)
-        e->config.policy->begin(e->config.self, policy_memory(e), &e->plan_context);
+    if (e->config.programs)
+        reset_programs(e);
+    else
+        begin_policy(e, e->config.self, policy_memory(e));
     e->failed = SPA_OK;
 }
 
@@ -235,6 +281,16 @@ static void record_audited(void *user, const spa_event *event)
 }
 #endif
 
+/* Of ready bits: each of several programs begins a word, so that requests never share one. */
+static uint32_t count_words(const spa_run_config *c)
+{
+    uint32_t words = 0;
+    if (!c->programs) return (uint32_t)((c->graph->n_ops + 63) / 64);
+    for (uint32_t i = 0; i < c->programs->count; i++)
+        words += (c->programs->spans[i].end - c->programs->spans[i].first + 63) / 64;
+    return words;
+}
+
 /* What the event loop wants to know of the configuration. */
 static void set_constants(spa_engine *e)
 {
@@ -245,7 +301,7 @@ static void set_constants(spa_engine *e)
     e->n_tensors = (uint32_t)c->costs->n_tensors;
     e->splits = splits(c);
     e->n_nodes = e->n_tensors + (e->splits ? e->n_ops : 0);
-    e->n_words = (e->n_ops + 63) / 64;
+    e->n_words = count_words(c);
     e->op_bits = e->tensor_bits = bit_width(e->n_nodes);
     e->n_processors = c->costs->n_processors;
     e->host = c->costs->host;
@@ -259,8 +315,9 @@ static void set_constants(spa_engine *e)
     e->blocking_sync = c->costs->blocking_sync;
     e->has_schedule = c->schedule != NULL;
     e->executor = c->executor;
-    e->calls_place =
-        c->policy && c->policy->place && (!c->policy->places || c->policy->places(c->self));
+    e->calls_place = c->policy && c->policy->place &&
+                     (!c->policy->places ||
+                      c->policy->places(c->programs ? c->programs->items[0].self : c->self));
     e->observes = e->calls_place && c->policy->observe;
     e->stepped = c->stepped;
     if (c->policy_cost && (e->calls_place || e->stepped) && e->costs->host_hz > 0)
@@ -306,6 +363,7 @@ static spa_status set_up(spa_engine *e, spa_error *err)
 #ifdef SPA_DEBUG
     if (!c->record) {
         SPA_TRY(spa_audit_new(&e->audit, e->graph, e->costs, &e->config.scenario, err));
+        spa_audit_programs(e->audit, c->programs);
         e->config.record = record_audited;
         e->config.record_user = e;
     }
@@ -315,11 +373,27 @@ static spa_status set_up(spa_engine *e, spa_error *err)
     return SPA_OK;
 }
 
+/* The joint graph, costs and schedule take the place of a single program's. */
+static spa_status take_programs(spa_run_config *c, spa_error *err)
+{
+    const spa_programs *all = c->programs;
+    if (c->graph || c->costs || c->schedule || c->self)
+        return spa_fail(err, SPA_E_INVALID,
+                        "several programs bring their graph, costs, schedule and policy; leave "
+                        "these out of the configuration");
+    c->graph = &all->graph;
+    c->costs = &all->costs;
+    c->schedule = all->schedule.n_ops ? &all->schedule : NULL;
+    return SPA_OK;
+}
+
 spa_status spa_engine_new(spa_engine **engine, const spa_run_config *config, spa_error *err)
 {
     spa_engine constants = {.config = *config}, *e;
     spa_status status;
     *engine = NULL;
+    if (config->programs) SPA_TRY(take_programs(&constants.config, err));
+    config = &constants.config;
     SPA_TRY(check_config(config, err));
     SPA_TRY(check_runnable(config->costs, err));
     set_constants(&constants);
@@ -347,6 +421,7 @@ static spa_status set_up_clone(spa_engine *e, const spa_engine *like, spa_error 
 #ifdef SPA_DEBUG
     if (like->audit) {
         SPA_TRY(spa_audit_new(&e->audit, e->graph, e->costs, &e->config.scenario, err));
+        spa_audit_programs(e->audit, e->config.programs);
         e->config.record_user = e;
     }
 #endif
@@ -391,6 +466,8 @@ spa_status spa_engine_restart(spa_engine *e, uint64_t seed, uint64_t replication
         bool same_order;
         if (!e->has_schedule)
             return spa_fail(err, SPA_E_INVALID, "the engine was made without a schedule");
+        if (e->config.programs)
+            return spa_fail(err, SPA_E_INVALID, "several programs keep their schedules");
         SPA_TRY(spa_schedule_check(schedule, e->costs, err));
         if (!e->splits && spa_schedule_splits(schedule))
             return spa_fail(err, SPA_E_INVALID,

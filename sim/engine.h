@@ -10,6 +10,7 @@
 #include "sim/event.h"
 #include "sim/executor.h"
 #include "sim/policy.h"
+#include "sim/programs.h"
 #include "sim/scenario.h"
 
 #ifdef __cplusplus
@@ -22,6 +23,10 @@ typedef struct spa_run_config {
     const spa_policy *policy;     /* may be NULL if there is a schedule */
     const void *self;             /* the policy's */
     const spa_schedule *schedule; /* the plan, or NULL */
+    /* Several programs: graph, costs, schedule and self are theirs (leave them NULL here), and each
+     * request draws its program by their weights, from a random stream of its own. Not with a
+     * critical section, an executor or a stepped run. NULL = one. */
+    const spa_programs *programs;
     spa_scenario scenario;
     spa_objective objective;
     bool noise, policy_cost, contention;
@@ -32,6 +37,8 @@ typedef struct spa_run_config {
     /* Called for every event, in order; NULL = none. Must not touch the engine. */
     void (*record)(void *user, const spa_event *event);
     void *record_user;
+    spa_histogram *by_program;    /* [programs->count] latencies of each program's requests, as they
+                                     occur; NULL = not wanted */
     const spa_executor *executor; /* makes time pass; NULL = the cost model (see executor.h) */
     void *executor_self;
     /* The caller decides: see spa_engine_start. Without a policy that places; a schedule, if there
@@ -79,6 +86,8 @@ SPA_API spa_status spa_engine_run(spa_engine *engine, spa_histogram *latencies,
 /* Runs until simulated time >= until_ns or the end (*done). */
 SPA_API spa_status spa_engine_run_until(spa_engine *engine, int64_t until_ns, bool *done,
                                         spa_error *err);
+/* Latencies of a program's requests in the present run, ns (warm-up not counted). */
+SPA_API spa_moments spa_engine_program_latency(const spa_engine *engine, uint32_t program);
 /* The plan that decides every placement; NULL = a policy decides as it goes. */
 SPA_API const spa_schedule *spa_engine_schedule(const spa_engine *engine);
 SPA_API int64_t spa_engine_now(const spa_engine *engine);

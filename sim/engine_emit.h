@@ -15,16 +15,18 @@ ENGINE_INLINE void set_now(spa_engine *e, int64_t now)
     e->state.now_hash = (uint64_t)now * DIGEST_TIME;
 }
 
-ENGINE_APART void record_event(const spa_engine *e, uint64_t what, uint64_t request, float power_w)
+ENGINE_APART void record_event(const spa_engine *e, uint64_t what, const engine_request *r,
+                               float power_w)
 {
     spa_event event = {.time_ns = e->state.now,
                        .sequence = e->state.sequence,
-                       .request = request,
+                       .request = r->number,
                        .op = (uint32_t)(what >> 32),
                        .kind = (uint8_t)what,
                        .processor = (uint8_t)(what >> 8),
                        .lane = (uint8_t)(what >> 16),
                        .tenths = (uint8_t)(what >> 24),
+                       .program = (uint8_t)what == SPA_EV_ARRIVE ? r->program : 0,
                        .power_w = power_w};
     e->config.record(e->config.record_user, &event);
 }
@@ -37,7 +39,7 @@ ENGINE_INLINE void emit(spa_engine *e, spa_event_kind kind, const engine_request
     uint64_t what = (uint64_t)((uint32_t)kind | place) | (uint64_t)op << 32;
     uint64_t h = (e->state.digest ^ e->state.now_hash ^ r->number_hash ^ what) * DIGEST_ROUND;
     e->state.digest = h ^ h >> 32;
-    if (ENGINE_RARELY(e->config.record)) record_event(e, what, r->number, power_w);
+    if (ENGINE_RARELY(e->config.record)) record_event(e, what, r, power_w);
     e->state.sequence++;
 }
 

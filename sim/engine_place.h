@@ -58,12 +58,30 @@ ENGINE_INLINE void fill_view(spa_engine *e, engine_request *r, uint32_t slot)
     for (; link < links_end; link++) *link_free_ns++ = link->free_ns > now ? link->free_ns : now;
 }
 
+/* The policy of one of several programs sees that program alone: numbered from 0, its inputs behind
+ * its operators. */
+ENGINE_APART void ask_of_program(spa_engine *e, engine_request *r, uint32_t op, spa_action *action)
+{
+    const spa_program *program = &e->config.programs->items[r->program];
+    uint32_t first = e->programs[r->program].first;
+    spa_view *view = &e->view;
+    view->graph = program->graph;
+    view->costs = program->costs;
+    view->finish_ns += first;
+    view->where += first;
+    view->placed += first;
+    e->config.policy->place(program->self, program_memory(e, r->program), view, op - first, action);
+}
+
 ENGINE_INLINE void ask_policy(spa_engine *e, engine_request *r, uint32_t slot, uint32_t op,
                               spa_action *action)
 {
     fill_view(e, r, slot);
     *action = (spa_action){.processor = (int32_t)e->host, .lane = SPA_LANE_ANY};
-    e->config.policy->place(e->config.self, policy_memory(e), &e->view, op, action);
+    if (ENGINE_RARELY(e->programs != NULL))
+        ask_of_program(e, r, op, action);
+    else
+        e->config.policy->place(e->config.self, policy_memory(e), &e->view, op, action);
 }
 
 ENGINE_APART bool check_split(spa_engine *e, uint32_t op, const spa_action *action)

@@ -110,11 +110,51 @@ ENGINE_INLINE void leave_section_part(spa_engine *e, engine_request *r)
 
 /* ---- life of a request ----------------------------------------------------------------------- */
 
+/* The program of request `number` of several: by weight, whatever the policy does. */
+ENGINE_INLINE uint32_t draw_program(const spa_engine *e, uint64_t number)
+{
+    uint32_t program = 0;
+    uint64_t draw = spa_hash_u64(e->mix_key, number);
+    draw ^= draw >> 31;
+    draw *= DIGEST_ROUND;
+    while (program + 1 < e->config.programs->count && draw >= e->programs[program].below) program++;
+    return program;
+}
+
+/* A fresh request of one of several programs: its stretch of every array. */
+ENGINE_APART void refresh(spa_engine *e, engine_request *r, uint32_t program)
+{
+    const engine_program *p = &e->programs[program];
+    engine_request *fresh = (engine_request *)e->template_block;
+    uint32_t first = p->first, n = p->end - first, twins = e->n_tensors + first;
+    memcpy(r, fresh, sizeof *r);
+    r->program = program;
+    r->left = p->left;
+    r->first_word = p->first_word;
+    memcpy(&r->ops[first], &fresh->ops[first], n * sizeof *r->ops);
+    memcpy(&finish_of(e, r)[first], &finish_of(e, fresh)[first], n * sizeof(int64_t));
+    memcpy(&where_of(e, r)[first], &where_of(e, fresh)[first], n);
+    memcpy(&placed_of(e, r)[first], &placed_of(e, fresh)[first], n);
+    memcpy(&ready_of(e, r)[p->first_word], &ready_of(e, fresh)[p->first_word],
+           (p->end_word - p->first_word) * sizeof(uint64_t));
+    for (uint32_t t = first + p->n_ops; t < p->end; t++) finish_of(e, r)[t] = e->state.now;
+    if (!e->splits) return;
+    memcpy(&r->ops[twins], &fresh->ops[twins], n * sizeof *r->ops);
+    memcpy(&placed_of(e, r)[twins], &placed_of(e, fresh)[twins], n);
+    memcpy(&where_of(e, r)[twins], &where_of(e, fresh)[twins], n);
+    memcpy(&finish_of(e, r)[twins], &finish_of(e, fresh)[twins], n * sizeof(int64_t));
+    memset(&share_of(e, r)[first], 0, n);
+    memset(&joins_of(e, r)[first], 0, n);
+}
+
 static void admit(spa_engine *e, uint32_t slot)
 {
     engine_request *r = request_of(e, slot);
     int64_t *finish = finish_of(e, r);
-    memcpy(r, e->template_block, e->layout.request_bytes);
+    if (ENGINE_RARELY(e->programs != NULL))
+        refresh(e, r, draw_program(e, e->state.admitted));
+    else
+        memcpy(r, e->template_block, e->layout.request_bytes);
     r->number = e->state.admitted++;
     r->number_hash = r->number * DIGEST_REQUEST;
     r->arrival_ns = e->state.now;
@@ -142,6 +182,12 @@ static void unqueue(spa_engine *e, engine_request *r, uint32_t slot)
     r->flags &= ~(uint32_t)IN_QUEUE;
 }
 
+static void note_program(spa_engine *e, uint32_t program, int64_t latency_ns)
+{
+    spa_moments_add(&program_latency(e)[program], (double)latency_ns);
+    if (e->config.by_program) spa_histogram_add(&e->config.by_program[program], latency_ns);
+}
+
 ENGINE_APART void finish_request(spa_engine *e, engine_request *r, uint32_t slot)
 {
     int64_t latency = e->state.now - r->arrival_ns;
@@ -150,6 +196,7 @@ ENGINE_APART void finish_request(spa_engine *e, engine_request *r, uint32_t slot
     if (r->number >= e->config.scenario.warmup) {
         spa_moments_add(&e->state.result.latency_ns, (double)latency);
         if (e->latencies) spa_histogram_add(e->latencies, latency);
+        if (ENGINE_RARELY(e->programs != NULL)) note_program(e, r->program, latency);
     }
     if (r->flags & IN_QUEUE) unqueue(e, r, slot);
     /* A view that ends a request finishes while its home lane still dispatches the request. */

@@ -109,6 +109,11 @@ int64_t spa_engine_now(const spa_engine *e)
     return e->state.now;
 }
 
+spa_moments spa_engine_program_latency(const spa_engine *e, uint32_t program)
+{
+    return program < program_count(e) ? program_latency(e)[program] : (spa_moments){0};
+}
+
 size_t spa_engine_state_bytes(const spa_engine *e)
 {
     return e->layout.total;
@@ -120,6 +125,7 @@ void spa_engine_copy(spa_engine *to, const spa_engine *from)
     to->failed = from->failed;
     to->noise_key = from->noise_key;
     to->arrival_key = from->arrival_key;
+    to->mix_key = from->mix_key;
     to->config.seed = from->config.seed;
     to->config.replication = from->config.replication;
     if (to->audit && from->audit) spa_audit_copy(to->audit, from->audit);

@@ -32,6 +32,8 @@ static uint64_t config_hash(const spa_engine *e)
     h = spa_hash_u64(h, (uint64_t)sc->workers << 32 | sc->serial_ops);
     h = spa_hash_u64(h, (uint64_t)e->config.objective << 3 | (uint64_t)e->config.noise << 2 |
                             (uint64_t)e->config.contention << 1 | e->config.policy_cost);
+    for (uint32_t i = 0; i < program_count(e); i++)
+        h = spa_hash_bytes(h, &e->config.programs->items[i].weight, sizeof(double));
     if (e->stepped) h = spa_hash_u64(h, (uint64_t)e->policy_ns);
     if (e->config.policy)
         h = spa_hash_bytes(h, e->config.policy->name, strlen(e->config.policy->name));
@@ -90,6 +92,7 @@ spa_status spa_engine_resume(spa_engine *e, const void *bytes, size_t size, spa_
     e->config.seed = head.seed;
     e->config.replication = head.replication;
     e->arrival_key = spa_hash_u64(spa_hash_bytes(head.seed, "arrivals", 8), head.replication);
+    e->mix_key = spa_hash_u64(spa_hash_bytes(head.seed, "mix", 3), head.replication);
     e->noise_key = head.noise_key;
     e->failed = SPA_OK;
     if (e->audit) spa_audit_suspend(e->audit); /* it has not seen the beginning */

@@ -84,8 +84,9 @@ typedef struct engine_request {
     uint32_t next;        /* in a queue of requests */
     uint32_t first_word;  /* no ready bit is set in words before this one */
     uint32_t blocked_on;  /* tensor or operator behind BLOCK_SYNC */
-    uint32_t flags, pad;
-    engine_op ops[]; /* [n_nodes] */
+    uint32_t flags;
+    uint32_t program; /* of several */
+    engine_op ops[];  /* [n_nodes] */
 } engine_request;
 
 typedef struct engine_state {
@@ -122,7 +123,12 @@ typedef struct engine_load {
     uint32_t can_run; /* kernels; transfers: the destination's lane makes the copy */
 } engine_load;
 
-enum { NODE_VIEW = 1, NODE_SINK = 2, NODE_PULLED = 4 };
+enum {
+    NODE_VIEW = 1,
+    NODE_SINK = 2,
+    NODE_PULLED = 4,
+    NODE_INPUT = 8 /* a graph input of one of several programs */
+};
 
 /* A tensor: an operator and its output, or a graph input. */
 typedef struct engine_node {
@@ -133,11 +139,20 @@ typedef struct engine_node {
     uint32_t pad[2];
 } engine_node;
 
+/* A program of several: where it lies in the tables and in a request, and what a fresh request of
+ * it has to do. A request's arrays have room for every program; it uses one stretch of them. */
+typedef struct engine_program {
+    uint32_t first, n_ops, end;    /* tensors */
+    uint32_t first_word, end_word; /* of the ready bits: each program begins a word */
+    uint32_t left;                 /* operators plus final outputs */
+    uint64_t below;                /* a request's draw is below this: it, or one before it */
+} engine_program;
+
 /* Byte offsets of the arrays of a request and of the parts of the block. */
 typedef struct engine_layout {
     size_t finish, where, placed, ready, more_next, share, joins;
     size_t request_bytes;
-    size_t links, activities, active, events, memory, requests, total;
+    size_t links, activities, active, events, memory, programs, requests, total;
 } engine_layout;
 
 #define ENGINE_QUANTILES 4096u
@@ -155,7 +170,7 @@ struct spa_engine {
     const engine_load *loads;
     const uint32_t *inputs; /* tensors, one per edge */
     const uint32_t *users;  /* consumers of each tensor, one per edge */
-    const uint32_t *op_at;  /* [n_ops] dispatch order */
+    const uint32_t *op_at;  /* [n_ops] dispatch order; of several programs: with gaps */
     uint32_t n_ops, n_tensors, n_nodes, n_words, n_processors, n_lanes, n_links, n_slots, host;
     uint32_t op_bits, tensor_bits; /* widths within items and moves */
     engine_lane *home, *home_end;  /* lanes that dispatch */
@@ -176,8 +191,9 @@ struct spa_engine {
     spa_run_config config;
     spa_view view;         /* what stays the same from call to call is set once */
     spa_schedule schedule; /* own copy of the plan */
-    uint64_t noise_key, arrival_key;
-    double *normal_quantiles; /* [ENGINE_QUANTILES] */
+    uint64_t noise_key, arrival_key, mix_key;
+    const engine_program *programs; /* [config.programs->count], or NULL: there is one */
+    double *normal_quantiles;       /* [ENGINE_QUANTILES] */
     spa_histogram *latencies;
     spa_status failed;
     spa_error error;
@@ -188,6 +204,7 @@ struct spa_engine {
     engine_node *node_table;
     engine_load *load_table;
     uint32_t *index_table; /* inputs, users, op_at */
+    engine_program *program_table;
     int64_t policy_ns;
     spa_plan_context plan_context; /* for begin() */
     struct spa_audit *audit;       /* debug builds */
@@ -279,6 +296,24 @@ static inline unsigned char *block_of(const spa_engine *e)
 static inline void *policy_memory(spa_engine *e)
 {
     return block_of(e) + e->layout.memory;
+}
+/* Of one of several programs. */
+static inline size_t policy_stride(const spa_engine *e)
+{
+    return e->config.policy ? (e->config.policy->memory_bytes + 15) & ~(size_t)15 : 0;
+}
+static inline void *program_memory(spa_engine *e, uint32_t program)
+{
+    return (unsigned char *)policy_memory(e) + program * policy_stride(e);
+}
+static inline uint32_t program_count(const spa_engine *e)
+{
+    return e->config.programs ? e->config.programs->count : 0;
+}
+/* [program_count] latencies, part of the state */
+static inline spa_moments *program_latency(const spa_engine *e)
+{
+    return (spa_moments *)(block_of(e) + e->layout.programs);
 }
 
 /* An item is an operator (or twin) of a request in flight, a move one of its tensors on the way to

@@ -204,6 +204,13 @@ ENGINE_APART void tell_policy(spa_engine *e, const engine_lane *lane)
                            .finish_ns = e->state.now,
                            .expected_ns = tenths ? spa_part_ns(e->costs, op, p, tenths)
                                                  : spa_cost(e->costs, op, p)->kernel_ns};
+    if (ENGINE_RARELY(e->programs != NULL)) {
+        uint32_t program = request_of(e, lane->slot)->program;
+        done.op -= e->programs[program].first;
+        e->config.policy->observe(e->config.programs->items[program].self,
+                                  program_memory(e, program), &done);
+        return;
+    }
     e->config.policy->observe(e->config.self, policy_memory(e), &done);
 }
 

@@ -11,6 +11,36 @@ static size_t user_count(const spa_engine *e)
     return e->splits ? 2 * e->graph->n_edges : e->graph->n_edges;
 }
 
+static size_t order_count(const spa_engine *e)
+{
+    return e->config.programs ? (size_t)e->n_words * 64 : e->n_ops;
+}
+
+/* Where each program lies, and its part of the draws of requests. */
+static spa_status build_programs(spa_engine *e, spa_error *err)
+{
+    const spa_programs *all = e->config.programs;
+    double sum = 0, before = 0;
+    uint32_t word = 0;
+    if (!all) return SPA_OK;
+    SPA_TRY(spa_alloc(&e->program_table, all->count, sizeof *e->program_table, err));
+    e->programs = e->program_table;
+    for (uint32_t i = 0; i < all->count; i++) sum += all->items[i].weight;
+    for (uint32_t i = 0; i < all->count; i++) {
+        engine_program *p = &e->program_table[i];
+        p->first = all->spans[i].first;
+        p->n_ops = all->spans[i].n_ops;
+        p->end = all->spans[i].end;
+        p->first_word = word;
+        p->end_word = word += (p->end - p->first + 63) / 64;
+        before += all->items[i].weight;
+        p->below = i + 1 == all->count ? UINT64_MAX : (uint64_t)(before / sum * 0x1p64);
+        for (uint32_t t = p->first + p->n_ops; t < p->end; t++)
+            e->node_table[t].flags = NODE_INPUT; /* not a view, and nobody's final output */
+    }
+    return SPA_OK;
+}
+
 /* Inputs, consumers and dispatch order of operators: one allocation, three arrays of indices. */
 static spa_status build_nodes(spa_engine *e, spa_error *err)
 {
@@ -18,8 +48,8 @@ static spa_status build_nodes(spa_engine *e, spa_error *err)
     uint32_t *inputs;
     size_t n_users = user_count(e);
     SPA_TRY(spa_alloc(&e->node_table, e->n_nodes, sizeof *e->node_table, err));
-    SPA_TRY(
-        spa_alloc(&e->index_table, g->n_edges + n_users + e->n_ops, sizeof *e->index_table, err));
+    SPA_TRY(spa_alloc(&e->index_table, g->n_edges + n_users + order_count(e),
+                      sizeof *e->index_table, err));
     e->nodes = e->node_table;
     e->inputs = inputs = e->index_table;
     e->users = e->index_table + g->n_edges;
@@ -122,6 +152,7 @@ static spa_status build_noise(spa_engine *e, spa_error *err)
 spa_status engine_tables_build(spa_engine *e, spa_error *err)
 {
     SPA_TRY(build_nodes(e, err));
+    SPA_TRY(build_programs(e, err));
     SPA_TRY(build_loads(e, err));
     SPA_TRY(build_noise(e, err));
     return spa_alloc(&e->template_block, e->layout.request_bytes, 1, err);
@@ -134,6 +165,7 @@ void engine_tables_free(spa_engine *e)
     free(e->load_table);
     free(e->normal_quantiles);
     free(e->template_block);
+    free(e->program_table);
 }
 
 /* A fresh request, in the present dispatch order. */
@@ -153,14 +185,40 @@ static void build_template(spa_engine *e)
     }
     for (uint32_t op = 0; op < e->n_ops; op++) {
         const engine_node *node = &e->nodes[op];
+        if (node->flags & NODE_INPUT) { /* of one of several programs */
+            where_of(e, r)[op] = (uint8_t)(1u << e->host);
+            placed_of(e, r)[op] = (uint8_t)e->host;
+            ops[op].present = 1u << e->host & 0xffu;
+            continue;
+        }
         for (uint32_t i = node->first_input; i < node->end_input; i++)
-            ops[op].wait += e->inputs[i] < e->n_ops;
+            ops[op].wait += e->inputs[i] < e->n_ops && !(e->nodes[e->inputs[i]].flags & NODE_INPUT);
         if (!ops[op].wait) ready_of(e, r)[node->rank >> 6] |= UINT64_C(1) << (node->rank & 63);
         if (node->flags & NODE_SINK) r->left++;
         if (!e->splits) continue;
         ops[e->n_tensors + op].wait = 0xff; /* never dispatched by itself */
         placed_of(e, r)[e->n_tensors + op] = SPA_UNPLACED;
     }
+}
+
+/* What a fresh request of each program has to do. */
+static void count_left(spa_engine *e)
+{
+    for (uint32_t i = 0; i < program_count(e); i++) {
+        engine_program *p = &e->program_table[i];
+        p->left = p->n_ops;
+        for (uint32_t op = p->first; op < p->first + p->n_ops; op++)
+            p->left += (e->nodes[op].flags & NODE_SINK) != 0;
+    }
+}
+
+/* Where the i-th operator in dispatch order stands among the ready bits. */
+static uint32_t rank_of(const spa_engine *e, uint32_t i, uint32_t op)
+{
+    const engine_program *p;
+    if (!e->programs) return i;
+    p = &e->programs[spa_programs_of(e->config.programs, op)];
+    return i - p->first + p->first_word * 64;
 }
 
 /* Consumers stand in dispatch order: what waits for one tensor runs in that order, whatever numbers
@@ -171,9 +229,10 @@ void engine_tables_order(spa_engine *e)
     uint32_t *users = e->index_table + n_edges, *op_at = users + user_count(e);
     for (uint32_t t = 0; t < e->n_tensors; t++) e->node_table[t].end_user = e->nodes[t].first_user;
     for (uint32_t i = 0; i < e->n_ops; i++) {
-        uint32_t op = op_at[i] = e->has_schedule ? e->schedule.order[i] : i;
+        uint32_t op = e->has_schedule ? e->schedule.order[i] : i;
         engine_node *node = &e->node_table[op];
-        node->rank = i;
+        node->rank = rank_of(e, i, op);
+        op_at[node->rank] = op;
         for (uint32_t k = node->first_input; k < node->end_input; k++) {
             engine_node *from = &e->node_table[e->inputs[k]];
             users[from->end_user++] = op;
@@ -181,4 +240,5 @@ void engine_tables_order(spa_engine *e)
         }
     }
     build_template(e);
+    count_left(e);
 }

@@ -24,10 +24,10 @@ typedef struct spa_event {
     uint64_t request;  /* number of the request in the run */
     uint32_t op;       /* operator or tensor; UINT32_MAX where none */
     uint8_t kind, processor, lane;
-    uint8_t tenths; /* of the operator's output, where it is split; 0: all of it */
-    float power_w;  /* of the activity that begins or ends, above idle */
-    uint32_t reserved2;
-} spa_event; /* 40 bytes, no padding */
+    uint8_t tenths;   /* of the operator's output, where it is split; 0: all of it */
+    float power_w;    /* of the activity that begins or ends, above idle */
+    uint32_t program; /* of the request that arrives (sim/programs.h); else 0 */
+} spa_event;          /* 40 bytes, no padding */
 
 /* No request of a graph has more events: each of an operator's two parts is issued, placed and run,
  * and has each of its inputs brought to it; one part goes where the operator is, and the output to

@@ -173,7 +173,7 @@ void spa_log_put(spa_log_writer *writer, const spa_event *event)
     r[30] = event->lane;
     r[31] = event->tenths;
     put_u32(r + 32, power);
-    put_u32(r + 36, event->reserved2);
+    put_u32(r + 36, event->program);
     writer->checksum = hash_record(writer->checksum, r);
     writer->count++;
     fwrite(r, 1, sizeof r, writer->file.stream);
@@ -401,7 +401,7 @@ spa_status spa_log_next(spa_log *log, spa_event *event, bool *end, spa_error *er
     event->lane = r[30];
     event->tenths = r[31];
     memcpy(&event->power_w, &power, sizeof power);
-    event->reserved2 = get_u32(r + 36);
+    event->program = get_u32(r + 36);
     if (log->read == log->count) SPA_TRY(check_sum(log, err));
     if (!within_names(log, event)) {
         return spa_fail_at(err, SPA_E_PARSE, log->path, 0,
