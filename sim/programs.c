@@ -203,8 +203,7 @@ static spa_status join_schedules(spa_programs *all, spa_error *err)
             s->processor[t] = (uint8_t)all->costs.host;
             s->order[at++] = (uint32_t)t;
         }
-        for (size_t k = 0; k < from->n_ops; k++)
-            s->order[at++] = (uint32_t)first + from->order[k];
+        for (size_t k = 0; k < from->n_ops; k++) s->order[at++] = (uint32_t)first + from->order[k];
     }
     return SPA_OK;
 }
