@@ -175,7 +175,7 @@ static spa_status bench_loop(bench_report *report, bool occupies, const spa_poli
     }
     snprintf(name, sizeof name, "growth 1 -> 1000 in flight, %s",
              occupies ? "host dispatches" : "lane dispatches");
-    bench_add(report, name, median[3] / median[0], "x")->target = 2;
+    bench_add(report, name, median[3] / median[0], "times")->target = 2;
     return SPA_OK;
 }
 
