@@ -19,11 +19,12 @@ typedef struct spa_param {
     const char *unit, *help;
 } spa_param;
 
-#define SPA_PARAM_MAX 16
+#define SPA_PARAM_MAX      16
+#define SPA_PARAM_TEXT_MAX 256 /* bytes of a text value, its end included */
 /* Values in the order of the table. */
 typedef struct spa_param_values {
     double number[SPA_PARAM_MAX];
-    char text[SPA_PARAM_MAX][256];
+    char text[SPA_PARAM_MAX][SPA_PARAM_TEXT_MAX];
 } spa_param_values;
 
 SPA_API void spa_params_defaults(const spa_param *table, size_t count, spa_param_values *values);

@@ -51,9 +51,10 @@ static spa_status put_text(const spa_training *t, const spa_runs *runs, const sp
                            spa_string *out, spa_error *err)
 {
     spa_string_append(out,
-                      "%s: %llu steps in %.1f s; best at step %llu: %.4f of the best single "
+                      "%s: %llu steps in %.1f s%s; best at step %llu: %.4f of the best single "
                       "processor's %s\nwritten to %s\n\n",
                       t->policy, (unsigned long long)t->steps, t->seconds_host,
+                      t->out_of_patience ? ", out of patience" : "",
                       (unsigned long long)t->best_steps, t->best,
                       spa_objective_name((spa_objective)o->objective), o->output);
     return spa_runs_print(runs, o, out, err);
@@ -89,6 +90,7 @@ static spa_status put_json(const spa_training *t, const spa_runs *runs, spa_stri
     json_t *final = spa_json_member(&j, j.root, "final");
     spa_json_set(&j, final, "best_step", json_integer((json_int_t)t->best_steps));
     spa_json_set(&j, final, "value", spa_json_number(t->best));
+    spa_json_set(&j, final, "out_of_patience", json_boolean(t->out_of_patience));
     json_t *own = spa_json_array(&j, final, "runs"), *others = spa_json_array(&j, j.root, "rivals");
     size_t n_own = runs->policies.count - N_RIVALS;
     for (size_t c = 0; c < runs->n_cases; c++)
@@ -134,6 +136,18 @@ static spa_status finish(spa_cli *cli, const spa_training *t, const spa_runs *ru
     return o->db ? store(t, runs, o, err) : SPA_OK;
 }
 
+/* Files that become parameters of policies: "ppo:model=FILE". */
+static spa_status check_path(const char *option, const char *path, spa_error *err)
+{
+    if (strpbrk(path, ":,"))
+        return spa_fail(err, SPA_E_USAGE,
+                        "%s: '%.200s' holds ':' or ',', which end parameters of policies (%s)",
+                        option, path, "model=FILE");
+    if (strlen(path) < SPA_PARAM_TEXT_MAX) return SPA_OK;
+    return spa_fail(err, SPA_E_USAGE, "%s: '%.100s...' is longer than %d characters", option, path,
+                    SPA_PARAM_TEXT_MAX - 1);
+}
+
 spa_status spa_cmd_train(spa_cli *cli, spa_options *o, spa_error *err)
 {
     spa_training training = {0};
@@ -146,6 +160,8 @@ spa_status spa_cmd_train(spa_cli *cli, spa_options *o, spa_error *err)
     SPA_TRY(spa_cli_operands(o, 2, SIZE_MAX, "a policy to learn and a model (or several)", err));
     if (!o->output)
         return spa_fail(err, SPA_E_USAGE, "'train' needs -o FILE, where the policy is written");
+    SPA_TRY(check_path("-o", o->output, err));
+    if (o->thresholds) SPA_TRY(check_path("--thresholds", o->thresholds, err));
     SPA_TRY(spa_figure_check_names(&o->chart, err));
     const char *text = o->operands.items[0];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ":"), text);

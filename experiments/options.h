@@ -34,7 +34,7 @@ typedef struct spa_options {
     int64_t seed, jobs, budget;
     int64_t max_memory_bytes;                      /* 0 = no limit */
     int noise, policy_cost, contention;            /* 1 = on, 0 = off */
-    int64_t steps, threads, variants;              /* of training; 0 = not given */
+    int64_t steps, threads, variants, patience;    /* of training; 0 = not given */
     double vary_speed, vary_launch, vary_transfer; /* factors >= 1; 0 = not given */
     spa_names batches, scenarios; /* of training: --batch, --scenario; `batch` is the first */
     int missing_model;            /* --missing=model */

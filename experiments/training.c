@@ -54,10 +54,6 @@ static spa_status note(void *user, const spa_train_progress *p, spa_error *err)
     spa_training *out = t->out;
     SPA_TRY(spa_grow(&out->curve, &out->capacity, out->n_curve + 1, sizeof *out->curve, err));
     out->curve[out->n_curve++] = (spa_curve_point){p->steps, -p->score.mean};
-    if (p->best) {
-        out->best = -p->score.mean;
-        out->best_steps = p->steps;
-    }
     spa_progress_show(t->progress, (size_t)p->steps);
     return SPA_OK;
 }
@@ -209,6 +205,51 @@ static size_t episodes_of(const trainer *t)
     return t->options->noise && n < NOISY_EPISODES ? NOISY_EPISODES : n;
 }
 
+static uint64_t hash_double(uint64_t h, double x)
+{
+    return spa_hash_bytes(h, &x, sizeof x);
+}
+
+/* Everything that a checkpoint of this training must agree in, beyond what learners compare: what
+ * is scheduled, in what scenarios, for what. */
+static uint64_t hash_problem(const trainer *t)
+{
+    const spa_environment_config *c = &t->config;
+    uint64_t h = spa_hash_u64(SPA_HASH_SEED, t->predicted ? t->predicted[0].hash : 0);
+    for (size_t i = 0; i < c->n_costs; i++) h = spa_hash_u64(h, t->costs[i]->hash);
+    for (size_t i = 0; i < c->n_scenarios; i++) {
+        const spa_scenario *s = &t->scenarios[i];
+        h = spa_hash_bytes(h, s->name, strlen(s->name) + 1);
+        h = spa_hash_u64(spa_hash_u64(h, s->arrivals), s->concurrency);
+        h = hash_double(spa_hash_u64(h, s->requests), s->rate_hz);
+    }
+    h = spa_hash_u64(spa_hash_u64(h, c->objective), c->n_variants);
+    h = spa_hash_u64(h, (uint64_t)c->noise << 1 | (uint64_t)c->contention);
+    const spa_range *const varied[] = {&c->speed, &c->launch, &c->transfer};
+    for (size_t i = 0; i < 3; i++) h = hash_double(hash_double(h, varied[i]->low), varied[i]->high);
+    return hash_double(h, c->decision_cycles);
+}
+
+/* Goes on from a checkpoint: its curve and its best policy, which stands in the output. */
+static spa_status resume(trainer *t, spa_error *err)
+{
+    const spa_options *o = t->options;
+    const spa_learner_state *s = t->learner->state;
+    spa_training *out = t->out;
+    SPA_TRY(spa_learner_load(t->learner, o->checkpoint, err));
+    if (s->evaluations && access(o->output, R_OK) != 0)
+        return spa_fail(err, SPA_E_NOT_FOUND,
+                        "%s goes on from a training whose best policy is not at %s: give the -o "
+                        "that it was begun with, or another --checkpoint to begin anew",
+                        o->checkpoint, o->output);
+    out->resumed_at = s->steps;
+    for (uint64_t i = 0; i < s->evaluations && i < SPA_KEPT_EVALUATIONS; i++) {
+        SPA_TRY(spa_grow(&out->curve, &out->capacity, out->n_curve + 1, sizeof *out->curve, err));
+        out->curve[out->n_curve++] = (spa_curve_point){s->kept[i].steps, -s->kept[i].mean};
+    }
+    return SPA_OK;
+}
+
 static spa_status train(trainer *t, const char *params, spa_error *err)
 {
     const spa_options *o = t->options;
@@ -219,25 +260,28 @@ static spa_status train(trainer *t, const char *params, spa_error *err)
                                .seed = (uint64_t)o->seed,
                                .max_episode_steps = (size_t)longest_episode(t),
                                .threads = (size_t)o->threads,
-                               .tag = t->predicted ? t->predicted[0].hash : 0};
+                               .tag = hash_problem(t)};
     spa_train_options options = spa_train_default();
     spa_train_result result;
     char all[1024];
     add_defaults(t, params, all, sizeof all);
     SPA_TRY(spa_learner_new(&t->learner, t->type, &setup, all, err));
-    if (o->checkpoint && access(o->checkpoint, F_OK) == 0)
-        SPA_TRY(spa_learner_load(t->learner, o->checkpoint, err));
+    if (o->checkpoint && access(o->checkpoint, F_OK) == 0) SPA_TRY(resume(t, err));
     options.every = steps / EVALUATIONS ? steps / EVALUATIONS : 1;
     options.episodes = episodes_of(t);
     options.config = &t->evaluated;
     options.seed = (uint64_t)o->seed;
-    options.thresholds = setup.tag;
+    options.patience = (size_t)o->patience;
+    options.thresholds = t->predicted ? t->predicted[0].hash : 0;
     options.best_path = o->output;
     options.checkpoint_path = o->checkpoint;
     options.progress = note;
     options.user = t;
     SPA_TRY(spa_train(t->learner, &options, &result, err));
     t->out->steps = t->learner->state->steps;
+    t->out->best_steps = t->learner->state->best_steps;
+    t->out->best = -t->learner->state->best_mean;
+    t->out->out_of_patience = result.end == SPA_TRAIN_PATIENCE;
     return SPA_OK;
 }
 

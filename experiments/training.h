@@ -18,6 +18,8 @@ typedef struct spa_training {
     spa_curve_point *curve;
     size_t n_curve, capacity;
     uint64_t steps, best_steps;
+    uint64_t resumed_at;  /* steps of the checkpoint that it went on from; 0 = none */
+    bool out_of_patience; /* it ended before all steps were made */
     double seconds_host, best;
 } spa_training;
 void spa_training_fini(spa_training *training);

@@ -134,6 +134,20 @@ static spa_status check_regions(const spa_learner *l, const char *path, const ch
                        file_size(l));
 }
 
+/* Stored choices are indices; the checksum keeps accidents out, not a file that was made up. */
+static spa_status check_choices(const spa_learner *l, const char *path, spa_error *err)
+{
+    for (size_t i = 0; i < l->n_regions; i++) {
+        const uint32_t *choice = l->regions[i].data;
+        if (strcmp(l->regions[i].name, "buffer/choice") != 0) continue;
+        for (size_t k = 0; k < l->regions[i].bytes / sizeof *choice; k++)
+            if (choice[k] >= l->envs.shape.n_actions)
+                return spa_fail_at(err, SPA_E_RANGE, path, 0, "a stored choice is %u of %zu",
+                                   choice[k], l->envs.shape.n_actions);
+    }
+    return SPA_OK;
+}
+
 spa_status spa_learner_load(spa_learner *learner, const char *path, spa_error *err)
 {
     char *file = NULL;
@@ -146,6 +160,7 @@ spa_status spa_learner_load(spa_learner *learner, const char *path, spa_error *e
         if (r->bytes) memcpy(r->data, file + at, r->bytes);
         at += r->bytes;
     }
+    if (!status) status = check_choices(learner, path, err);
     if (!status) status = spa_envs_replay(&learner->envs, err);
     free(file);
     return status;

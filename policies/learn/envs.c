@@ -199,6 +199,9 @@ static spa_status replay_one(spa_envs *e, size_t env, float *obs, spa_error *err
     SPA_TRY(e->problem->reset(e->self, env, &rng, &r, err));
     for (uint32_t s = 0; s < e->episode_steps[env]; s++) {
         size_t at = env * e->max_episode_steps + s;
+        if (e->shape.n_actions && e->log_choice[at] >= e->shape.n_actions)
+            return spa_fail(err, SPA_E_RANGE, "%s: choice %u of %zu", e->problem->name,
+                            e->log_choice[at], e->shape.n_actions);
         memset(mask, 1, e->shape.n_actions);
         SPA_TRY(e->problem->step(e->self, env, e->shape.n_actions ? e->log_choice[at] : 0,
                                  dim ? e->log_values + at * dim : NULL, &rng, &r, err));

@@ -66,6 +66,13 @@ typedef struct spa_region {
 #define SPA_LEARNER_REGIONS 64
 #define SPA_RECENT_EPISODES 100
 
+/* An evaluation: after so many steps, its mean. */
+typedef struct spa_evaluated {
+    uint64_t steps;
+    double mean;
+} spa_evaluated;
+#define SPA_KEPT_EVALUATIONS 128
+
 /* How training goes; a registered array of one. */
 typedef struct spa_learner_state {
     uint64_t steps, episodes, updates;         /* steps of all environments together */
@@ -73,6 +80,7 @@ typedef struct spa_learner_state {
     double loss, value_loss, entropy, extra;   /* of the last update; extra: see the algorithm */
     uint64_t evaluations, stale, best_steps;   /* see train.h */
     double best_mean;
+    spa_evaluated kept[SPA_KEPT_EVALUATIONS]; /* the first evaluations: the learning curve */
 } spa_learner_state;
 
 struct spa_learner {
@@ -112,7 +120,7 @@ SPA_API void spa_learner_actor(const spa_learner *learner, spa_actor *actor);
  * (algorithm, parameters, problem, its shape, seed, total steps), u64 number of arrays; per array:
  * name[24], u64 bytes; then their contents; u64 FNV-1a of all before. Loading needs a learner of
  * equal making; nothing is changed unless all of the file is right. */
-#define SPA_CHECKPOINT_VERSION 1
+#define SPA_CHECKPOINT_VERSION 2
 SPA_API spa_status spa_learner_save(const spa_learner *learner, const char *path, spa_error *err);
 SPA_API spa_status spa_learner_load(spa_learner *learner, const char *path, spa_error *err);
 

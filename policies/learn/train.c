@@ -31,6 +31,8 @@ static spa_status evaluate(spa_learner *l, const spa_train_options *o, spa_score
     p->steps = s->steps;
     p->recent = spa_learner_recent(l);
     p->state = s;
+    if (s->evaluations < SPA_KEPT_EVALUATIONS)
+        s->kept[s->evaluations] = (spa_evaluated){s->steps, p->score.mean};
     p->best = s->evaluations++ == 0 || p->score.mean > s->best_mean;
     s->stale = p->best ? 0 : s->stale + 1;
     if (p->best) {
@@ -48,6 +50,12 @@ static spa_status train(spa_learner *learner, const spa_train_options *options, 
     const spa_learner_state *s = learner->state;
     uint64_t total = learner->setup.total_steps;
     bool saved = false;
+    if (s->evaluations && s->steps >= total) { /* resumed at its end */
+        spa_actor actor;
+        spa_learner_actor(learner, &actor);
+        actor.thresholds = options->thresholds;
+        return spa_scorer_run(scorer, &actor, options->seed, &result->last, err);
+    }
     do {
         spa_train_progress p = {0};
         uint64_t next = (s->steps / options->every + 1) * options->every;

@@ -157,6 +157,59 @@ Test(cli_train, a_policy_may_observe_predicted_thresholds_and_then_needs_that_pr
                        path, predictor);
 }
 
+/* A curve's points as text. */
+static char *curve_of(const json_t *d)
+{
+    char *text = json_dumps(json_object_get(d, "curve"), JSON_COMPACT | JSON_REAL_PRECISION(12));
+    cr_assert(text);
+    return text;
+}
+
+Test(cli_train, training_that_goes_on_from_a_checkpoint_reports_all_of_it)
+{
+    static const char line[] = "train ppo:envs=16:steps=32 " GRAPH " " DEVICE
+                               "--noise off --policy-cost off --steps 4096 ";
+    char path[512], checkpoint[512];
+    alarm(120);
+    snprintf(path, sizeof path, "%s/whole.actor", cli_folder());
+    snprintf(checkpoint, sizeof checkpoint, "%s/whole.checkpoint", cli_folder());
+    json_t *d = cli_json("%s -o %s --checkpoint %s --json", line, path, checkpoint);
+    json_t *again = cli_json("%s -o %s --checkpoint %s --json", line, path, checkpoint);
+    const json_t *one = json_object_get(d, "final"), *two = json_object_get(again, "final");
+    char *first = curve_of(d), *second = curve_of(again);
+    cr_assert_str_eq(first, second);
+    cr_assert_gt(strlen(first), 20);
+    cr_assert_eq(number(one, "value"), number(two, "value"));
+    cr_assert_eq(number(one, "best_step"), number(two, "best_step"));
+    free(first);
+    free(second);
+    json_decref(d);
+    json_decref(again);
+    cli_expect_failure(1, "whose best policy is not at", "%s -o %s.moved --checkpoint %s --quiet",
+                       line, path, checkpoint);
+    /* The same shape, but another problem each. */
+    static const char *const others[] = {"--contention off", "--objective energy", "--vary-speed 2",
+                                         "--scenario closed --concurrency 2 --requests 3"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        cli_expect_failure(1, "another training run", "%s %s -o %s --checkpoint %s --quiet", line,
+                           others[i], path, checkpoint);
+}
+
+/* A rate of 0 learns nothing: after the first evaluation none is better. */
+Test(cli_train, patience_ends_a_training_that_gets_no_better)
+{
+    alarm(120);
+    json_t *d = cli_json("train ppo:rate=1e-30:envs=16:steps=32 " GRAPH " " DEVICE
+                         "--noise off --policy-cost off --steps 51200 --patience 3 -o %s/p.actor "
+                         "--json",
+                         cli_folder());
+    const json_t *final = json_object_get(d, "final");
+    cr_assert_eq(json_array_size(json_object_get(d, "curve")), 4);
+    cr_assert(json_is_true(json_object_get(final, "out_of_patience")));
+    cr_assert_eq(number(d, "steps"), 4 * 1024); /* an evaluation every 51200 / 50 steps */
+    json_decref(d);
+}
+
 /* The policy that these options make. The caller frees it. */
 static char *policy_of(const char *options)
 {
@@ -235,6 +288,11 @@ Test(cli_train, what_cannot_be_trained_is_refused_with_words)
                        "train ppo " GRAPH " " DEVICE "--scenario single,poisson -o /tmp/x.actor");
     cli_expect_failure(1, "dqn learns on one thread",
                        "train dqn " GRAPH " " DEVICE "--threads 2 -o /tmp/x.actor");
+    cli_expect_failure(2, "holds ':' or ','",
+                       "train ppo " GRAPH " " DEVICE "-o /tmp/a,b.actor --steps 256");
+    cli_expect_failure(2, "holds ':' or ','",
+                       "train ppo " GRAPH " " DEVICE
+                       "-o /tmp/x.actor --thresholds a:b --steps 256");
     cli_expect_failure(1, "/nonexistent",
                        "train ppo " GRAPH " " DEVICE "--steps 256 --quiet -o /nonexistent/x.actor");
     cli_expect_failure(1, "nowhere.actor",

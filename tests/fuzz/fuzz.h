@@ -87,6 +87,17 @@ static inline void fuzz_put(const char *path, const void *data, size_t size)
     FUZZ_CHECK(f && fwrite(data, 1, size, f) == size && fclose(f) == 0, "cannot write %s", path);
 }
 
+/* Writes `data` and the line "checksum ..." that the formats of learned policies end with: without
+ * it nothing changed would be read any further. */
+static inline void fuzz_put_summed(const char *path, const uint8_t *data, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+    uint64_t sum = spa_hash_bytes(SPA_HASH_SEED, data, size);
+    FUZZ_CHECK(f && fwrite(data, 1, size, f) == size, "cannot write %s", path);
+    FUZZ_CHECK(fprintf(f, "checksum %016llx\n", (unsigned long long)sum) == 26, "%s", path);
+    FUZZ_CHECK(fclose(f) == 0, "cannot write %s", path);
+}
+
 /* Removes files of the folder and, when it is empty, the folder. */
 static inline void fuzz_clean(const char *const *names, size_t count)
 {

@@ -125,9 +125,9 @@ Test(training, damaged_and_foreign_checkpoints_are_refused)
     }
     refused(l, path, file, size - 1, SPA_E_PARSE, "checksum");
     refused(l, path, file, 20, SPA_E_PARSE, "not a checkpoint");
-    file[8] = 2;
-    refused(l, path, file, size, SPA_E_UNSUPPORTED, "version 2");
     file[8] = 1;
+    refused(l, path, file, size, SPA_E_UNSUPPORTED, "version 1");
+    file[8] = 2;
     file[12] ^= 1;
     refused(l, path, file, size, SPA_E_UNSUPPORTED, "byte order");
     file[12] ^= 1;

@@ -8,12 +8,15 @@
 #include <unistd.h>
 #include "base/rng.h"
 #define FUZZ_IN_PROCESS
+#include "tests/fuzz/fuzz_actor.c"
+#include "tests/fuzz/fuzz_checkpoint.c"
 #include "tests/fuzz/fuzz_csv.c"
 #include "tests/fuzz/fuzz_device.c"
 #include "tests/fuzz/fuzz_graph.c"
 #include "tests/fuzz/fuzz_ini.c"
 #include "tests/fuzz/fuzz_options.c"
 #include "tests/fuzz/fuzz_params.c"
+#include "tests/fuzz/fuzz_predictor.c"
 #include "tests/fuzz/fuzz_scenario.c"
 #include "tests/fuzz/fuzz_schedule.c"
 #include "tests/fuzz/fuzz_slog.c"
@@ -215,6 +218,21 @@ Test(fuzz, trace_folders)
 {
     alarm(300);
     run_target("trace", fuzz_trace, 800);
+}
+Test(fuzz, learned_policies)
+{
+    alarm(300);
+    run_target("actor", fuzz_actor, 1500);
+}
+Test(fuzz, predictors_of_thresholds)
+{
+    alarm(300);
+    run_target("predictor", fuzz_predictor, 1000);
+}
+Test(fuzz, checkpoints_of_training)
+{
+    alarm(300);
+    run_target("checkpoint", fuzz_checkpoint, 1500);
 }
 
 /* The checks themselves can fail: a parser that accepts anything would be noticed. */
