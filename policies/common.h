@@ -18,7 +18,8 @@ extern const spa_policy spa_policy_cpu_only, spa_policy_gpu_only, spa_policy_spl
     spa_policy_peft, spa_policy_intensity_only, spa_policy_sparsity_only, spa_policy_threshold,
     spa_policy_exhaustive, spa_policy_local_search, spa_policy_rollout, spa_policy_mcts,
     spa_policy_codl, spa_policy_q_learning, spa_policy_dqn, spa_policy_ppo, spa_policy_sac,
-    spa_policy_sac_split, spa_policy_sac_discrete, spa_policy_threshold_predictor;
+    spa_policy_sac_split, spa_policy_sac_discrete, spa_policy_threshold_predictor, spa_policy_ios,
+    spa_policy_pos, spa_policy_opara;
 
 /* create and destroy of a policy without parameters, and the destroy of one malloc'ed block. */
 spa_status spa_policy_create_nothing(void **self, const spa_param_values *values, spa_error *err);
