@@ -119,7 +119,10 @@ static spa_status report(spa_cli *cli, const spa_validation *v, const spa_hardwa
 /* Every request in flight has activations of its own: fewer of them than a simulation may have. */
 static spa_status take_stream(const spa_options *o, spa_scenario *stream, spa_error *err)
 {
-    SPA_TRY(spa_study_scenario(o, stream, err));
+    spa_paths paths; /* replay can do without the data folder */
+    spa_options with_folder = *o;
+    if (spa_paths_find(&paths, NULL) == SPA_OK) with_folder.scenario_folder = paths.scenarios;
+    SPA_TRY(spa_study_scenario(&with_folder, stream, err));
     if (!o->concurrency && spa_scenario_is_open(stream) && stream->concurrency > MOST_IN_FLIGHT)
         stream->concurrency = MOST_IN_FLIGHT;
     return SPA_OK;
@@ -130,7 +133,7 @@ spa_status spa_cmd_replay(spa_cli *cli, spa_options *options, spa_error *err)
     spa_hardware_case c;
     spa_names models = {0};
     spa_validation v = {0};
-    spa_scenario stream;
+    spa_scenario stream = {0};
     bool streams = options->scenario || options->rate_hz > 0 || options->requests;
     SPA_TRY(
         spa_cli_operands(options, 1, 2, "one SCHEDULE.csv, and its graph file if it has one", err));
@@ -157,5 +160,6 @@ spa_status spa_cmd_replay(spa_cli *cli, spa_options *options, spa_error *err)
     if (!status) status = report(cli, &v, &c, options, err);
     spa_validation_fini(&v);
     spa_hardware_case_close(&c);
+    spa_scenario_fini(&stream);
     return status;
 }

@@ -67,7 +67,8 @@ static const option table[] = {
     {"--batch", "N", "inputs per request (default 1); several (1,8,32): learn for all of them",
      SPA_CMD_TRAIN, KIND_COMMAS, AT(batches), 0, 0, NULL},
     {"--dtype", "T", "fp32 or fp16 (default fp32)", WORK, KIND_CHOICE, AT(dtype), 0, 0, dtypes},
-    {"--scenario", "F", "single, closed, periodic, poisson or a *.scenario file (default single)",
+    {"--scenario", "F",
+     "single (default), closed, periodic, poisson, bursty, ... (sparoa scenarios) or a file",
      RUNS | SPA_CMD_REPLAY, KIND_TEXT, AT(scenario), 0, 0, NULL},
     {"--scenario", "F",
      "single (default), closed, periodic, poisson, *.scenario; several: learn in all, compare in "

@@ -23,14 +23,15 @@ typedef struct spa_options {
     spa_names policies;  /* --policy, repeatable, comma lists split */
     spa_names baselines; /* --baseline, likewise */
     const char *stack, *lanes, *scenario, *batcher;
-    int64_t batch;             /* 0 = not given */
-    int dtype;                 /* spa_dtype, or -1 = not given */
-    int objective;             /* spa_objective */
-    int64_t concurrency;       /* requests in flight; 0 = not given */
-    int64_t requests;          /* per replication; 0 = not given */
-    double rate_hz;            /* arrivals per second; 0 = not given */
-    int64_t reps;              /* --reps, --runs; 0 = not given */
-    int64_t rounds, schedules; /* validate; -1 = not given */
+    const char *scenario_folder; /* where scenarios are found by name; NULL = nowhere */
+    int64_t batch;               /* 0 = not given */
+    int dtype;                   /* spa_dtype, or -1 = not given */
+    int objective;               /* spa_objective */
+    int64_t concurrency;         /* requests in flight; 0 = not given */
+    int64_t requests;            /* per replication; 0 = not given */
+    double rate_hz;              /* arrivals per second; 0 = not given */
+    int64_t reps;                /* --reps, --runs; 0 = not given */
+    int64_t rounds, schedules;   /* validate; -1 = not given */
     int64_t seed, jobs, budget;
     int64_t max_memory_bytes;                      /* 0 = no limit */
     int noise, policy_cost, contention;            /* 1 = on, 0 = off */

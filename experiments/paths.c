@@ -22,6 +22,7 @@ static bool take_root(spa_paths *paths, const char *root)
     snprintf(paths->devices, sizeof paths->devices, "%s/devices/data", root);
     snprintf(paths->traces, sizeof paths->traces, "%s/traces/data", root);
     snprintf(paths->trained, sizeof paths->trained, "%s/policies/data", root);
+    snprintf(paths->scenarios, sizeof paths->scenarios, "%s/sim/data", root);
     return is_folder(paths->devices);
 }
 

@@ -8,11 +8,12 @@
 #define SPA_PATH_BYTES 4096
 
 typedef struct spa_paths {
-    char root[SPA_PATH_BYTES];         /* holds devices/data and traces/data */
-    char devices[SPA_PATH_BYTES + 16]; /* root/devices/data */
-    char traces[SPA_PATH_BYTES + 16];  /* root/traces/data */
-    char trained[SPA_PATH_BYTES + 16]; /* root/policies/data */
-    const char *device_search[2];      /* for spa_device_load: devices, NULL */
+    char root[SPA_PATH_BYTES];           /* holds devices/data and traces/data */
+    char devices[SPA_PATH_BYTES + 16];   /* root/devices/data */
+    char traces[SPA_PATH_BYTES + 16];    /* root/traces/data */
+    char trained[SPA_PATH_BYTES + 16];   /* root/policies/data */
+    char scenarios[SPA_PATH_BYTES + 16]; /* root/sim/data */
+    const char *device_search[2];        /* for spa_device_load: devices, NULL */
 } spa_paths;
 
 /* Looks in $SPAROA_DATA (when set, nowhere else), beside the executable (build/<variant>/ in a

@@ -219,6 +219,7 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
     h = spa_hash_u64(spa_hash_u64(h, s->concurrency), s->requests);
     if (spa_scenario_is_open(s)) h = spa_hash_bytes(h, &s->rate_hz, sizeof s->rate_hz);
     h = spa_hash_u64(spa_hash_u64(h, s->warmup), (uint64_t)s->workers << 32 | s->serial_ops);
+    h = spa_scenario_hash(h, s);
     h = spa_hash_u64(spa_hash_u64(h, (uint64_t)o->objective), (uint64_t)o->seed);
     h = spa_hash_u64(spa_hash_u64(h, spa_study_reps(o)), (uint64_t)o->budget);
     return spa_hash_u64(h, (uint64_t)!o->contention << 2 | (uint64_t)o->noise << 1 |
@@ -324,6 +325,9 @@ static spa_status store_metrics(spa_results *r, int64_t run, const spa_outcome *
         {"transfer_ms", o->transfer_ms, 1},
         {"overlap", o->overlap, 1},
         {"dispatch_ms", o->dispatch_ms, 1},
+        {"deadline_ms", o->deadline_ms, 1},
+        {"miss_rate", o->miss_rate, 1},
+        {"tardiness_mean_ms", o->tardiness_ms, 1},
         {"plan_host_ms", o->plan_host_ms, 0},
     };
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
@@ -395,10 +399,11 @@ spa_status spa_results_store_runs(const char *path, const char *experiment, cons
     spa_status status = SPA_OK;
     size_t n = runs->policies.count;
     for (size_t i = 0; i < runs->n_cases * n && !status; i++) {
+        spa_scenario scenario = spa_runs_scenario(runs, i / n);
         spa_run_key key = {.experiment = experiment,
                            .c = spa_runs_case(runs, i / n, i % n),
                            .options = options,
-                           .scenario = &runs->scenario,
+                           .scenario = &scenario,
                            .policy = runs->policies.items[i % n],
                            .baseline =
                                runs->baselines[i % n] ? runs->baselines[i % n]->name : NULL};

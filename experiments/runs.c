@@ -171,10 +171,11 @@ spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *
         if (err) err->status = SPA_E_USAGE;
         return SPA_E_USAGE;
     }
-    SPA_TRY(spa_study_scenario(options, &runs->scenario, err));
+    options->scenario_folder = paths->scenarios;
     SPA_TRY(list_rows(runs, options, err));
     SPA_TRY(list_models(options, &models, err));
     SPA_TRY(list_devices(options, paths, &devices, err));
+    SPA_TRY(spa_study_scenario(options, &runs->scenario, err));
     runs->n_devices = devices.count;
     runs->n_batches = options->batches.count ? options->batches.count : 1;
     spa_status status = open_all(runs, options, paths, &models, &devices, err);
@@ -195,7 +196,15 @@ void spa_runs_close(spa_runs *runs)
     free(runs->own);
     free(runs->outcomes);
     free(runs->cases);
+    spa_scenario_fini(&runs->scenario);
     *runs = (spa_runs){0};
+}
+
+spa_scenario spa_runs_scenario(const spa_runs *runs, size_t c)
+{
+    spa_scenario s = runs->scenario;
+    if (s.relative) spa_scenario_resolve(&s, (double)spa_service_ns(&runs->cases[c].costs));
+    return s;
 }
 
 spa_status spa_runs_run(spa_runs *runs, const spa_options *options, size_t i, spa_error *err)
@@ -204,7 +213,8 @@ spa_status spa_runs_run(spa_runs *runs, const spa_options *options, size_t i, sp
     const spa_baseline *b = runs->baselines[row];
     spa_outcome *o = &runs->outcomes[i];
     if (o->is_skipped) return SPA_OK;
-    SPA_TRY(spa_study_run(spa_runs_case(runs, i / n, row), options, &runs->scenario,
+    spa_scenario scenario = spa_runs_scenario(runs, i / n);
+    SPA_TRY(spa_study_run(spa_runs_case(runs, i / n, row), options, &scenario,
                           runs->policies.items[row], NULL, o, err));
     o->baseline = b ? b->name : NULL;
     return SPA_OK;

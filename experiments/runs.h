@@ -44,6 +44,10 @@ spa_status spa_runs_run(spa_runs *runs, const spa_options *options, size_t i, sp
 /* Do the rows of a case run on more than one software stack? */
 bool spa_runs_mixed(const spa_runs *runs, size_t c);
 
+/* The scenario with the rates and times of a case, the same for all of its rows: those on stacks of
+ * their own, too. Borrows what the scenario owns. */
+spa_scenario spa_runs_scenario(const spa_runs *runs, size_t c);
+
 /* The best policy of a case by the objective, -1 = none is known. `kind`: of all, of those that ran
  * on one processor, of those that ran on several. The first of equally good ones. */
 typedef enum spa_pick { SPA_PICK_ALL, SPA_PICK_SINGLE, SPA_PICK_HYBRID } spa_pick;

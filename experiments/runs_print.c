@@ -19,6 +19,20 @@ static bool splits_measured(const spa_runs *runs, size_t c)
     return false;
 }
 
+/* What the scenario comes to for this case: its rate, its deadline. */
+static void print_arrivals(const spa_scenario *scenario, double service_ns, spa_string *out)
+{
+    spa_scenario s = *scenario;
+    bool told = s.arrivals >= SPA_ARRIVALS_BURSTY || s.relative;
+    spa_scenario_resolve(&s, service_ns);
+    if (told)
+        spa_string_append(out, "\n  %.4g requests per second, load %.3g", spa_scenario_rate(&s),
+                          spa_scenario_rate(&s) * service_ns * 1e-9);
+    if (s.deadline_ms > 0)
+        spa_string_append(out, "%sdeadline %.4g ms after arrival", told ? ", " : "\n  ",
+                          s.deadline_ms);
+}
+
 void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options, spa_string *out)
 {
     const spa_case *k = &runs->cases[c];
@@ -33,6 +47,7 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
                           spa_scenario_is_open(&runs->scenario) ? "at most " : "",
                           runs->scenario.concurrency, runs->scenario.requests);
     }
+    print_arrivals(&runs->scenario, (double)spa_service_ns(&k->costs), out);
     spa_string_append(out, "\n  objective %s, noise %s, %" PRIu64 " replication%s, seed %lld\n",
                       spa_objective_name((spa_objective)options->objective),
                       options->noise ? "on" : "off", reps, reps == 1 ? "" : "s",
@@ -55,7 +70,7 @@ static int latency_decimals(const spa_runs *runs, size_t c)
 }
 
 static void print_row(spa_table *t, const spa_outcome *o, const char *stack, int decimals,
-                      bool best)
+                      bool best, bool deadline)
 {
     if (o->is_skipped) {
         spa_table_put(t, "%s", spa_outcome_label(o));
@@ -78,6 +93,8 @@ static void print_row(spa_table *t, const spa_outcome *o, const char *stack, int
     spa_table_number(t, o->transfer_ms, 3);
     spa_table_number(t, o->overlap * 100, 0);
     spa_table_number(t, o->plan_host_ms, 1);
+    if (deadline) spa_table_number(t, o->miss_rate * 100, 2);
+    if (deadline) spa_table_number(t, o->tardiness_ms, decimals);
 }
 
 /* Half-width of the 95 % interval of the mean difference of two policies' latencies, ms: paired by
@@ -170,12 +187,16 @@ static spa_status print_case(const spa_runs *runs, size_t c, int best, spa_strin
 {
     bool stacks = has_baselines(runs);
     spa_table t;
-    spa_table_init(&t, stacks ? "policy|stack|" COLUMNS : "policy|" COLUMNS,
-                   stacks ? "llrrrrrrrrrrrrrr" : "lrrrrrrrrrrrrrr");
+    bool deadline = runs->scenario.deadline_ms > 0;
+    char heads[256], align[32];
+    snprintf(heads, sizeof heads, "policy|%s%s%s", stacks ? "stack|" : "", COLUMNS,
+             deadline ? "|missed %|late ms" : "");
+    snprintf(align, sizeof align, "l%srrrrrrrrrrrrrr%s", stacks ? "l" : "", deadline ? "rr" : "");
+    spa_table_init(&t, heads, align);
     int decimals = latency_decimals(runs, c);
     for (size_t i = 0; i < runs->policies.count; i++) {
         const char *stack = stacks ? spa_runs_case(runs, c, i)->costs.stack : NULL;
-        print_row(&t, spa_runs_outcome(runs, c, i), stack, decimals, (int)i == best);
+        print_row(&t, spa_runs_outcome(runs, c, i), stack, decimals, (int)i == best, deadline);
     }
     spa_status status = spa_table_print(&t, 2, out, err);
     spa_table_fini(&t);
@@ -236,6 +257,12 @@ static void json_outcome(spa_json *j, json_t *row, const spa_case *c, const spa_
     spa_json_set(j, row, "transfers", spa_json_number(o->transfers));
     spa_json_set(j, row, "transfer_ms", spa_json_number(o->transfer_ms));
     spa_json_set(j, row, "overlap", spa_json_number(o->overlap));
+    if (isfinite(o->deadline_ms)) {
+        json_t *deadline = spa_json_member(j, row, "deadline");
+        spa_json_set(j, deadline, "ms", spa_json_number(o->deadline_ms));
+        spa_json_set(j, deadline, "miss_rate", spa_json_number(o->miss_rate));
+        spa_json_set(j, deadline, "tardiness_ms", spa_json_number(o->tardiness_ms));
+    }
     spa_json_set(j, row, "plan_host_ms", spa_json_number(o->plan_host_ms));
     spa_json_set(j, row, "digest", json_sprintf("%016" PRIx64, o->digest));
 }

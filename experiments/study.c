@@ -10,23 +10,67 @@
 #define DEFAULT_REPS 30
 
 /* ---------------------------------------------------------------- options */
+/* "poisson" without a rate is the file of that name, where there is one. */
+static spa_status load_scenario(const spa_options *options, const char *name,
+                                spa_scenario *scenario, spa_error *err)
+{
+    const char *folder = options->scenario_folder;
+    char path[SPA_PATH_BYTES + 32];
+    if (strcmp(name, "poisson") == 0 && options->rate_hz == 0 && folder) {
+        snprintf(path, sizeof path, "%s/poisson.scenario", folder);
+        name = path;
+    }
+    return spa_cli_name_status(spa_scenario_find(scenario, name, folder, err), name, err);
+}
+
+static spa_status take_rate(const spa_options *options, const char *name, spa_scenario *scenario,
+                            spa_error *err)
+{
+    bool steady =
+        scenario->arrivals == SPA_ARRIVALS_PERIODIC || scenario->arrivals == SPA_ARRIVALS_POISSON;
+    if (options->rate_hz > 0 && !steady) {
+        spa_scenario_fini(scenario);
+        return spa_fail(err, SPA_E_USAGE,
+                        "--rate is for the scenarios periodic and poisson, not "
+                        "'%.100s'",
+                        name);
+    }
+    if (options->rate_hz > 0 && scenario->relative)
+        return spa_fail(err, SPA_E_USAGE,
+                        "scenario '%.100s' has its rate in service times; --rate cannot change it",
+                        name);
+    if (options->rate_hz > 0) {
+        snprintf(scenario->name, sizeof scenario->name, "%s %.6g/s",
+                 scenario->arrivals == SPA_ARRIVALS_PERIODIC ? "periodic" : "poisson",
+                 options->rate_hz);
+        scenario->rate_hz = options->rate_hz;
+    }
+    if (steady && scenario->rate_hz == 0)
+        return spa_fail(err, SPA_E_USAGE, "scenario '%s' needs --rate HZ, the requests per second",
+                        name);
+    return SPA_OK;
+}
+
+static spa_status check_requests(const spa_options *options, spa_scenario *scenario, spa_error *err)
+{
+    if (scenario->warmup >= scenario->requests)
+        return spa_fail(err, SPA_E_USAGE,
+                        "--requests must be more than the scenario's warm-up, %llu",
+                        (unsigned long long)scenario->warmup);
+    if (scenario->arrivals == SPA_ARRIVALS_RECORDED && scenario->requests > scenario->n_arrivals)
+        return spa_fail(err, SPA_E_USAGE,
+                        "--requests must be at most the %llu arrivals that scenario '%s' has",
+                        (unsigned long long)scenario->n_arrivals, scenario->name);
+    return SPA_OK;
+}
+
 static spa_status scenario_of(const spa_options *options, spa_scenario *scenario, spa_error *err)
 {
     const char *name = options->scenario;
     if (!name && options->rate_hz > 0) name = "poisson";
     if (!name) name = options->concurrency > 1 ? "closed" : "single";
-    SPA_TRY(spa_cli_name_status(spa_scenario_load(scenario, name, err), name, err));
-    if (options->rate_hz > 0 && !spa_scenario_is_open(scenario))
-        return spa_fail(err, SPA_E_USAGE,
-                        "--rate is for the scenarios periodic and poisson, not "
-                        "'%.100s'",
-                        name);
-    if (options->rate_hz > 0)
-        *scenario = spa_scenario_open(scenario->arrivals, options->rate_hz, scenario->concurrency,
-                                      scenario->requests);
-    if (spa_scenario_is_open(scenario) && scenario->rate_hz == 0)
-        return spa_fail(err, SPA_E_USAGE, "scenario '%s' needs --rate HZ, the requests per second",
-                        name);
+    SPA_TRY(load_scenario(options, name, scenario, err));
+    SPA_TRY(take_rate(options, name, scenario, err));
     if (options->concurrency > 1 && scenario->arrivals == SPA_ARRIVALS_SINGLE) {
         return spa_fail(err, SPA_E_USAGE,
                         "--concurrency %lld needs a closed scenario, not '%.100s'",
@@ -38,12 +82,9 @@ static spa_status scenario_of(const spa_options *options, spa_scenario *scenario
         if (!options->requests && scenario->requests < least) scenario->requests = least;
     }
     if (options->requests) scenario->requests = (uint64_t)options->requests;
-    if (scenario->warmup >= scenario->requests) {
-        return spa_fail(err, SPA_E_USAGE,
-                        "--requests must be more than the scenario's warm-up, %llu",
-                        (unsigned long long)scenario->warmup);
-    }
-    return SPA_OK;
+    spa_status status = check_requests(options, scenario, err);
+    if (status) spa_scenario_fini(scenario);
+    return status;
 }
 
 spa_status spa_study_scenario_of(const spa_options *options, size_t i, spa_scenario *scenario,
@@ -53,9 +94,13 @@ spa_status spa_study_scenario_of(const spa_options *options, size_t i, spa_scena
     if (options->scenarios.count) one.scenario = options->scenarios.items[i];
     if (options->scenarios.count > 1) {
         const char *name = one.scenario;
-        SPA_TRY(spa_cli_name_status(spa_scenario_load(scenario, name, err), name, err));
-        if (!spa_scenario_is_open(scenario)) one.rate_hz = 0;
+        SPA_TRY(spa_cli_name_status(
+            spa_scenario_find(scenario, name, options->scenario_folder, err), name, err));
+        if (scenario->arrivals != SPA_ARRIVALS_PERIODIC &&
+            scenario->arrivals != SPA_ARRIVALS_POISSON)
+            one.rate_hz = 0;
         if (scenario->arrivals == SPA_ARRIVALS_SINGLE) one.concurrency = 0;
+        spa_scenario_fini(scenario);
     }
     return scenario_of(&one, scenario, err);
 }
@@ -229,6 +274,9 @@ static void add_result(spa_run_result *sum, const spa_run_result *r)
     sum->transfers += r->transfers;
     sum->transfer_ns += r->transfer_ns;
     sum->overlap_ns += r->overlap_ns;
+    sum->missed += r->missed;
+    sum->tardiness_ns += r->tardiness_ns;
+    sum->latency_ns.count += r->latency_ns.count;
     for (int p = 0; p < SPA_MAX_PROCESSORS; p++) {
         sum->energy_processor_j[p] += r->energy_processor_j[p];
         sum->busy_ns[p] += r->busy_ns[p];
@@ -275,6 +323,16 @@ static void summarise_energy(const trial *t, spa_outcome *o)
     o->throughput_ips = ratio(inferences, (double)s->span_ns * 1e-9);
 }
 
+static void summarise_deadline(const trial *t, spa_outcome *o)
+{
+    spa_scenario scenario = *t->scenario;
+    double counted = (double)t->sum.latency_ns.count;
+    spa_scenario_resolve(&scenario, (double)spa_service_ns(&t->c->costs));
+    o->deadline_ms = scenario.deadline_ms > 0 ? scenario.deadline_ms : NAN;
+    o->miss_rate = scenario.deadline_ms > 0 ? ratio((double)t->sum.missed, counted) : NAN;
+    o->tardiness_ms = scenario.deadline_ms > 0 ? ratio(t->sum.tardiness_ns * 1e-6, counted) : NAN;
+}
+
 static void summarise(const trial *t, spa_outcome *o)
 {
     const spa_run_result *s = &t->sum;
@@ -306,6 +364,7 @@ static void summarise(const trial *t, spa_outcome *o)
     o->transfer_ms = (double)s->transfer_ns * 1e-6 / requests;
     o->overlap = ratio((double)s->overlap_ns, (double)s->transfer_ns);
     o->dispatch_ms = (double)s->dispatch_ns * 1e-6 / requests;
+    summarise_deadline(t, o);
 }
 
 spa_status spa_study_run(const spa_case *c, const spa_options *options,

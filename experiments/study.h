@@ -28,7 +28,7 @@ void spa_case_close(spa_case *c);
  */
 const char *spa_case_dtype(const spa_case *c);
 
-/* The scenario of the options (--scenario, --concurrency, --requests). */
+/* The scenario of the options (--scenario, --concurrency, --requests); spa_scenario_fini. */
 spa_status spa_study_scenario(const spa_options *options, spa_scenario *scenario, spa_error *err);
 /* The i-th of several (--scenario single,closed); --concurrency and --rate are then for those that
  * have such. */
@@ -53,10 +53,12 @@ typedef struct spa_outcome {
     double processor_mj[SPA_MAX_PROCESSORS]; /* dynamic, of energy_dynamic_mj */
     double throughput_ips;                   /* inferences (requests x batch) per second */
     double gpu_share, transfers, transfer_ms, overlap;
-    double dispatch_ms;              /* host time spent issuing, per request */
-    double busy[SPA_MAX_PROCESSORS]; /* share of lanes x time */
-    bool hybrid;                     /* operators ran on more than one processor */
-    double plan_host_ms;             /* wall clock */
+    /* Of the requests that the latencies count; NaN where the scenario has no deadline. */
+    double deadline_ms, miss_rate, tardiness_ms; /* mean lateness, 0 of those in time */
+    double dispatch_ms;                          /* host time spent issuing, per request */
+    double busy[SPA_MAX_PROCESSORS];             /* share of lanes x time */
+    bool hybrid;                                 /* operators ran on more than one processor */
+    double plan_host_ms;                         /* wall clock */
     uint64_t digest, requests;
     uint64_t first_digest; /* of replication 0 */
     uint64_t n_reps;

@@ -29,6 +29,7 @@ typedef struct trainer {
     spa_predicted *predicted; /* [n_cases] with --thresholds */
     const float **thresholds; /* [n_cases] */
     spa_scenario *scenarios;
+    size_t n_scenarios;
     spa_environment_config config, evaluated;
     const spa_learner_type *type;
     bool splits;
@@ -86,6 +87,7 @@ static spa_status describe_scenarios(trainer *t, spa_error *err)
 {
     size_t n = t->options->scenarios.count ? t->options->scenarios.count : 1;
     SPA_TRY(spa_alloc(&t->scenarios, n, sizeof *t->scenarios, err));
+    t->n_scenarios = n;
     for (size_t i = 0; i < n; i++)
         SPA_TRY(spa_study_scenario_of(t->options, i, &t->scenarios[i], err));
     t->config.scenarios = t->scenarios;
@@ -309,6 +311,7 @@ spa_status spa_training_run(spa_training *out, const char *text, const spa_runs 
     free(t.predicted);
     free(t.thresholds);
     free(t.costs);
+    for (size_t i = 0; t.scenarios && i < t.n_scenarios; i++) spa_scenario_fini(&t.scenarios[i]);
     free(t.scenarios);
     if (status) spa_training_fini(out);
     return status;

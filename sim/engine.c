@@ -52,15 +52,60 @@ static spa_status check_programs(const spa_run_config *c, spa_error *err)
     return SPA_OK;
 }
 
+static spa_status check_table(const spa_run_config *c, spa_error *err)
+{
+    if (!c->graph || !c->costs || c->costs->graph != c->graph)
+        return spa_fail(err, SPA_E_INVALID, "the cost table belongs to another graph");
+    if (c->graph->n_ops == 0) return spa_fail(err, SPA_E_INVALID, "the graph has no operators");
+    return SPA_OK;
+}
+
+/* The reference service time of the run: of several programs, that of a request in the mean. */
+static double service_ns(const spa_run_config *c)
+{
+    double sum = 0, weights = 0;
+    if (!c->scenario.relative) return 0;
+    if (!c->programs) return (double)spa_service_ns(c->costs);
+    for (uint32_t i = 0; i < c->programs->count; i++) {
+        const spa_program *program = &c->programs->items[i];
+        sum += program->weight * (double)spa_service_ns(program->costs);
+        weights += program->weight;
+    }
+    return sum / weights;
+}
+
+static spa_status check_arrivals(const spa_run_config *c, spa_error *err)
+{
+    const spa_scenario *s = &c->scenario;
+    bool steady = s->arrivals == SPA_ARRIVALS_PERIODIC || s->arrivals == SPA_ARRIVALS_POISSON;
+    if (steady && !(s->rate_hz >= 1e-6 && s->rate_hz <= 1e9))
+        return spa_fail(err, SPA_E_INVALID,
+                        "scenario '%s': %g arrivals per second; give a rate of 1e-6 to 1e9",
+                        s->name, s->rate_hz);
+    for (int i = 0; i < 2 && s->arrivals == SPA_ARRIVALS_BURSTY; i++)
+        if (!(s->phases[i].rate_hz >= 0 && s->phases[i].rate_hz <= 1e9) ||
+            !(s->phases[i].mean_ms > 0) || !(s->phases[SPA_PHASE_HIGH].rate_hz > 0))
+            return spa_fail(err, SPA_E_INVALID,
+                            "scenario '%s': %g arrivals per second for %g ms; give a rate up to "
+                            "1e9 and a time",
+                            s->name, s->phases[i].rate_hz, s->phases[i].mean_ms);
+    if (s->arrivals == SPA_ARRIVALS_RECORDED && s->requests > s->n_arrivals)
+        return spa_fail(err, SPA_E_INVALID,
+                        "scenario '%s': %llu requests, but only %llu recorded arrivals", s->name,
+                        (unsigned long long)s->requests, (unsigned long long)s->n_arrivals);
+    if (s->mix[0] && !c->programs)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "scenario '%s' is a mix of several models (%s), this is a run of one",
+                        s->name, s->mix);
+    return SPA_OK;
+}
+
 static spa_status check_config(const spa_run_config *c, spa_error *err)
 {
     const spa_costs *costs = c->costs;
     const spa_scenario *s = &c->scenario;
     uint64_t moves;
     if (c->programs) SPA_TRY(check_programs(c, err));
-    if (!c->graph || !costs || costs->graph != c->graph)
-        return spa_fail(err, SPA_E_INVALID, "the cost table belongs to another graph");
-    if (c->graph->n_ops == 0) return spa_fail(err, SPA_E_INVALID, "the graph has no operators");
     if (c->stepped && (c->executor || c->policy))
         return spa_fail(err, SPA_E_INVALID,
                         "a stepped run is decided by its caller: it has neither a policy nor an "
@@ -81,10 +126,7 @@ static spa_status check_config(const spa_run_config *c, spa_error *err)
         return spa_fail(err, SPA_E_INVALID,
                         "scenario '%s': needs requests >= 1, concurrency >= 1, warmup < requests",
                         s->name);
-    if (spa_scenario_is_open(s) && !(s->rate_hz >= 1e-6 && s->rate_hz <= 1e9))
-        return spa_fail(err, SPA_E_INVALID,
-                        "scenario '%s': %g arrivals per second; give a rate of 1e-6 to 1e9",
-                        s->name, s->rate_hz);
+    SPA_TRY(check_arrivals(c, err));
     if (s->serial_ops > c->graph->n_ops)
         return spa_fail(err, SPA_E_INVALID, "scenario '%s': serial_ops %u exceeds %zu operators",
                         s->name, s->serial_ops, c->graph->n_ops);
@@ -311,6 +353,9 @@ static void set_constants(spa_engine *e)
     e->workers = c->scenario.workers;
     e->noise = c->noise;
     e->contention = c->contention;
+    e->deadline_ns = INT64_MAX;
+    if (c->scenario.deadline_ms > 0 && c->scenario.deadline_ms < 1e12)
+        e->deadline_ns = llround(c->scenario.deadline_ms * 1e6);
     e->occupies = c->costs->dispatch_occupies_host;
     e->blocking_sync = c->costs->blocking_sync;
     e->has_schedule = c->schedule != NULL;
@@ -394,6 +439,8 @@ spa_status spa_engine_new(spa_engine **engine, const spa_run_config *config, spa
     *engine = NULL;
     if (config->programs) SPA_TRY(take_programs(&constants.config, err));
     config = &constants.config;
+    SPA_TRY(check_table(config, err));
+    spa_scenario_resolve(&constants.config.scenario, service_ns(config));
     SPA_TRY(check_config(config, err));
     SPA_TRY(check_runnable(config->costs, err));
     set_constants(&constants);

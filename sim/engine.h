@@ -64,6 +64,10 @@ typedef struct spa_run_result {
     int64_t transfer_ns;     /* summed durations */
     int64_t overlap_ns;      /* part of the transfer time during which a kernel ran */
     uint64_t events, digest; /* digest of the (time, sequence, event) stream */
+    /* Of the requests that latency_ns counts: those later than the scenario's deadline, and by how
+     * much in all. */
+    uint64_t missed;
+    double tardiness_ns;
 } spa_run_result;
 
 typedef struct spa_engine spa_engine;

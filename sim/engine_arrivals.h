@@ -1,8 +1,8 @@
 /* Open-loop arrivals: requests come when they come, and wait where all slots are taken.
  *
- * The k-th arrival is a pure function of (seed, replication, k) through a running sum of gaps. Two
- * cursors walk the same stream: one over arrivals that have happened, one over those that were let
- * in. What waits between them needs no memory. */
+ * The k-th arrival is a pure function of (seed, replication, k), found by walking from one to the
+ * next. Two cursors walk the same stream: one over arrivals that have happened, one over those that
+ * were let in. What waits between them needs no memory. */
 #ifndef SPA_SIM_ENGINE_ARRIVALS_H
 #define SPA_SIM_ENGINE_ARRIVALS_H
 
@@ -11,30 +11,79 @@
 
 #define ARRIVAL_LAST_NS ((int64_t)1 << 60) /* 36 years: nothing arrives later */
 
-/* From arrival k-1 to arrival k, ns (from 0 to the first one for k = 0). Poisson: exponential, by
- * inversion of a uniform number keyed by k. */
-static inline int64_t arrival_gap_ns(const spa_engine *e, uint64_t k)
+/* The n-th uniform number in (0, 1) of the arrivals' stream. */
+static inline double arrival_uniform(const spa_engine *e, uint64_t n)
 {
-    const spa_scenario *s = &e->config.scenario;
-    double mean_ns = 1e9 / s->rate_hz;
-    if (s->arrivals == SPA_ARRIVALS_PERIODIC) return k == 0 ? 0 : llround(mean_ns);
-    uint64_t h = spa_hash_u64(e->arrival_key, k);
+    uint64_t h = spa_hash_u64(e->arrival_key, n);
     h ^= h >> 31;
-    double u = ((double)(h >> 11) + 0.5) * 0x1p-53;
-    double gap = -log(u) * mean_ns;
-    return gap < (double)ARRIVAL_LAST_NS ? llround(gap) : ARRIVAL_LAST_NS;
+    return ((double)(h >> 11) + 0.5) * 0x1p-53;
 }
 
-static inline int64_t arrival_after(const spa_engine *e, int64_t before_ns, uint64_t k)
+/* A time with this mean, exponentially distributed, by inversion of the n-th uniform number. */
+static inline int64_t arrival_exponential_ns(const spa_engine *e, uint64_t n, double mean_ns)
 {
-    int64_t gap = arrival_gap_ns(e, k);
-    return before_ns > ARRIVAL_LAST_NS - gap ? ARRIVAL_LAST_NS : before_ns + gap;
+    double ns = -log(arrival_uniform(e, n)) * mean_ns;
+    return ns < (double)ARRIVAL_LAST_NS ? llround(ns) : ARRIVAL_LAST_NS;
+}
+
+static inline int64_t arrival_later(int64_t at_ns, int64_t ns)
+{
+    return at_ns > ARRIVAL_LAST_NS - ns ? ARRIVAL_LAST_NS : at_ns + ns;
+}
+
+/* Bursty: the phase that the process is in at first, as often as it is in it at all. */
+static void begin_phases(const spa_engine *e, engine_cursor *c)
+{
+    const spa_phase *phases = e->config.scenario.phases;
+    double low = phases[SPA_PHASE_LOW].mean_ms, high = phases[SPA_PHASE_HIGH].mean_ms;
+    c->phase = arrival_uniform(e, c->draws++) * (low + high) < high;
+    c->phase_end_ns = arrival_exponential_ns(e, c->draws++, phases[c->phase].mean_ms * 1e6);
+}
+
+/* Both phases forget: where no arrival comes before the end of a phase, the gap is drawn anew. */
+static int64_t next_bursty(const spa_engine *e, engine_cursor *c)
+{
+    const spa_phase *phases = e->config.scenario.phases;
+    int64_t at = c->at_ns;
+    while (c->phase_end_ns < ARRIVAL_LAST_NS) {
+        const spa_phase *phase = &phases[c->phase];
+        if (phase->rate_hz > 0) {
+            int64_t gap = arrival_exponential_ns(e, c->draws++, 1e9 / phase->rate_hz);
+            if (gap <= c->phase_end_ns - at) return at + gap;
+        }
+        at = c->phase_end_ns;
+        c->phase ^= 1;
+        c->phase_end_ns = arrival_later(
+            at, arrival_exponential_ns(e, c->draws++, phases[c->phase].mean_ms * 1e6));
+    }
+    return ARRIVAL_LAST_NS;
+}
+
+/* Moves a cursor from arrival k-1 to arrival k. Poisson: the gap is keyed by k. */
+static void advance_cursor(const spa_engine *e, engine_cursor *c, uint64_t k)
+{
+    const spa_scenario *s = &e->config.scenario;
+    switch (s->arrivals) {
+    case SPA_ARRIVALS_PERIODIC:
+        if (k) c->at_ns = arrival_later(c->at_ns, llround(1e9 / s->rate_hz));
+        break;
+    case SPA_ARRIVALS_BURSTY:
+        if (k == 0) begin_phases(e, c);
+        c->at_ns = next_bursty(e, c);
+        break;
+    case SPA_ARRIVALS_RECORDED:
+        c->at_ns = s->arrival_ns[k];
+        break;
+    default:
+        c->at_ns = arrival_later(c->at_ns, arrival_exponential_ns(e, k, 1e9 / s->rate_hz));
+        break;
+    }
 }
 
 static void set_next_arrival(spa_engine *e)
 {
     bool more = e->state.arrived < e->config.scenario.requests;
-    spa_event_list_set(e->events, e->arrival_slot, more ? e->state.next_arrival_ns : SPA_NEVER);
+    spa_event_list_set(e->events, e->arrival_slot, more ? e->state.next_arrival.at_ns : SPA_NEVER);
 }
 
 /* Lets requests in that wait, while there are free slots. */
@@ -44,9 +93,9 @@ ENGINE_APART void let_in(spa_engine *e)
         uint32_t slot = e->state.free_slot;
         e->state.free_slot = request_of(e, slot)->next;
         admit(e, slot);
-        request_of(e, slot)->arrival_ns = e->state.let_in_ns;
+        request_of(e, slot)->arrival_ns = e->state.let_in.at_ns;
         if (e->state.admitted < e->config.scenario.requests)
-            e->state.let_in_ns = arrival_after(e, e->state.let_in_ns, e->state.admitted);
+            advance_cursor(e, &e->state.let_in, e->state.admitted);
     }
 }
 
@@ -54,10 +103,10 @@ ENGINE_APART void let_in(spa_engine *e)
 ENGINE_APART void arrive_requests(spa_engine *e)
 {
     while (e->state.arrived < e->config.scenario.requests &&
-           e->state.next_arrival_ns <= e->state.now) {
+           e->state.next_arrival.at_ns <= e->state.now) {
         e->state.arrived++;
         if (e->state.arrived < e->config.scenario.requests)
-            e->state.next_arrival_ns = arrival_after(e, e->state.next_arrival_ns, e->state.arrived);
+            advance_cursor(e, &e->state.next_arrival, e->state.arrived);
     }
     set_next_arrival(e);
     let_in(e);
@@ -70,9 +119,10 @@ static void begin_arrivals(spa_engine *e)
         request_of(e, slot)->next = e->state.free_slot;
         e->state.free_slot = slot;
     }
-    e->state.next_arrival_ns = e->state.let_in_ns = arrival_after(e, 0, 0);
+    advance_cursor(e, &e->state.next_arrival, 0);
+    e->state.let_in = e->state.next_arrival;
     set_next_arrival(e);
-    if (e->state.next_arrival_ns == 0) arrive_requests(e);
+    if (e->state.next_arrival.at_ns == 0) arrive_requests(e);
 }
 
 #endif

@@ -197,6 +197,10 @@ ENGINE_APART void finish_request(spa_engine *e, engine_request *r, uint32_t slot
         spa_moments_add(&e->state.result.latency_ns, (double)latency);
         if (e->latencies) spa_histogram_add(e->latencies, latency);
         if (ENGINE_RARELY(e->programs != NULL)) note_program(e, r->program, latency);
+        if (ENGINE_RARELY(latency > e->deadline_ns)) {
+            e->state.result.missed++;
+            e->state.result.tardiness_ns += (double)(latency - e->deadline_ns);
+        }
     }
     if (r->flags & IN_QUEUE) unqueue(e, r, slot);
     /* A view that ends a request finishes while its home lane still dispatches the request. */

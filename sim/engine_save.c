@@ -7,7 +7,7 @@
 #include "sim/audit.h"
 #include "sim/engine_state.h"
 
-#define ENGINE_STATE_VERSION 5u
+#define ENGINE_STATE_VERSION 6u
 #define ENGINE_STATE_MAGIC   UINT64_C(0x31455441545350) /* "PSTATE1" */
 
 typedef struct saved_head {
@@ -29,7 +29,7 @@ static uint64_t config_hash(const spa_engine *e)
     h = spa_hash_u64(h, (uint64_t)sc->arrivals << 32 | sc->concurrency);
     h = spa_hash_u64(spa_hash_u64(h, sc->requests), sc->warmup);
     if (spa_scenario_is_open(sc)) h = spa_hash_bytes(h, &sc->rate_hz, sizeof sc->rate_hz);
-    h = spa_hash_u64(h, (uint64_t)sc->workers << 32 | sc->serial_ops);
+    h = spa_scenario_hash(spa_hash_u64(h, (uint64_t)sc->workers << 32 | sc->serial_ops), sc);
     h = spa_hash_u64(h, (uint64_t)e->config.objective << 3 | (uint64_t)e->config.noise << 2 |
                             (uint64_t)e->config.contention << 1 | e->config.policy_cost);
     for (uint32_t i = 0; i < program_count(e); i++)

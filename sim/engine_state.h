@@ -89,6 +89,14 @@ typedef struct engine_request {
     engine_op ops[];  /* [n_nodes] */
 } engine_request;
 
+/* A place in the stream of arrivals of an open loop. */
+typedef struct engine_cursor {
+    int64_t at_ns;
+    int64_t phase_end_ns; /* bursty: of the phase that it is in */
+    uint64_t draws;       /* bursty: random numbers used so far */
+    uint32_t phase, pad;
+} engine_cursor;
+
 typedef struct engine_state {
     int64_t now;
     uint64_t now_hash;
@@ -100,10 +108,10 @@ typedef struct engine_state {
     uint32_t dirty;      /* the set of running things changed */
     uint32_t stopped;    /* STOP_*: all is finished, or the policy failed; or it asks */
     uint32_t asked_slot, asked_op, asked_event; /* while it asks: for what, and in which step */
-    uint32_t free_slot;      /* open loop: requests that are not in use, linked by next */
-    uint64_t arrived;        /* open loop: arrivals that have happened; `admitted` were let in */
-    int64_t next_arrival_ns; /* of arrival number `arrived` */
-    int64_t let_in_ns;       /* of arrival number `admitted` */
+    uint32_t free_slot;         /* open loop: requests that are not in use, linked by next */
+    uint64_t arrived;           /* open loop: arrivals that have happened; `admitted` were let in */
+    engine_cursor next_arrival; /* at arrival number `arrived` */
+    engine_cursor let_in;       /* at arrival number `admitted` */
     double run_factor;
     spa_run_result result;
 } engine_state;
@@ -181,6 +189,7 @@ struct spa_engine {
     bool stepped;          /* the caller decides */
     spa_action decided;    /* by the caller of a stepped run */
     uint32_t arrival_slot; /* of the event list, open loop; else SPA_NONE */
+    int64_t deadline_ns;   /* from a request's arrival; INT64_MAX = none */
     bool is_async[SPA_MAX_PROCESSORS];
     const spa_executor *executor;
     uint32_t lane_first[SPA_MAX_PROCESSORS];

@@ -1,9 +1,14 @@
 #include "sim/scenario.h"
 
+#include <dirent.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include "base/ini.h"
 #include "base/text.h"
+
+#define SUFFIX     ".scenario"
+#define PATH_BYTES 4096
 
 spa_scenario spa_scenario_single(void)
 {
@@ -21,9 +26,6 @@ spa_scenario spa_scenario_closed(uint32_t concurrency, uint64_t requests)
     return s;
 }
 
-#define MIN_RATE_HZ 1e-6
-#define MAX_RATE_HZ 1e9
-
 spa_scenario spa_scenario_open(spa_arrivals arrivals, double rate_hz, uint32_t concurrency,
                                uint64_t requests)
 {
@@ -34,81 +36,100 @@ spa_scenario spa_scenario_open(spa_arrivals arrivals, double rate_hz, uint32_t c
     return s;
 }
 
-/* A fault of one key's value, which was asked for before. */
-static spa_status fail_key(spa_ini *ini, const char *key, spa_status status, const char *what,
-                           spa_error *err)
+void spa_scenario_fini(spa_scenario *s)
 {
-    const spa_ini_entry *entry = spa_ini_find(ini, "scenario", key);
-    return spa_fail_at(err, status, ini->path, entry ? entry->line : 0, "[scenario] %s: %s", key,
-                       what);
-}
-
-static spa_status read_names(spa_scenario *s, spa_ini *ini, spa_error *err)
-{
-    static const char *const kinds[] = {"single", "closed", "periodic", "poisson"};
-    const char *arrivals, *name = spa_ini_text_or(ini, "scenario", "name", "scenario");
-    if (strlen(name) >= sizeof s->name)
-        return fail_key(ini, "name", SPA_E_RANGE, "must be shorter than 64 bytes", err);
-    snprintf(s->name, sizeof s->name, "%s", name);
-    SPA_TRY(spa_ini_text(ini, "scenario", "arrivals", &arrivals, err));
-    for (int i = 0; i < 4; i++) {
-        if (strcmp(arrivals, kinds[i]) != 0) continue;
-        s->arrivals = (spa_arrivals)i;
-        return SPA_OK;
-    }
-    spa_error unknown;
-    spa_status status = spa_fail_unknown(&unknown, "arrivals", arrivals, kinds, 4);
-    return fail_key(ini, "arrivals", status, unknown.message, err);
-}
-
-static spa_status read_keys(spa_scenario *s, spa_ini *ini, spa_error *err)
-{
-    int64_t value;
-    SPA_TRY(read_names(s, ini, err));
-    bool open = spa_scenario_is_open(s);
-    SPA_TRY(spa_ini_i64_or(ini, "scenario", "concurrency", open ? SPA_OPEN_CONCURRENCY : 1, 1,
-                           65536, &value, err));
-    s->concurrency = (uint32_t)value;
-    SPA_TRY(spa_ini_i64_or(ini, "scenario", "requests", 1, 1, INT64_C(1) << 40, &value, err));
-    s->requests = (uint64_t)value;
-    SPA_TRY(spa_ini_i64_or(ini, "scenario", "warmup", 0, 0, (int64_t)s->requests - 1, &value, err));
-    s->warmup = (uint64_t)value;
-    SPA_TRY(spa_ini_i64_or(ini, "scenario", "workers", 0, 0, 1, &value, err));
-    s->workers = value != 0;
-    SPA_TRY(spa_ini_i64_or(ini, "scenario", "serial_ops", 0, 0, 1 << 20, &value, err));
-    s->serial_ops = (uint32_t)value;
-    if (open)
-        SPA_TRY(
-            spa_ini_double(ini, "scenario", "rate_hz", MIN_RATE_HZ, MAX_RATE_HZ, &s->rate_hz, err));
-    if (s->arrivals == SPA_ARRIVALS_SINGLE && s->concurrency != 1)
-        return fail_key(ini, "concurrency", SPA_E_INVALID,
-                        "arrivals = single has 1 request in flight; use arrivals = closed", err);
-    return spa_ini_check_unused(ini, err);
-}
-
-static spa_status finish_parse(spa_scenario *s, spa_ini *ini, spa_error *err)
-{
-    spa_status status = read_keys(s, ini, err);
-    if (status) memset(s, 0, sizeof *s);
-    spa_ini_fini(ini);
-    return status;
-}
-
-spa_status spa_scenario_parse(spa_scenario *s, const char *path_for_messages, const char *text,
-                              size_t size, spa_error *err)
-{
-    spa_ini ini;
+    free(s->arrival_ns);
     memset(s, 0, sizeof *s);
-    SPA_TRY(spa_ini_parse(&ini, path_for_messages, text, size, err));
-    return finish_parse(s, &ini, err);
 }
 
-spa_status spa_scenario_load(spa_scenario *s, const char *name, spa_error *err)
+/* ---- finding --------------------------------------------------------------------------------- */
+
+static bool has_suffix(const char *name)
+{
+    size_t length = strlen(name), suffix = sizeof SUFFIX - 1;
+    return length > suffix && strcmp(name + length - suffix, SUFFIX) == 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void free_names(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) free(names[i]);
+    free(names);
+}
+
+spa_status spa_scenario_list(const char *folder, char ***names, size_t *count, spa_error *err)
+{
+    size_t capacity = 0, n = 0;
+    char **list = NULL;
+    spa_status status = SPA_OK;
+    const struct dirent *entry;
+    DIR *dir = folder ? opendir(folder) : NULL;
+    *names = NULL;
+    *count = 0;
+    while (dir && !status && (entry = readdir(dir))) {
+        if (!has_suffix(entry->d_name)) continue;
+        status = spa_grow(&list, &capacity, n + 1, sizeof *list, err);
+        if (!status) status = spa_strdup(&list[n], entry->d_name, err);
+        if (status) break;
+        list[n][strlen(list[n]) - (sizeof SUFFIX - 1)] = '\0';
+        n++;
+    }
+    if (dir) closedir(dir);
+    if (status) {
+        free_names(list, n);
+        return status;
+    }
+    if (n) qsort(list, n, sizeof *list, compare_names);
+    *names = list;
+    *count = n;
+    return SPA_OK;
+}
+
+static spa_status fail_unknown(const char *name, const char *folder, spa_error *err)
 {
     static const char *const known[] = {"single", "closed", "periodic", "poisson",
                                         "a *.scenario file"};
-    size_t length = strlen(name);
-    spa_ini ini;
+    char **files = NULL;
+    const char **all = NULL;
+    size_t count, n = 0;
+    SPA_TRY(spa_scenario_list(folder, &files, &count, err));
+    spa_status status = spa_alloc(&all, count + 5, sizeof *all, err);
+    for (size_t i = 0; i < 4 && !status; i++) all[n++] = known[i];
+    for (size_t i = 0; i < count && !status; i++)
+        if (strcmp(files[i], "poisson") != 0) all[n++] = files[i];
+    if (!status) {
+        all[n++] = known[4];
+        status = spa_fail_unknown(err, "scenario", name, all, n);
+    }
+    free(all);
+    free_names(files, count);
+    return status;
+}
+
+static spa_status read_file(spa_scenario *s, const char *path, spa_error *err)
+{
+    char *text;
+    size_t size;
+    SPA_TRY(spa_read_file(path, (size_t)1 << 20, false, &text, &size, err));
+    spa_status status = spa_scenario_parse(s, path, text, size, err);
+    free(text);
+    return status;
+}
+
+static bool is_file(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    if (f) fclose(f);
+    return f != NULL;
+}
+
+spa_status spa_scenario_find(spa_scenario *s, const char *name, const char *folder, spa_error *err)
+{
+    char path[PATH_BYTES];
     memset(s, 0, sizeof *s);
     if (strcmp(name, "single") == 0 || strcmp(name, "closed") == 0) {
         *s = name[0] == 's' ? spa_scenario_single() : spa_scenario_closed(1, 20);
@@ -119,8 +140,105 @@ spa_status spa_scenario_load(spa_scenario *s, const char *name, spa_error *err)
                                SPA_OPEN_CONCURRENCY, 200);
         return SPA_OK;
     }
-    if (length < 10 || strcmp(name + length - 9, ".scenario") != 0)
-        return spa_fail_unknown(err, "scenario", name, known, 5);
-    SPA_TRY(spa_ini_read(&ini, name, err));
-    return finish_parse(s, &ini, err);
+    if (has_suffix(name)) return read_file(s, name, err);
+    if (folder && *name && !strchr(name, '/')) {
+        int n = snprintf(path, sizeof path, "%s/%s" SUFFIX, folder, name);
+        if (n > 0 && (size_t)n < sizeof path && is_file(path)) return read_file(s, path, err);
+    }
+    return fail_unknown(name, folder, err);
+}
+
+spa_status spa_scenario_load(spa_scenario *s, const char *name, spa_error *err)
+{
+    return spa_scenario_find(s, name, NULL, err);
+}
+
+/* ---- what it comes to ------------------------------------------------------------------------ */
+
+/* INT64_MAX: it cannot run all of them. */
+static int64_t alone_ns(const spa_costs *c, uint32_t p)
+{
+    int64_t sum = 0;
+    for (size_t op = 0; op < c->n_ops; op++) {
+        if (c->graph->ops[op].kind == SPA_OP_RESHAPE) continue;
+        if (!spa_cost_can_run(c, op, p) || !spa_add_i64(sum, spa_cost_total_ns(c, op, p), &sum))
+            return INT64_MAX;
+    }
+    return sum;
+}
+
+int64_t spa_service_ns(const spa_costs *c)
+{
+    int64_t best = INT64_MAX, sum = 0;
+    for (uint32_t p = 0; p < c->n_processors; p++) {
+        int64_t ns = alone_ns(c, p);
+        if (ns < best) best = ns;
+    }
+    if (best < INT64_MAX) return best > 0 ? best : 1;
+    /* No processor runs all of them: each operator where it is fastest. */
+    for (size_t op = 0; op < c->n_ops; op++) {
+        int64_t least = INT64_MAX;
+        if (c->graph->ops[op].kind == SPA_OP_RESHAPE) continue;
+        for (uint32_t p = 0; p < c->n_processors; p++)
+            if (spa_cost_can_run(c, op, p) && spa_cost_total_ns(c, op, p) < least)
+                least = spa_cost_total_ns(c, op, p);
+        if (least < INT64_MAX && !spa_add_i64(sum, least, &sum)) return INT64_MAX;
+    }
+    return sum > 0 ? sum : 1;
+}
+
+void spa_scenario_resolve(spa_scenario *s, double service_ns)
+{
+    double service_s = service_ns * 1e-9;
+    if (!s->relative) return;
+    s->relative = false;
+    s->rate_hz /= service_s;
+    s->deadline_ms *= service_s * 1e3;
+    for (int i = 0; i < 2; i++) {
+        s->phases[i].rate_hz /= service_s;
+        s->phases[i].mean_ms *= service_s * 1e3;
+    }
+}
+
+double spa_scenario_rate(const spa_scenario *s)
+{
+    const spa_phase *low = &s->phases[SPA_PHASE_LOW], *high = &s->phases[SPA_PHASE_HIGH];
+    double last_s;
+    switch (s->arrivals) {
+    case SPA_ARRIVALS_PERIODIC:
+    case SPA_ARRIVALS_POISSON:
+        return s->rate_hz;
+    case SPA_ARRIVALS_BURSTY:
+        return (low->rate_hz * low->mean_ms + high->rate_hz * high->mean_ms) /
+               (low->mean_ms + high->mean_ms);
+    case SPA_ARRIVALS_RECORDED:
+        if (s->n_arrivals == 0) return 0;
+        last_s = (double)s->arrival_ns[s->n_arrivals - 1] * 1e-9;
+        return last_s > 0 ? (double)s->n_arrivals / last_s : 0;
+    case SPA_ARRIVALS_SINGLE:
+    case SPA_ARRIVALS_CLOSED:
+    case SPA_ARRIVALS_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static uint64_t hash_double(uint64_t h, double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return spa_hash_u64(h, bits);
+}
+
+uint64_t spa_scenario_hash(uint64_t h, const spa_scenario *s)
+{
+    if (s->relative) h = spa_hash_u64(h, 1);
+    if (s->deadline_ms > 0) h = hash_double(h, s->deadline_ms);
+    if (s->arrivals == SPA_ARRIVALS_BURSTY)
+        for (int i = 0; i < 2; i++)
+            h = hash_double(hash_double(h, s->phases[i].rate_hz), s->phases[i].mean_ms);
+    if (s->arrivals == SPA_ARRIVALS_RECORDED)
+        h = spa_hash_bytes(h, s->arrival_ns, s->n_arrivals * sizeof *s->arrival_ns);
+    if (s->mix[0]) h = spa_hash_bytes(h, s->mix, strlen(s->mix));
+    return h;
 }

@@ -62,13 +62,22 @@ Test(cli_lists, policies_are_the_registry)
     json_decref(d);
 }
 
-Test(cli_lists, there_is_one_batcher_and_two_named_scenarios)
+Test(cli_lists, there_is_a_batcher_and_scenarios_come_with_the_program)
 {
     json_t *d = cli_json("batchers --json");
     cr_assert_str_eq(text_of(first(d, "batchers"), "name"), "none");
     json_decref(d);
     d = cli_json("scenarios --json");
     cr_assert_str_eq(text_of(first(d, "scenarios"), "name"), "single");
+    json_t *row;
+    size_t i, shipped = 0;
+    json_array_foreach(json_object_get(d, "scenarios"), i, row)
+    {
+        static const char *const names[] = {"bursty", "mixed", "poisson", "static"};
+        for (size_t k = 0; k < 4; k++)
+            shipped += strcmp(text_of(row, "name"), names[k]) == 0 && *text_of(row, "summary");
+    }
+    cr_assert_eq(shipped, 4);
     json_decref(d);
 }
 

@@ -393,3 +393,27 @@ Test(cli_compare, no_row_is_better_than_the_bound_that_is_printed_for_it)
     cr_assert(whole <= heft && split <= codl && split < whole);
     cli_free(&r);
 }
+
+Test(cli_compare, shipped_scenarios_go_by_name_and_deadlines_have_columns)
+{
+    json_t *d = cli_json(COMPARE "--policy cpu-only --reps 2 --scenario poisson --json");
+    json_t *run = json_array_get(json_object_get(d, "runs"), 0);
+    json_t *row = json_array_get(json_object_get(run, "results"), 0);
+    json_t *deadline = json_object_get(row, "deadline");
+    cr_assert_str_eq(json_string_value(json_object_get(run, "scenario")), "poisson");
+    cr_assert_gt(json_number_value(json_object_get(deadline, "ms")), 0);
+    double missed = json_number_value(json_object_get(deadline, "miss_rate"));
+    cr_assert(missed >= 0 && missed < 0.5, "%g", missed);
+    json_decref(d);
+    cli_result r = cli(COMPARE "--policy cpu-only --reps 2 --scenario bursty");
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert_not_null(strstr(r.out, "missed %"), "%s", r.out);
+    cr_assert_not_null(strstr(r.out, "load 0.6, deadline "), "%s", r.out);
+    cli_free(&r);
+    r = cli(COMPARE "--policy cpu-only --reps 2 --scenario periodic --rate 10");
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert_null(strstr(r.out, "missed %"), "%s", r.out);
+    cli_free(&r);
+    cli_expect_failure(2, "did you mean 'bursty'", COMPARE "--scenario burstly");
+    cli_expect_failure(2, "--rate is for", COMPARE "--scenario bursty --rate 5");
+}

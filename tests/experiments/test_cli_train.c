@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -285,7 +286,7 @@ Test(cli_train, what_cannot_be_trained_is_refused_with_words)
     cli_expect_failure(2, "--variants needs",
                        "train ppo " GRAPH " " DEVICE "--variants 4 -o /tmp/x.actor");
     cli_expect_failure(2, "needs --rate",
-                       "train ppo " GRAPH " " DEVICE "--scenario single,poisson -o /tmp/x.actor");
+                       "train ppo " GRAPH " " DEVICE "--scenario single,periodic -o /tmp/x.actor");
     cli_expect_failure(1, "dqn learns on one thread",
                        "train dqn " GRAPH " " DEVICE "--threads 2 -o /tmp/x.actor");
     cli_expect_failure(2, "holds ':' or ','",
