@@ -64,6 +64,9 @@ static void print_params(spa_string *out, const spa_policy *p)
 spa_status spa_cmd_policies(spa_cli *cli, spa_options *options, spa_error *err)
 {
     SPA_TRY(spa_cli_operands(options, 0, 0, "", err));
+    if (options->checks.count) return spa_policies_check(cli, options, err);
+    if (options->policies.count)
+        return spa_fail(err, SPA_E_USAGE, "--policy goes with --check F.so here");
     size_t n_builtin, n_plugged;
     const spa_policy *const *builtin = spa_policies(&n_builtin);
     const spa_policy *const *plugged = spa_plugins_policies(options->plugins, &n_plugged);

@@ -103,7 +103,16 @@ static const char help_validate[] =
 
 static const char help_policies[] =
     "Lists the policies with what they can do and where they come from. Parameters follow\n"
-    "colons: threshold:intensity=1e8:sparsity=0.4\n";
+    "colons: threshold:intensity=1e8:sparsity=0.4\n\n"
+    "With --check it runs the policies of a plug-in on random graphs, devices and scenarios, each\n"
+    "policy in a process of its own, and says which rule is broken: that it ends, acts legally,\n"
+    "repeats itself, keeps plain memory and copes with unknown sparsities. One that crashes, does\n"
+    "not end (--time-limit) or takes all memory (--max-memory, default 4G) is reported by its\n"
+    "name. Exit code 1: a policy failed. --policy checks with parameters.\n\n"
+    "Examples:\n"
+    "  sparoa policies --plugin ./mine.so\n"
+    "  sparoa policies --check ./mine.so\n"
+    "  sparoa policies --check ./mine.so --policy mine:limit=3 --time-limit 10\n";
 
 static const char help_train[] =
     "Learns where operators run, in the simulator: q-learning, dqn, ppo, sac, sac-split or\n"

@@ -42,6 +42,9 @@ typedef struct spa_options {
     spa_names gantt, chart;       /* figures, *.svg or *.png each */
     const char *timeline, *schedule, *log, *db, *output, *csv, *trace, *checkpoint;
     const char *thresholds;            /* of training: a predictor, or "shipped" */
+    bool isolate;                      /* policies in processes of their own */
+    double time_limit_s;               /* of such a process; 0 = not given */
+    spa_names checks;                  /* --check, repeatable */
     spa_names plugin_files;            /* --plugin, repeatable */
     const struct spa_plugins *plugins; /* opened from them while the command runs, or NULL */
     bool graphs;                       /* replay */

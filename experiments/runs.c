@@ -214,8 +214,10 @@ spa_status spa_runs_run(spa_runs *runs, const spa_options *options, size_t i, sp
     spa_outcome *o = &runs->outcomes[i];
     if (o->is_skipped) return SPA_OK;
     spa_scenario scenario = spa_runs_scenario(runs, i / n);
-    SPA_TRY(spa_study_run(spa_runs_case(runs, i / n, row), options, &scenario,
-                          runs->policies.items[row], NULL, o, err));
+    const spa_case *c = spa_runs_case(runs, i / n, row);
+    const char *policy = runs->policies.items[row];
+    SPA_TRY(options->isolate ? spa_study_run_apart(c, options, &scenario, policy, o, err)
+                             : spa_study_run(c, options, &scenario, policy, NULL, o, err));
     o->baseline = b ? b->name : NULL;
     return SPA_OK;
 }

@@ -64,6 +64,7 @@ typedef struct spa_outcome {
     uint64_t n_reps;
     double *rep_ms;    /* [n_reps] mean latency of each replication, for paired tests */
     spa_schedule plan; /* n_ops = 0: the policy decides as it goes */
+    /* Whatever else points to memory of its own goes through study_apart.c, too. */
 } spa_outcome;
 void spa_outcome_fini(spa_outcome *outcome);
 /* What tables and charts call it: the baseline, else the policy. */
@@ -84,6 +85,12 @@ typedef struct spa_recorder {
 spa_status spa_study_run(const spa_case *c, const spa_options *options,
                          const spa_scenario *scenario, const char *policy,
                          const spa_recorder *recorder, spa_outcome *outcome, spa_error *err);
+
+/* The same in a process of its own, without a recorder: a policy that crashes, does not end within
+ * --time-limit or exhausts the memory (--max-memory, 4 GiB) gives a skipped row that says so. */
+spa_status spa_study_run_apart(const spa_case *c, const spa_options *options,
+                               const spa_scenario *scenario, const char *policy,
+                               spa_outcome *outcome, spa_error *err);
 
 /* What the objective minimises, of an outcome; NaN where it is not known. */
 double spa_outcome_value(const spa_outcome *outcome, spa_objective objective);

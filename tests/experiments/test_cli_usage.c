@@ -63,11 +63,6 @@ Test(cli_usage, commands_of_later_versions_are_known_but_refused)
     }
 }
 
-Test(cli_usage, options_of_later_versions_are_known_but_refused)
-{
-    cli_expect_failure(2, "'--isolate' is not built in this version", COMPARE "--isolate");
-}
-
 Test(cli_usage, unknown_names_suggest_the_nearest)
 {
     cli_expect_failure(2, "unknown command 'compair'; did you mean 'compare'?", "compair");

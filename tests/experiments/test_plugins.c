@@ -173,3 +173,115 @@ Test(plugins, a_table_that_contradicts_itself_is_refused)
     p = greedy, p.place = NULL, p.plan = NULL;
     expect_fault(&p, "neither plan nor place");
 }
+
+/* ---- in a process of its own ----------------------------------------------------------------- */
+
+/* Runs `policies --check`; the line of the one policy. */
+static void expect_verdict(const char *kind, int code, const char *says)
+{
+    cli_result r = cli("policies --check %s --time-limit 2 --max-memory 256M", plugin(kind));
+    cr_assert_eq(r.code, code, "%s: code %d: %s", kind, r.code, r.err);
+    cr_assert(strncmp(r.out, kind, strlen(kind)) == 0, "%s", r.out);
+    cr_assert(strstr(r.out, says), "%s: no '%s' in: %s", kind, says, r.out);
+    cli_free(&r);
+}
+
+/* 24 + 8 + 6 + 4 seeds of the four rules. */
+Test(plugins_check, a_good_policy_passes_on_every_workload)
+{
+    expect_verdict("good", 0, "good: passed on 42 random workloads\n1 of 1 policies passed\n");
+}
+
+Test(plugins_check, a_crash_is_reported_by_the_policys_name)
+{
+    expect_verdict("crash", 1, "crash: FAILED: crashed: Segmentation fault");
+}
+
+Test(plugins_check, an_endless_loop_is_ended_and_reported)
+{
+    expect_verdict("hang", 1, "hang: FAILED: did not end within 2 s");
+}
+
+Test(plugins_check, exhausted_memory_is_reported)
+{
+#ifdef __SANITIZE_ADDRESS__
+    cr_skip_test("the sanitizer's own memory defeats the limit");
+#endif
+    expect_verdict("hog", 1, "hog: FAILED: exhausted the memory (limit 256 MiB)");
+}
+
+Test(plugins_check, ending_the_program_is_reported)
+{
+#ifdef __SANITIZE_ADDRESS__
+    cr_skip_test("the sanitizer counts what the ended process leaves");
+#endif
+    expect_verdict("exit", 1, "exit: FAILED: ended the program with exit code 0");
+}
+
+Test(plugins_check, the_rule_that_is_broken_is_named)
+{
+    expect_verdict("illegal", 1, "rule 'ends, acts legally and repeats itself', random workload 0");
+    expect_verdict("fickle", 1, "two runs with the same seed differ");
+}
+
+Test(plugins_check, a_policy_is_checked_with_the_parameters_given)
+{
+    json_t *d = cli_json("policies --check %s --policy good:last=1 --json", plugin("good"));
+    json_t *row = json_array_get(json_object_get(d, "policies"), 0);
+    cr_assert_str_eq(json_string_value(json_object_get(row, "name")), "good:last=1");
+    cr_assert(json_is_true(json_object_get(row, "passed")));
+    cr_assert(json_is_null(json_object_get(row, "reason")));
+    json_decref(d);
+    cli_expect_failure(2, "--policy names none of the checked plug-ins",
+                       "policies --check %s --policy heft", plugin("good"));
+    cli_expect_failure(2, "--policy goes with --check", "policies --policy heft");
+}
+
+Test(plugins_check, a_file_that_is_no_plugin_is_a_failure)
+{
+    cli_expect_failure(1, "exports no spa_plugin_entry", "policies --check %s", plugin("silent"));
+}
+
+static json_t *row_of(json_t *document, size_t i)
+{
+    json_t *run = json_array_get(json_object_get(document, "runs"), 0);
+    return json_array_get(json_object_get(run, "results"), i);
+}
+
+Test(plugins_isolate, rows_are_the_same_as_without)
+{
+    const char *line = "compare " RUN "--policy heft,greedy,codl,random,exhaustive --json --reps 3";
+    json_t *here = cli_json("%s", line), *apart = cli_json("%s --isolate", line);
+    json_t *jobs = cli_json("%s --isolate --jobs 3", line);
+    for (size_t i = 0; i < 5; i++) {
+        json_object_del(row_of(here, i), "plan_host_ms");
+        json_object_del(row_of(apart, i), "plan_host_ms");
+        json_object_del(row_of(jobs, i), "plan_host_ms");
+    }
+    cr_assert(json_equal(here, apart));
+    cr_assert(json_equal(here, jobs));
+    json_decref(here);
+    json_decref(apart);
+    json_decref(jobs);
+}
+
+Test(plugins_isolate, what_crashes_or_hangs_is_skipped_with_the_reason_and_the_others_run)
+{
+    json_t *d = cli_json("compare " RUN "--isolate --time-limit 1 --plugin %s --plugin %s --json "
+                         "--policy crash,hang,cpu-only",
+                         plugin("crash"), plugin("hang"));
+    cr_assert_str_eq(json_string_value(json_object_get(row_of(d, 0), "skipped")),
+                     "crashed: Segmentation fault");
+    cr_assert_str_eq(json_string_value(json_object_get(row_of(d, 1), "skipped")),
+                     "did not end within 1 s");
+    cr_assert_gt(latency(d, 2), 0);
+    json_decref(d);
+}
+
+Test(plugins_isolate, a_policy_that_fails_fails_the_comparison_as_ever)
+{
+    cli_expect_failure(1, "with policy illegal: ",
+                       "compare " RUN "--isolate --plugin %s --policy "
+                       "cpu-only,illegal",
+                       plugin("illegal"));
+}

@@ -3,26 +3,13 @@
 #define SPA_TESTS_POLICIES_SCENE_H
 
 #include <criterion/criterion.h>
+#include "experiments/random_scene.h"
 #include "policies/additive.h"
 #include "policies/common.h"
 #include "sim/engine.h"
 
-typedef struct policies_scene {
-    spa_graph graph;
-    spa_costs costs;
-} policies_scene;
-
-/* What a random scene may hold. Times are 1 .. 100 ns, so that ties happen. */
-typedef struct policies_scene_options {
-    uint32_t n_ops, n_processors;
-    uint32_t max_inputs; /* per operator */
-    uint32_t reach;      /* inputs come from the last `reach` operators; 0 = any */
-    uint32_t max_lanes;
-    bool views, pulled;   /* some operators are views, some outputs are pulled */
-    bool unable;          /* some operators cannot run everywhere */
-    bool power, dispatch; /* powers are set; dispatch may occupy the host */
-    bool free_links;      /* about half of the transfers cost nothing */
-} policies_scene_options;
+typedef spa_random_scene policies_scene;
+typedef spa_random_scene_options policies_scene_options;
 
 void policies_scene_random(policies_scene *scene, uint64_t seed,
                            const policies_scene_options *options);
