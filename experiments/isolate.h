@@ -28,9 +28,9 @@ typedef struct spa_limits {
 
 /* Runs work(user, reply, err) in a child and gives what it returned: status, error and reply. If
  * the child did not come to its end, *died is true and the error (SPA_E_UNSUPPORTED) says how:
- * "crashed: Segmentation fault", "did not end within 60 s", "exhausted the memory (limit 4096 MiB)",
- * "ended the program with exit code 0". SPA_E_IO: no child could be made. Threads may call it at
- * the same time. Free the reply with spa_bytes_fini in any case. */
+ * "crashed: Segmentation fault", "did not end within 60 s", "exhausted the memory (limit 4096
+ * MiB)", "ended the program with exit code 0". SPA_E_IO: no child could be made. Threads may call
+ * it at the same time. Free the reply with spa_bytes_fini in any case. */
 spa_status spa_isolate(const spa_limits *limits,
                        spa_status (*work)(void *user, spa_bytes *reply, spa_error *err), void *user,
                        spa_bytes *reply, bool *died, spa_error *err);
