@@ -1,5 +1,6 @@
 #include <string.h>
 #include "experiments/cli.h"
+#include "experiments/parts.h"
 #include "experiments/study.h"
 
 static bool is_graph_file(const char *name)
@@ -85,6 +86,7 @@ spa_status spa_case_open(spa_case *c, const spa_options *options, const spa_path
 
 void spa_case_close(spa_case *c)
 {
+    spa_parts_close(c);
     spa_costs_fini(&c->costs);
     spa_device_free(c->device);
     spa_graph_fini(&c->graph);
@@ -105,8 +107,7 @@ const char *spa_case_origin(const spa_case *c, char text[64])
 const char *spa_outcome_origin(const spa_case *c, const spa_outcome *o, char text[64])
 {
     spa_origin origin = c->costs.origin;
-    if (o->plan.n_ops > 0 && spa_schedule_splits(&o->plan) && origin > SPA_ORIGIN_MODELLED)
-        origin = SPA_ORIGIN_MODELLED;
+    if (o->splits && origin > SPA_ORIGIN_MODELLED) origin = SPA_ORIGIN_MODELLED;
     return origin_text(origin, c->costs.uncalibrated, text);
 }
 

@@ -1,6 +1,7 @@
 /* sparoa policies: the registry, with what each policy can do. */
 #include "experiments/cli.h"
 #include "experiments/json.h"
+#include "experiments/lists.h"
 #include "experiments/plugins.h"
 #include "experiments/table.h"
 
@@ -44,23 +45,6 @@ static void table_policy(spa_table *t, const spa_policy *p)
     spa_string_fini(&s);
 }
 
-/* "threshold: intensity=1e+08 MACs (0 .. 1e+15): ..." */
-static void print_params(spa_string *out, const spa_policy *p)
-{
-    for (size_t i = 0; i < p->n_params; i++) {
-        const spa_param *q = &p->params[i];
-        spa_string_append(out, "  %s:%s=", p->name, q->name);
-        if (q->kind == SPA_PARAM_TEXT) {
-            spa_string_append(out, "%s", q->text && *q->text ? q->text : "TEXT");
-        } else {
-            spa_string_append(out, "%g", q->value);
-        }
-        spa_string_append(out, "%s%s", q->unit && *q->unit ? " " : "", q->unit ? q->unit : "");
-        if (q->kind != SPA_PARAM_TEXT) spa_string_append(out, " (%g .. %g)", q->min, q->max);
-        spa_string_append(out, "  %s\n", q->help ? q->help : "");
-    }
-}
-
 spa_status spa_cmd_policies(spa_cli *cli, spa_options *options, spa_error *err)
 {
     SPA_TRY(spa_cli_operands(options, 0, 0, "", err));
@@ -85,8 +69,10 @@ spa_status spa_cmd_policies(spa_cli *cli, spa_options *options, spa_error *err)
         options->json ? spa_json_print(&j, &cli->out, err) : spa_table_print(&t, 0, &cli->out, err);
     if (!status && !options->json) {
         spa_string_append(&cli->out, "\nParameters, with their defaults and bounds:\n");
-        for (size_t i = 0; i < n_builtin; i++) print_params(&cli->out, builtin[i]);
-        for (size_t i = 0; i < n_plugged; i++) print_params(&cli->out, plugged[i]);
+        for (size_t i = 0; i < n_builtin; i++)
+            spa_print_params(&cli->out, builtin[i]->name, builtin[i]->params, builtin[i]->n_params);
+        for (size_t i = 0; i < n_plugged; i++)
+            spa_print_params(&cli->out, plugged[i]->name, plugged[i]->params, plugged[i]->n_params);
     }
     spa_table_fini(&t);
     spa_json_fini(&j);

@@ -139,6 +139,29 @@ static void print_totals(spa_cli *cli, const spa_case *c, const spa_outcome *o)
                       (unsigned long long)o->digest);
 }
 
+/* Of a run of several programs no single request stands for all. */
+static void print_models(spa_cli *cli, const spa_outcome *o)
+{
+    for (size_t i = 0; i < o->n_parts; i++) {
+        const spa_part_outcome *p = &o->parts[i];
+        spa_string_append(&cli->out,
+                          "  %-20s %llu requests, %.3f ms (p50 %.3f, p95 %.3f, p99 %.3f), "
+                          "%.1f inferences/s\n",
+                          p->model, (unsigned long long)p->requests, p->latency_ms, p->p50_ms,
+                          p->p95_ms, p->p99_ms, p->throughput_ips);
+    }
+}
+
+/* Charts and schedules are of one graph. */
+static spa_status check_files(const spa_case *c, const spa_options *o, spa_error *err)
+{
+    if (!c->n_parts || (!o->schedule && !o->gantt.count)) return SPA_OK;
+    return spa_fail(err, SPA_E_USAGE,
+                    "%s is of one model with one batch; leave it out for a mix (--log and "
+                    "--timeline hold all models)",
+                    o->schedule ? "--schedule" : "--gantt");
+}
+
 /* ---------------------------------------------------------------- the command */
 static spa_status print(spa_cli *cli, const spa_runs *runs, const spa_options *o,
                         const recording *r, spa_error *err)
@@ -147,7 +170,10 @@ static spa_status print(spa_cli *cli, const spa_runs *runs, const spa_options *o
     spa_runs_heading(runs, 0, o, &cli->out);
     const spa_outcome *outcome = &runs->outcomes[0];
     spa_string_append(&cli->out, "  policy %s\n\n", outcome->policy);
-    SPA_TRY(print_operators(cli, &runs->cases[0], r, err));
+    if (runs->cases[0].n_parts)
+        print_models(cli, outcome);
+    else
+        SPA_TRY(print_operators(cli, &runs->cases[0], r, err));
     print_totals(cli, &runs->cases[0], outcome);
     return spa_string_ok(&cli->out, err);
 }
@@ -183,7 +209,7 @@ static spa_status simulate(spa_cli *cli, spa_runs *runs, const spa_options *o, r
     spa_outcome *outcome = &runs->outcomes[0];
     spa_recorder recorder = {.event = record, .user = r};
     r->info.seed = (uint64_t)o->seed;
-    SPA_TRY(spa_schedule_init(&r->schedule, c->graph.n_ops, err));
+    if (!c->n_parts) SPA_TRY(spa_schedule_init(&r->schedule, c->graph.n_ops, err));
     if (o->log) SPA_TRY(spa_log_writer_new(&r->log, o->log, &r->info, err));
     SPA_TRY(spa_study_run(c, o, &runs->scenario, runs->policies.items[0], &recorder, outcome, err));
     if (outcome->is_skipped) {
@@ -213,9 +239,10 @@ spa_status spa_cmd_simulate(spa_cli *cli, spa_options *options, spa_error *err)
     SPA_TRY(spa_figure_check_names(&options->gantt, err));
     SPA_TRY(spa_paths_find(&paths, err));
     SPA_TRY(spa_runs_open(&runs, options, &paths, err));
+    spa_status status = check_files(&runs.cases[0], options, err);
     recording r = {.all = options->timeline || options->gantt.count};
     describe(&description, &runs, options);
-    spa_status status = spa_string_ok(&description, err);
+    if (!status) status = spa_string_ok(&description, err);
     if (!status) status = spa_log_info_init(&r.info, &runs.cases[0].costs, &options->arena, err);
     if (!status) {
         r.info.description = description.text;

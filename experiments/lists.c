@@ -35,3 +35,19 @@ spa_status spa_print_named(spa_cli *cli, const spa_options *options, const char 
     spa_table_fini(&t);
     return status;
 }
+
+void spa_print_params(spa_string *out, const char *owner, const spa_param *params, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const spa_param *q = &params[i];
+        spa_string_append(out, "  %s:%s=", owner, q->name);
+        if (q->kind == SPA_PARAM_TEXT) {
+            spa_string_append(out, "%s", q->text && *q->text ? q->text : "TEXT");
+        } else {
+            spa_string_append(out, "%g", q->value);
+        }
+        spa_string_append(out, "%s%s", q->unit && *q->unit ? " " : "", q->unit ? q->unit : "");
+        if (q->kind != SPA_PARAM_TEXT) spa_string_append(out, " (%g .. %g)", q->min, q->max);
+        spa_string_append(out, "  %s\n", q->help ? q->help : "");
+    }
+}

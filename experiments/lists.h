@@ -12,4 +12,7 @@ typedef struct spa_named {
 spa_status spa_print_named(spa_cli *cli, const spa_options *options, const char *key,
                            const char *what, const spa_named *rows, size_t count, spa_error *err);
 
+/* "  threshold:intensity=1e+08MACs (0 .. 1e+15)  help": a line for each parameter of `owner`. */
+void spa_print_params(spa_string *out, const char *owner, const spa_param *params, size_t count);
+
 #endif

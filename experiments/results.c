@@ -213,7 +213,7 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
         if (rho == rho) memcpy(&bits, &rho, sizeof bits);
         h = spa_hash_u64(h, rho == rho ? bits : UINT64_MAX);
     }
-    h = hash_text(hash_text(h, key->c->graph.name), key->policy);
+    h = hash_text(hash_text(h, key->c->graph.name), key->policy); /* a mix: names and weights */
     if (key->baseline) h = hash_text(h, key->baseline); /* else as ever: old hashes stay */
     h = spa_hash_u64(hash_text(h, s->name), (uint64_t)s->arrivals);
     h = spa_hash_u64(spa_hash_u64(h, s->concurrency), s->requests);
@@ -363,6 +363,28 @@ static spa_status store_schedule(spa_results *r, int64_t run, const spa_case *c,
     return status ? status : results_step(r, ADD_SCHEDULE, NULL, err);
 }
 
+/* Of each model of a mix: the metric's name, a colon, the model's. */
+static spa_status store_parts(spa_results *r, int64_t run, const spa_outcome *o, spa_error *err)
+{
+    for (size_t i = 0; i < o->n_parts; i++) {
+        const spa_part_outcome *p = &o->parts[i];
+        const struct {
+            const char *name;
+            double value;
+        } metrics[] = {{"latency_mean_ms", p->latency_ms},
+                       {"latency_p50_ms", p->p50_ms},
+                       {"latency_p95_ms", p->p95_ms},
+                       {"latency_p99_ms", p->p99_ms},
+                       {"throughput_ips", p->throughput_ips}};
+        for (size_t k = 0; k < sizeof metrics / sizeof *metrics; k++) {
+            char name[320];
+            snprintf(name, sizeof name, "%s:%.255s", metrics[k].name, p->model);
+            SPA_TRY(results_add_metric(r, run, name, metrics[k].value, 1, err));
+        }
+    }
+    return SPA_OK;
+}
+
 static spa_status store_all(spa_results *r, const spa_run_key *key, const spa_outcome *outcome,
                             spa_error *err)
 {
@@ -377,6 +399,7 @@ static spa_status store_all(spa_results *r, const spa_run_key *key, const spa_ou
     SPA_TRY(results_step(r, CLEAR_SCHEDULE, NULL, err));
     if (outcome->is_skipped) return SPA_OK;
     SPA_TRY(store_metrics(r, run, outcome, err));
+    SPA_TRY(store_parts(r, run, outcome, err));
     if (outcome->plan.n_ops == 0) return SPA_OK;
     return store_schedule(r, run, key->c, &outcome->plan, err);
 }

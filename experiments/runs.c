@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "experiments/cli.h"
+#include "experiments/parts.h"
 
 /* Names from the command line with "all" written out. Names live in the options' arena. */
 static spa_status list_models(spa_options *o, spa_names *models, spa_error *err)
@@ -64,6 +65,7 @@ static spa_status open_case(spa_case *c, const spa_options *options, const spa_p
     if (k < options->batches.count &&
         spa_parse_i64_in(options->batches.items[k], 1, 4096, &one.batch, &cause))
         return spa_fail(err, SPA_E_USAGE, "--batch: %s", cause.message);
+    if (spa_parts_is_mix(model)) return spa_parts_open_mix(c, &one, paths, model, device, err);
     return spa_case_open(c, &one, paths, model, device, err);
 }
 
@@ -141,6 +143,19 @@ static spa_status open_own(spa_runs *runs, const spa_options *options, const spa
     return SPA_OK;
 }
 
+/* A mix is of requests that come one after another. */
+static spa_status check_mix(const spa_runs *runs, const spa_options *options, const spa_case *c,
+                            spa_error *err)
+{
+    if (c->kind != SPA_CASE_MIX || runs->scenario.arrivals != SPA_ARRIVALS_SINGLE ||
+        runs->scenario.requests > 1)
+        return SPA_OK;
+    return spa_fail(err, SPA_E_USAGE,
+                    "mix '%.200s': scenario 'single' is one request of one model; give "
+                    "--concurrency N, --rate HZ or --requests N to '%s'",
+                    c->model, options->command);
+}
+
 static spa_status open_all(spa_runs *runs, const spa_options *options, const spa_paths *paths,
                            const spa_names *models, const spa_names *devices, spa_error *err)
 {
@@ -155,6 +170,7 @@ static spa_status open_all(spa_runs *runs, const spa_options *options, const spa
         SPA_TRY(
             open_case(&runs->cases[i], options, paths, model, device, i % runs->n_batches, err));
         runs->n_cases++;
+        SPA_TRY(check_mix(runs, options, &runs->cases[i], err));
         SPA_TRY(open_own(runs, options, paths, i, model, device, err));
     }
     return SPA_OK;

@@ -13,8 +13,7 @@ static bool splits_measured(const spa_runs *runs, size_t c)
 {
     for (size_t i = 0; i < runs->policies.count; i++) {
         const spa_outcome *o = spa_runs_outcome(runs, c, i);
-        if (o->plan.n_ops > 0 && spa_schedule_splits(&o->plan))
-            return runs->cases[c].costs.origin > SPA_ORIGIN_MODELLED;
+        if (o->splits) return runs->cases[c].costs.origin > SPA_ORIGIN_MODELLED;
     }
     return false;
 }
@@ -203,6 +202,32 @@ static spa_status print_case(const spa_runs *runs, size_t c, int best, spa_strin
     return status;
 }
 
+/* Each model of a mix under each policy. */
+static spa_status print_parts(const spa_runs *runs, size_t c, spa_string *out, spa_error *err)
+{
+    spa_table t;
+    if (runs->cases[c].kind != SPA_CASE_MIX) return SPA_OK;
+    spa_table_init(&t, "policy|model|requests|latency ms|p50|p95|p99|inf/s", "llrrrrrr");
+    for (size_t i = 0; i < runs->policies.count; i++) {
+        const spa_outcome *o = spa_runs_outcome(runs, c, i);
+        for (size_t k = 0; k < o->n_parts; k++) {
+            const spa_part_outcome *part = &o->parts[k];
+            spa_table_put(&t, "%s", k ? "" : spa_outcome_label(o));
+            spa_table_put(&t, "%s", part->model);
+            spa_table_put(&t, "%" PRIu64, part->requests);
+            spa_table_number(&t, part->latency_ms, 3);
+            spa_table_number(&t, part->p50_ms, 3);
+            spa_table_number(&t, part->p95_ms, 3);
+            spa_table_number(&t, part->p99_ms, 3);
+            spa_table_number(&t, part->throughput_ips, 1);
+        }
+    }
+    spa_string_append(out, "\n");
+    spa_status status = spa_table_print(&t, 2, out, err);
+    spa_table_fini(&t);
+    return status;
+}
+
 spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_string *out,
                           spa_error *err)
 {
@@ -220,11 +245,30 @@ spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_
         if (!runs->cases[c].power_known) {
             spa_string_append(out, "  energy: not known for this device\n");
         }
+        SPA_TRY(print_parts(runs, c, out, err));
     }
     return spa_string_ok(out, err);
 }
 
 /* ---------------------------------------------------------------- JSON */
+static void json_parts(spa_json *j, json_t *row, const spa_outcome *o)
+{
+    if (o->n_parts == 0) return;
+    json_t *list = spa_json_array(j, row, "models");
+    for (size_t i = 0; i < o->n_parts; i++) {
+        const spa_part_outcome *p = &o->parts[i];
+        json_t *one = spa_json_row(j, list);
+        spa_json_set(j, one, "model", spa_json_text(j, p->model));
+        spa_json_set(j, one, "requests", json_integer((json_int_t)p->requests));
+        json_t *latency = spa_json_member(j, one, "latency_ms");
+        spa_json_set(j, latency, "mean", spa_json_number(p->latency_ms));
+        spa_json_set(j, latency, "p50", spa_json_number(p->p50_ms));
+        spa_json_set(j, latency, "p95", spa_json_number(p->p95_ms));
+        spa_json_set(j, latency, "p99", spa_json_number(p->p99_ms));
+        spa_json_set(j, one, "throughput_ips", spa_json_number(p->throughput_ips));
+    }
+}
+
 static void json_outcome(spa_json *j, json_t *row, const spa_case *c, const spa_outcome *o)
 {
     char origin[64];
@@ -265,6 +309,7 @@ static void json_outcome(spa_json *j, json_t *row, const spa_case *c, const spa_
     }
     spa_json_set(j, row, "plan_host_ms", spa_json_number(o->plan_host_ms));
     spa_json_set(j, row, "digest", json_sprintf("%016" PRIx64, o->digest));
+    json_parts(j, row, o);
 }
 
 static void json_case(spa_json *j, json_t *run, const spa_runs *runs, size_t c)

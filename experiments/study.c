@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include "experiments/cli.h"
+#include "experiments/parts.h"
 #include "experiments/plugins.h"
 
 #define DEFAULT_REPS 30
@@ -160,6 +161,7 @@ typedef struct trial {
     const spa_policy *policy;
     void *self;
     spa_evaluator *evaluator;
+    spa_planned planned; /* of a case of several programs, instead of self and evaluator */
     spa_engine *engine;
     spa_histogram latencies;
     const spa_recorder *recorder;
@@ -196,22 +198,34 @@ static spa_status prepare(trial *t, const char *text, spa_outcome *outcome, spa_
         return spa_fail(err, SPA_E_UNSUPPORTED, "the power of '%s' is not known", c->costs.device);
     }
     double begin = now_ms();
-    if (t->policy->create) SPA_TRY(t->policy->create(&t->self, &values, err));
-    if (t->policy->plan) {
-        SPA_TRY(spa_schedule_init(&outcome->plan, c->graph.n_ops, err));
-        SPA_TRY(spa_evaluator_new(&t->evaluator, &c->graph, &c->costs, t->options->contention != 0,
-                                  err));
-        spa_plan_context context = {.graph = &c->graph,
-                                    .costs = &c->costs,
-                                    .objective = objective,
-                                    .seed = (uint64_t)t->options->seed,
-                                    .budget = (uint64_t)t->options->budget,
-                                    .evaluator = t->evaluator,
-                                    .trained = c->trained};
-        SPA_TRY(t->policy->plan(t->self, &context, &outcome->plan, err));
+    if (c->n_parts) {
+        SPA_TRY(spa_planned_open(&t->planned, c, t->options, t->policy, &values, err));
+        outcome->splits = t->planned.splits;
+    } else {
+        SPA_TRY(spa_study_plan(c, t->options, t->policy, &values, &t->self, &t->evaluator,
+                               &outcome->plan, err));
+        outcome->splits = outcome->plan.n_ops && spa_schedule_splits(&outcome->plan);
     }
     outcome->plan_host_ms = now_ms() - begin;
     return SPA_OK;
+}
+
+spa_status spa_study_plan(const spa_case *c, const spa_options *options, const spa_policy *policy,
+                          const spa_param_values *values, void **self, spa_evaluator **evaluator,
+                          spa_schedule *plan, spa_error *err)
+{
+    if (policy->create) SPA_TRY(policy->create(self, values, err));
+    if (!policy->plan) return SPA_OK;
+    SPA_TRY(spa_schedule_init(plan, c->graph.n_ops, err));
+    SPA_TRY(spa_evaluator_new(evaluator, &c->graph, &c->costs, options->contention != 0, err));
+    spa_plan_context context = {.graph = &c->graph,
+                                .costs = &c->costs,
+                                .objective = (spa_objective)options->objective,
+                                .seed = (uint64_t)options->seed,
+                                .budget = (uint64_t)options->budget,
+                                .evaluator = *evaluator,
+                                .trained = c->trained};
+    return policy->plan(*self, &context, plan, err);
 }
 
 static spa_run_config run_config(const trial *t, const spa_outcome *outcome)
@@ -228,6 +242,7 @@ static spa_run_config run_config(const trial *t, const spa_outcome *outcome)
     config.contention = t->options->contention != 0;
     config.policy_cost = t->options->policy_cost != 0;
     config.seed = (uint64_t)t->options->seed;
+    if (t->c->n_parts) spa_planned_configure(&t->planned, &config);
     return config;
 }
 
@@ -295,6 +310,7 @@ static spa_status replicate(trial *t, spa_outcome *outcome, spa_error *err)
         SPA_TRY(spa_engine_restart(t->engine, seed, r, NULL, err));
         SPA_TRY(spa_engine_run(t->engine, &t->latencies, &result, err));
         add_result(&t->sum, &result);
+        if (t->c->n_parts) spa_planned_note(&t->planned, t->engine);
         spa_moments_add(&t->means, result.latency_ns.mean);
         outcome->rep_ms[r] = result.latency_ns.mean * 1e-6;
         if (r == 0) outcome->first_digest = result.digest;
@@ -384,13 +400,16 @@ spa_status spa_study_run(const spa_case *c, const spa_options *options,
     } else if (!status) {
         outcome->gap = NAN;
         /* The bound is one request's: with more in flight there is nothing to compare it with. */
-        if (scenario->concurrency == 1) status = measure_gap(&t, outcome, &cause);
+        if (scenario->concurrency == 1 && !c->n_parts) status = measure_gap(&t, outcome, &cause);
         if (!status) status = replicate(&t, outcome, &cause);
         if (!status) summarise(&t, outcome);
+        if (!status && c->n_parts)
+            status = spa_planned_summarise(&t.planned, t.sum.span_ns, outcome, &cause);
     }
     spa_engine_free(t.engine);
     spa_evaluator_free(t.evaluator);
-    if (t.policy && t.policy->destroy) t.policy->destroy(t.self);
+    if (t.policy && t.policy->destroy && !c->n_parts) t.policy->destroy(t.self);
+    spa_planned_close(&t.planned);
     spa_histogram_fini(&t.latencies);
     if (status) {
         spa_outcome_fini(outcome);
@@ -403,6 +422,7 @@ spa_status spa_study_run(const spa_case *c, const spa_options *options,
 void spa_outcome_fini(spa_outcome *outcome)
 {
     free(outcome->rep_ms);
+    free(outcome->parts);
     spa_schedule_fini(&outcome->plan);
     outcome->rep_ms = NULL;
 }

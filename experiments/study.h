@@ -7,6 +7,9 @@
 #include "experiments/paths.h"
 #include "sim/engine.h"
 
+/* A case has one program, or several: the models of a mix (see parts.h). */
+typedef enum spa_case_kind { SPA_CASE_ONE, SPA_CASE_MIX } spa_case_kind;
+
 /* A model on a device. The table points into the graph: do not move a case once it is open. */
 typedef struct spa_case {
     const char *model;  /* as given on the command line */
@@ -17,6 +20,12 @@ typedef struct spa_case {
     int64_t split_bound_ns; /* of schedules that split some */
     const char *trained;    /* folder of trained policies; of the paths, NULL = none */
     bool power_known;       /* false = every energy is unknown, never 0 */
+    spa_case_kind kind;
+    struct spa_case *parts; /* [n_parts] one for each program; graph and costs of a mix are joint */
+    size_t n_parts;
+    double *weights;     /* [n_parts] of the models of a mix */
+    char *text;          /* the mix's names */
+    spa_programs *joint; /* of a mix */
 } spa_case;
 
 /* Loads model and device and builds the table with the options' stack, lanes, batch and dtype.
@@ -41,6 +50,13 @@ spa_status spa_study_add_plugged(spa_options *options, spa_names *policies, spa_
 /* The policies of the options, "all" (and none given) written out, each one checked. */
 spa_status spa_study_policies(spa_options *options, spa_names *policies, spa_error *err);
 
+/* One model of a mix, under one policy. */
+typedef struct spa_part_outcome {
+    const char *model; /* the case's */
+    uint64_t requests;
+    double latency_ms, p50_ms, p95_ms, p99_ms, throughput_ips;
+} spa_part_outcome;
+
 /* A policy's row. NaN = unknown. Times in ms, energies in mJ per inference. */
 typedef struct spa_outcome {
     const char *policy;   /* as given: "threshold:intensity=1e8" */
@@ -63,7 +79,10 @@ typedef struct spa_outcome {
     uint64_t first_digest; /* of replication 0 */
     uint64_t n_reps;
     double *rep_ms;    /* [n_reps] mean latency of each replication, for paired tests */
-    spa_schedule plan; /* n_ops = 0: the policy decides as it goes */
+    spa_schedule plan; /* n_ops = 0: the policy decides as it goes, or there are several plans */
+    bool splits;       /* a plan splits operators */
+    spa_part_outcome *parts; /* [n_parts] of a mix */
+    size_t n_parts;
     /* Whatever else points to memory of its own goes through study_apart.c, too. */
 } spa_outcome;
 void spa_outcome_fini(spa_outcome *outcome);
@@ -72,6 +91,12 @@ static inline const char *spa_outcome_label(const spa_outcome *outcome)
 {
     return outcome->baseline ? outcome->baseline : outcome->policy;
 }
+
+/* Creates a policy and lets it plan a case of one program; what was made by then is the caller's to
+ * free whatever happens (plan: n_ops = 0 if it does not plan). SPA_E_UNSUPPORTED = skip. */
+spa_status spa_study_plan(const spa_case *c, const spa_options *options, const spa_policy *policy,
+                          const spa_param_values *values, void **self, spa_evaluator **evaluator,
+                          spa_schedule *plan, spa_error *err);
 
 /* Called for every event of replication 0. */
 typedef struct spa_recorder {

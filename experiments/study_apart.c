@@ -6,14 +6,15 @@
 #include "experiments/study.h"
 
 /* ---------------------------------------------------------------- an outcome as bytes */
-/* The struct itself, then what it points to. `policy` is a text of the parent's, whose copy the
- * child is: the address holds. */
+/* The struct itself, then what it points to. `policy` and the models of a mix are texts of the
+ * parent's, whose copy the child is: their addresses hold. */
 static spa_status put_outcome(spa_bytes *b, const spa_outcome *o, spa_error *err)
 {
     const spa_schedule *s = &o->plan;
     SPA_TRY(spa_bytes_put(b, o, sizeof *o, err));
     if (o->is_skipped) return SPA_OK;
     SPA_TRY(spa_bytes_put(b, o->rep_ms, o->n_reps * sizeof *o->rep_ms, err));
+    SPA_TRY(spa_bytes_put(b, o->parts, o->n_parts * sizeof *o->parts, err));
     SPA_TRY(spa_bytes_put(b, s->processor, s->n_ops, err));
     SPA_TRY(spa_bytes_put(b, s->lane, s->n_ops, err));
     SPA_TRY(spa_bytes_put(b, s->order, s->n_ops * sizeof *s->order, err));
@@ -27,6 +28,8 @@ static spa_status take_parts(const spa_bytes *b, size_t at, size_t n_ops, spa_ou
     spa_schedule *s = &o->plan;
     SPA_TRY(spa_alloc(&o->rep_ms, o->n_reps, sizeof *o->rep_ms, err));
     SPA_TRY(spa_bytes_take(b, &at, o->rep_ms, o->n_reps * sizeof *o->rep_ms, err));
+    SPA_TRY(spa_alloc(&o->parts, o->n_parts, sizeof *o->parts, err));
+    SPA_TRY(spa_bytes_take(b, &at, o->parts, o->n_parts * sizeof *o->parts, err));
     if (n_ops == 0) return SPA_OK;
     SPA_TRY(spa_schedule_init(s, n_ops, err));
     SPA_TRY(spa_bytes_take(b, &at, s->processor, n_ops, err));
@@ -43,6 +46,7 @@ static spa_status take_outcome(const spa_bytes *b, spa_outcome *o, spa_error *er
     size_t n_ops = o->plan.n_ops;
     o->plan = (spa_schedule){0}; /* pointers of the child's */
     o->rep_ms = NULL;
+    o->parts = NULL;
     if (o->is_skipped) return SPA_OK;
     spa_status status = take_parts(b, at, n_ops, o, err);
     if (status) spa_outcome_fini(o);
