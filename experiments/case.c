@@ -93,6 +93,17 @@ void spa_case_close(spa_case *c)
     *c = (spa_case){0};
 }
 
+double spa_case_service_ns(const spa_case *c)
+{
+    double sum = 0, weights = 0;
+    if (c->kind != SPA_CASE_MIX) return (double)spa_service_ns(&c->costs);
+    for (size_t i = 0; i < c->n_parts; i++) {
+        sum += c->weights[i] * (double)spa_service_ns(&c->parts[i].costs);
+        weights += c->weights[i];
+    }
+    return sum / weights;
+}
+
 static const char *origin_text(spa_origin origin, bool uncalibrated, char text[64])
 {
     snprintf(text, 64, "%s%s", spa_origin_name(origin), uncalibrated ? ", uncalibrated" : "");

@@ -143,6 +143,25 @@ static spa_status open_own(spa_runs *runs, const spa_options *options, const spa
     return SPA_OK;
 }
 
+/* The models of a scenario that is a mix are its own: the command line says `mix` for them. */
+static spa_status take_mix(const spa_runs *runs, spa_names *models, spa_error *err)
+{
+    const spa_scenario *s = &runs->scenario;
+    for (size_t i = 0; i < models->count; i++) {
+        bool asks = strcmp(models->items[i], "mix") == 0;
+        if (asks == (s->mix[0] != 0)) {
+            if (asks) models->items[i] = s->mix;
+            continue;
+        }
+        if (asks)
+            return spa_fail(err, SPA_E_USAGE,
+                            "model 'mix' is the mix of a scenario, and '%s' has none", s->name);
+        return spa_fail(err, SPA_E_USAGE,
+                        "scenario '%s' is a mix of models: give 'mix' as the model", s->name);
+    }
+    return SPA_OK;
+}
+
 /* A mix is of requests that come one after another. */
 static spa_status check_mix(const spa_runs *runs, const spa_options *options, const spa_case *c,
                             spa_error *err)
@@ -194,7 +213,8 @@ spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *
     SPA_TRY(spa_study_scenario(options, &runs->scenario, err));
     runs->n_devices = devices.count;
     runs->n_batches = options->batches.count ? options->batches.count : 1;
-    spa_status status = open_all(runs, options, paths, &models, &devices, err);
+    spa_status status = take_mix(runs, &models, err);
+    if (!status) status = open_all(runs, options, paths, &models, &devices, err);
     if (status) spa_runs_close(runs);
     return status;
 }
@@ -219,7 +239,7 @@ void spa_runs_close(spa_runs *runs)
 spa_scenario spa_runs_scenario(const spa_runs *runs, size_t c)
 {
     spa_scenario s = runs->scenario;
-    if (s.relative) spa_scenario_resolve(&s, (double)spa_service_ns(&runs->cases[c].costs));
+    if (s.relative) spa_scenario_resolve(&s, spa_case_service_ns(&runs->cases[c]));
     return s;
 }
 

@@ -46,7 +46,7 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
                           spa_scenario_is_open(&runs->scenario) ? "at most " : "",
                           runs->scenario.concurrency, runs->scenario.requests);
     }
-    print_arrivals(&runs->scenario, (double)spa_service_ns(&k->costs), out);
+    print_arrivals(&runs->scenario, spa_case_service_ns(k), out);
     spa_string_append(out, "\n  objective %s, noise %s, %" PRIu64 " replication%s, seed %lld\n",
                       spa_objective_name((spa_objective)options->objective),
                       options->noise ? "on" : "off", reps, reps == 1 ? "" : "s",

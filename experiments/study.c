@@ -343,7 +343,7 @@ static void summarise_deadline(const trial *t, spa_outcome *o)
 {
     spa_scenario scenario = *t->scenario;
     double counted = (double)t->sum.latency_ns.count;
-    spa_scenario_resolve(&scenario, (double)spa_service_ns(&t->c->costs));
+    spa_scenario_resolve(&scenario, spa_case_service_ns(t->c));
     o->deadline_ms = scenario.deadline_ms > 0 ? scenario.deadline_ms : NAN;
     o->miss_rate = scenario.deadline_ms > 0 ? ratio((double)t->sum.missed, counted) : NAN;
     o->tardiness_ms = scenario.deadline_ms > 0 ? ratio(t->sum.tardiness_ns * 1e-6, counted) : NAN;

@@ -33,6 +33,8 @@ typedef struct spa_case {
 spa_status spa_case_open(spa_case *c, const spa_options *options, const spa_paths *paths,
                          const char *model, const char *device, spa_error *err);
 void spa_case_close(spa_case *c);
+/* The reference service time (spa_service_ns) of a request, ns; of a mix: the mean by weights. */
+double spa_case_service_ns(const spa_case *c);
 /* "fp32", or "fp32 (computed in fp16)" where the stack computes in another type than the graph's.
  */
 const char *spa_case_dtype(const spa_case *c);
