@@ -120,3 +120,15 @@ Test(cli_mix, what_is_wrong_with_a_mix_is_said)
         cli_expect_failure(2, faults[i][1], "compare %s --device agx-orin --policy gpu-only",
                            faults[i][0]);
 }
+
+Test(cli_mix, a_process_of_its_own_gives_the_same_models)
+{
+    static const char line[] = "compare " MIX " --device agx-orin --policy heft --requests 30 "
+                               "--reps 2 --json";
+    json_t *a = cli_json("%s", line), *b = cli_json("%s --isolate", line);
+    cr_assert_not_null(json_object_get(result_of(a), "models"));
+    cr_assert(json_equal(json_object_get(result_of(a), "models"),
+                         json_object_get(result_of(b), "models")));
+    json_decref(a);
+    json_decref(b);
+}
