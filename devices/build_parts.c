@@ -104,7 +104,7 @@ static spa_status fill_parts(builder *b, size_t i, uint32_t p, spa_error *err)
     const spa_op *op = &b->graph->ops[i];
     size_t at = i * c->n_processors + p;
     int64_t *part_ns = c->part_ns + at * (SPA_TENTHS - 1);
-    if (c->ops[at].kernel_ns < 0 || b->folded[i] || !spa_op_kind_divides(op->kind)) return SPA_OK;
+    if (c->ops[at].kernel_ns < 0 || b->folded[i] || !spa_op_divides(op)) return SPA_OK;
     if (b->measured.model && b->measured.alone[at]) {
         fill_measured(b, i, p, part_ns);
         return SPA_OK;

@@ -86,7 +86,7 @@ void spa_costs_divide(spa_costs *costs)
     for (size_t i = 0; i < costs->n_ops * costs->n_processors; i++) {
         const spa_op *op = &costs->graph->ops[i / costs->n_processors];
         int64_t whole_ns = costs->ops[i].kernel_ns;
-        if (whole_ns < 0 || !spa_op_kind_divides(op->kind)) continue;
+        if (whole_ns < 0 || !spa_op_divides(op)) continue;
         for (size_t k = 1; k < SPA_TENTHS; k++)
             costs->part_ns[i * (SPA_TENTHS - 1) + k - 1] = whole_ns * (int64_t)k / SPA_TENTHS;
     }
