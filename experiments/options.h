@@ -48,6 +48,7 @@ typedef struct spa_options {
     spa_names plugin_files;            /* --plugin, repeatable */
     const struct spa_plugins *plugins; /* opened from them while the command runs, or NULL */
     bool graphs;                       /* replay */
+    bool force;                        /* figures */
     bool quiet, json, help;
     spa_arena arena;
 } spa_options;
@@ -69,7 +70,9 @@ enum {
     SPA_CMD_REPLAY = 1 << 12,
     SPA_CMD_CALIBRATE = 1 << 13,
     SPA_CMD_TRAIN = 1 << 14,
-    SPA_CMD_BASELINES = 1 << 18
+    SPA_CMD_BASELINES = 1 << 18,
+    SPA_CMD_FIGURES = 1 << 16,
+    SPA_CMD_REPORT = 1 << 17
 };
 
 /* Parses argv[first ..]. Operands and options may be mixed; "--" ends the options. Values follow as

@@ -5,6 +5,8 @@
 #include <sqlite3.h>
 #include "experiments/results.h"
 
+#define RESULTS_APPLICATION_ID 0x53504f41 /* "SPOA" */
+
 enum {
     ADD_EXPERIMENT,
     ADD_RUN,
