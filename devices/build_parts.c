@@ -26,7 +26,7 @@ static spa_status modelled_seconds(const builder *b, const spa_op *op, uint32_t 
     if (b->trace) {
         const spa_cost_processor *q = &b->costs->processors[p];
         double speedup =
-            spec_response(b->trace, q->name, q->backend, b->graph, op, build_zeros(b, op));
+            spec_response(b->trace, q->name, q->backend, b->graph, op, op->input_sparsity);
         if (speedup > 1) gain = 1 - 1 / speedup;
     }
     point.part = part;
@@ -71,8 +71,7 @@ static double moved_seconds(const builder *b, size_t i, uint32_t p, uint32_t ten
 static double row_seconds(const builder *b, size_t i, uint32_t p, uint32_t tenths,
                           const spa_trace_cost *row)
 {
-    const spa_op *op = &b->graph->ops[i];
-    double s = spec_measured_seconds(&b->measured, row, b->graph, op, build_zeros(b, op));
+    double s = spec_measured_seconds(&b->measured, row, b->graph, &b->graph->ops[i]);
     if (!*row->corun) return s;
     s /= measured_slowdown(b, i * b->costs->n_processors + p);
     if (2 * tenths >= SPA_TENTHS) return s;
@@ -105,7 +104,7 @@ static spa_status fill_parts(builder *b, size_t i, uint32_t p, spa_error *err)
     const spa_op *op = &b->graph->ops[i];
     size_t at = i * c->n_processors + p;
     int64_t *part_ns = c->part_ns + at * (SPA_TENTHS - 1);
-    if (c->ops[at].kernel_ns < 0 || b->folded[i] || !spa_op_kind_divides(op->kind)) return SPA_OK;
+    if (c->ops[at].kernel_ns < 0 || b->folded[i] || !spa_op_divides(op)) return SPA_OK;
     if (b->measured.model && b->measured.alone[at]) {
         fill_measured(b, i, p, part_ns);
         return SPA_OK;

@@ -86,7 +86,7 @@ void spa_costs_divide(spa_costs *costs)
     for (size_t i = 0; i < costs->n_ops * costs->n_processors; i++) {
         const spa_op *op = &costs->graph->ops[i / costs->n_processors];
         int64_t whole_ns = costs->ops[i].kernel_ns;
-        if (whole_ns < 0 || !spa_op_kind_divides(op->kind)) continue;
+        if (whole_ns < 0 || !spa_op_divides(op)) continue;
         for (size_t k = 1; k < SPA_TENTHS; k++)
             costs->part_ns[i * (SPA_TENTHS - 1) + k - 1] = whole_ns * (int64_t)k / SPA_TENTHS;
     }
@@ -369,7 +369,6 @@ static uint64_t hash_table(const spa_costs *c)
         if (link->on_lane) h = spa_hash_u64(h, i);
         if (link->latency_ns) h = spa_hash_u64(h, (uint64_t)link->latency_ns);
     }
-    if (c->synchronous) h = spa_hash_u64(h, 1); /* a table without keeps its hash */
     for (size_t i = 0; i < c->n_ops * n; i++) h = hash_op(h, &c->ops[i]);
     for (size_t i = 0; i < c->n_ops * n * (SPA_TENTHS - 1); i++)
         h = spa_hash_u64(h, (uint64_t)c->part_ns[i]);

@@ -135,14 +135,15 @@ static const char help_train[] =
     "  sparoa train ppo all --device agx-orin --batch 1,8 --scenario single,closed --threads 2\n"
     "      --vary-speed 1.3 --vary-transfer 2 --variants 16 -o wide.actor\n";
 
-static const char help_run[] =
-    "Runs what experiment files (experiments/*.exp) say: every combination of their factors with\n"
-    "every policy, replicated until the interval of the mean is as narrow as they ask for, on\n"
-    "common random numbers, each compared with a reference. Every row is in the database as soon\n"
-    "as it is done, and is not run again: stop it and go on any time.\n\n"
+static const char help_figures[] =
+    "Draws the study's figures, or those named, from results.db by gnuplot: SVG, PNG and PDF,\n"
+    "with the data of each beside it (CSV). What is up to date is kept (--force makes it anew).\n\n"
+    "  quadrants latency distribution breakdown batching ablation search convergence power\n"
+    "  energy predictor       as in the paper\n"
+    "  gap contention launch sparsity noise matrix batches validation\n\n"
     "Examples:\n"
-    "  sparoa run experiments/latency.exp --jobs 2\n"
-    "  sparoa run experiments/*.exp --db build/out/study/results.db --quick\n";
+    "  sparoa figures --db results.db -o build/out/figures\n"
+    "  sparoa figures latency matrix --db results.db -o build/out/figures\n";
 
 static const spa_command commands[] = {
     {"models", SPA_CMD_MODELS, "", "list the models of the zoo", NULL, spa_cmd_models},
@@ -173,9 +174,10 @@ static const spa_command commands[] = {
      help_validate, spa_cmd_validate},
     {"train", SPA_CMD_TRAIN, "POLICY MODEL... --device D -o FILE", "learn a policy", help_train,
      spa_cmd_train},
-    {"run", SPA_CMD_RUN, "FILE.exp...", "whole experiments into results.db", help_run, spa_cmd_run},
+    {"run", 0, "FILE.exp", "a whole experiment into results.db", NULL, NULL},
     {"merge", 0, "OUT.db IN.db...", "join results of several machines", NULL, NULL},
-    {"figures", 0, "[NAME...] --db F -o DIR", "figures from results.db", NULL, NULL},
+    {"figures", SPA_CMD_FIGURES, "[NAME...] --db F -o DIR", "figures from results.db", help_figures,
+     spa_cmd_figures},
     {"report", 0, "--db F -o FILE.html", "one self-contained page", NULL, NULL},
     {"import", 0, "FORMAT FILE -o OUT", "bring measured data from elsewhere", NULL, NULL},
     {"export", 0, "onnx MODEL -o FILE.onnx", "write a model as ONNX", NULL, NULL},

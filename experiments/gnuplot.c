@@ -52,8 +52,8 @@ static bool ends_in(const char *path, const char *ending)
 
 spa_status spa_figure_check_name(const char *path, spa_error *err)
 {
-    if (ends_in(path, ".svg") || ends_in(path, ".png")) return SPA_OK;
-    return spa_fail(err, SPA_E_USAGE, "'%.300s': figures are *.svg or *.png", path);
+    if (ends_in(path, ".svg") || ends_in(path, ".png") || ends_in(path, ".pdf")) return SPA_OK;
+    return spa_fail(err, SPA_E_USAGE, "'%.300s': figures are *.svg, *.png or *.pdf", path);
 }
 
 spa_status spa_figure_check_names(const spa_names *paths, spa_error *err)
@@ -62,17 +62,47 @@ spa_status spa_figure_check_names(const spa_names *paths, spa_error *err)
     return SPA_OK;
 }
 
-/* ---------------------------------------------------------------- running gnuplot */
-/* The whole script; `output` is the file that gnuplot writes. */
-static void compose(const spa_figure *figure, bool png, const char *output, spa_string *script)
+bool spa_figure_can_draw(void)
 {
-    spa_string_append(script,
-                      png ? "set terminal pngcairo size %d,%d font 'DejaVu Sans,10' noenhanced\n"
-                          : /* fontscale: SVG counts in pixels, PNG in points. */
-                          "set terminal svg size %d,%d font 'DejaVu Sans,10' fontscale 1.333 "
-                          "noenhanced "
-                          "background '#ffffff'\n",
-                      figure->width, figure->height);
+    const char *path = getenv("PATH");
+    while (path && *path) {
+        char file[4096];
+        size_t length = strcspn(path, ":");
+        if (length > 0 && length < 4000) {
+            snprintf(file, sizeof file, "%.*s/gnuplot", (int)length, path);
+            if (access(file, X_OK) == 0) return true;
+        }
+        path += length + (path[length] == ':');
+    }
+    return false;
+}
+
+/* ---------------------------------------------------------------- running gnuplot */
+/* The whole script; `output` is the file that gnuplot writes, `path` says what kind it is. */
+static void compose(const spa_figure *figure, const char *path, const char *output,
+                    spa_string *script)
+{
+    int points = figure->points ? figure->points : 10;
+    double scale = figure->scale > 0 ? figure->scale : 1;
+    if (ends_in(path, ".png")) {
+        spa_string_append(script,
+                          "set terminal pngcairo size %.0f,%.0f font 'DejaVu Sans,%d' noenhanced "
+                          "fontscale %.3f linewidth %.3f pointscale %.3f\n",
+                          figure->width * scale, figure->height * scale, points, scale, scale,
+                          scale);
+    } else if (ends_in(path, ".pdf")) {
+        /* A pixel is 1/96 inch, as in SVG; the type comes out a third too large by itself. */
+        spa_string_append(script,
+                          "set terminal pdfcairo size %.4fin,%.4fin font 'DejaVu Sans,%d' "
+                          "noenhanced fontscale 0.75 linewidth 1.5 pointscale 0.75\n",
+                          figure->width / 96.0, figure->height / 96.0, points);
+    } else {
+        /* fontscale: SVG counts in pixels, PNG in points. */
+        spa_string_append(script,
+                          "set terminal svg size %d,%d font 'DejaVu Sans,%d' fontscale 1.333 "
+                          "noenhanced background '#ffffff'\n",
+                          figure->width, figure->height, points);
+    }
     spa_string_append(script, "set encoding utf8\nset output ");
     spa_figure_text(script, output);
     spa_string_append(script, "\n%s%s", figure->data.text ? figure->data.text : "",
@@ -175,7 +205,7 @@ spa_status spa_figure_write(const spa_figure *figure, const char *path, spa_erro
         return spa_fail_at(err, SPA_E_IO, path, 0, "cannot be written: %s", strerror(errno));
     }
     close(fd);
-    compose(figure, ends_in(path, ".png"), output, &script);
+    compose(figure, path, output, &script);
     spa_status status = spa_string_ok(&script, err);
     if (!status) status = run_gnuplot(&script, &is_missing, err);
     if (is_missing) status = fail_missing(figure, path, err);

@@ -1,4 +1,4 @@
-/* Figures by gnuplot (Debian package gnuplot-nox), as SVG or PNG. */
+/* Figures by gnuplot (Debian package gnuplot-nox), as SVG, PNG or PDF. */
 #ifndef SPA_EXPERIMENTS_GNUPLOT_H
 #define SPA_EXPERIMENTS_GNUPLOT_H
 
@@ -18,7 +18,9 @@
 /* A figure being made: named data blocks ("$bars << EOD ... EOD") and the commands that draw them.
  * Zero-initialise; free with spa_figure_fini. */
 typedef struct spa_figure {
-    int width, height; /* pixels */
+    int width, height; /* pixels, 96 an inch */
+    int points;        /* size of the type; 0 = 10 */
+    double scale;      /* a PNG has so many pixels per pixel; 0 = 1 */
     spa_string data, commands;
 } spa_figure;
 
@@ -28,7 +30,10 @@ void spa_figure_cell(spa_string *out, const char *text);
 /* Appends a text as a gnuplot string. Single quotes: gnuplot runs no commands inside. */
 void spa_figure_text(spa_string *out, const char *text);
 
-/* SPA_E_USAGE unless the path ends in .svg or .png. */
+/* Is there a gnuplot on the PATH? */
+bool spa_figure_can_draw(void);
+
+/* SPA_E_USAGE unless the path ends in .svg, .png or .pdf. */
 spa_status spa_figure_check_name(const char *path, spa_error *err);
 spa_status spa_figure_check_names(const spa_names *paths, spa_error *err);
 /* Draws the figure. The file is replaced only when gnuplot has succeeded. Without gnuplot the data

@@ -7,6 +7,7 @@
 
 #include "kernels/dims.h"
 #include "kernels/half.h"
+#include "kernels/steps.h"
 
 static spa_status probe(int32_t index, spa_error *err)
 {
@@ -246,7 +247,7 @@ static spa_status run_half(spa_kernel_args *args, const emulated_model *m,
     }
     args->inputs = inputs;
     args->output = (float *)at;
-    SPA_TRY(m->backend->run(args, err));
+    SPA_TRY(spa_kernel_run(m->backend, args, NULL, err));
     spa_half *y = item->output;
     size_t n = spa_shape_count(&op->out);
     for (size_t k = 0; k < n; k++) y[k] = spa_half_from_float(args->output[k]);
@@ -274,8 +275,8 @@ spa_status spa_emulated_run(const emulated_stream *stream, const emulated_item *
         .workspace = stream->workspace,
     };
     spa_error why = {0};
-    spa_status status =
-        m->dtype == SPA_FP16 ? run_half(&args, m, item, &why) : m->backend->run(&args, &why);
+    spa_status status = m->dtype == SPA_FP16 ? run_half(&args, m, item, &why)
+                                             : spa_kernel_run(m->backend, &args, NULL, &why);
     if (status == SPA_OK) return SPA_OK;
     return spa_fail(err, status, "emulated device: operator '%s' (%s): %s", op->name,
                     spa_op_kind_name(op->kind), why.message);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/dims.h"
+#include "kernels/steps.h"
 #include "kernels/vector.h"
 #include "kernels/weights.h"
 
@@ -134,7 +135,7 @@ size_t spa_model_workspace_bytes(const spa_model *model, const spa_backend *back
 {
     size_t largest = 0;
     for (size_t i = 0; i < model->graph->n_ops; i++) {
-        size_t bytes = backend->workspace_bytes(model->graph, &model->graph->ops[i]);
+        size_t bytes = spa_kernel_workspace_bytes(backend, model->graph, &model->graph->ops[i]);
         if (bytes > largest) largest = bytes;
     }
     return largest;
@@ -244,17 +245,19 @@ const float *spa_session_output(const spa_session *session, size_t op)
 
 /* The inputs of an operator, each in the layout that the backend in `slot` wants. */
 static void gather_inputs(const spa_session *session, int slot, const spa_op *op,
-                          const float **inputs)
+                          const float **inputs, uint8_t *layouts)
 {
     const spa_graph *graph = session->model->graph;
     for (uint32_t i = 0; i < op->n_inputs; i++) {
         int32_t from = graph->inputs[op->first_input + i];
         inputs[i] = session->inputs[op->first_input + i];
+        layouts[i] = SPA_LAYOUT_PLAIN;
         if (from < 0) continue;
         spa_layout layout = op->kind == SPA_OP_RESHAPE
                                 ? SPA_LAYOUT_PLAIN /* a view of the plain one */
                                 : wanted(session->model, slot, (size_t)from);
         convert(session, (size_t)from, layout);
+        layouts[i] = (uint8_t)layout;
         if (layout == SPA_LAYOUT_BLOCKED) inputs[i] = session->blocked[from];
     }
 }
@@ -265,10 +268,13 @@ spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, 
     const spa_model *model = session->model;
     const spa_op *op = &model->graph->ops[index];
     const float *inputs[SPA_MAX_OP_INPUTS];
+    uint8_t input_layouts[SPA_MAX_OP_INPUTS];
     int slot;
     SPA_TRY(find_prepared(session, backend, &slot, err));
     if (op->kind == SPA_OP_RESHAPE && session->holds == NULL) return SPA_OK;
     spa_layout layout = wanted(model, slot, index);
+    const spa_step_layouts layouts = {
+        .blocked_by = model->blocked_by, .op = index, .output = layout, .inputs = input_layouts};
     spa_kernel_args args = {
         .graph = model->graph,
         .op = op,
@@ -279,10 +285,11 @@ spa_status spa_session_run_op(spa_session *session, const spa_backend *backend, 
         .workspace = workspace,
     };
     if (session->holds != NULL) {
-        gather_inputs(session, slot, op, inputs);
+        gather_inputs(session, slot, op, inputs, input_layouts);
         args.inputs = inputs;
     }
-    if (op->kind != SPA_OP_RESHAPE) SPA_TRY(backend->run(&args, err));
+    if (op->kind != SPA_OP_RESHAPE)
+        SPA_TRY(spa_kernel_run(backend, &args, session->holds != NULL ? &layouts : NULL, err));
     if (session->holds != NULL)
         __atomic_store_n(&session->holds[index], (uint8_t)(1u << layout), __ATOMIC_RELEASE);
     return SPA_OK;

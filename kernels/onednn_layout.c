@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernels/dims.h"
+#include "kernels/steps.h"
 #include "kernels/vector.h"
 
 #ifdef SPA_ONEDNN
@@ -140,7 +141,7 @@ static bool is_blocked(const spa_graph *graph, size_t index, int depth)
     if (depth > MAX_DEPTH || first == end) return false;
     if (!fills_blocks(&op->out) || spa_onednn_same_bytes(&op->out)) return false;
     int lead = lead_of(graph, op);
-    if (lead == NO_LEAD) return false;
+    if (lead == NO_LEAD || !spa_steps_are_flat(graph, op)) return false;
     for (uint32_t i = first; i < end; i++)
         if (lead_of(graph, &graph->ops[graph->consumers[i]]) == NO_LEAD) return false;
     if (lead == OWN_LEAD) return true;

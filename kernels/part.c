@@ -18,6 +18,10 @@ static spa_status fail_cut(const spa_op *op, const char *reason, spa_error *err)
 
 spa_status spa_cut_of(const spa_graph *graph, const spa_op *op, spa_cut *cut, spa_error *err)
 {
+    if (op->n_steps > 0) {
+        *cut = (spa_cut){0};
+        return fail_cut(op, "it is fused with others", err);
+    }
     spa_part_subject subject = {.graph = graph, .op = op};
     *cut = (spa_cut){0};
     const char *reason = spa_part_describe(&subject, cut, NULL);

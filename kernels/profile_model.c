@@ -89,7 +89,7 @@ static void fill_schedule(const spa_profile_model *m, size_t index, spa_schedule
 bool spa_profile_may_split(const spa_profile_model *m, size_t op)
 {
     spa_cut cut;
-    return spa_op_kind_divides(m->graph->ops[op].kind) &&
+    return spa_op_divides(&m->graph->ops[op]) &&
            spa_cut_of(m->graph, &m->graph->ops[op], &cut, NULL) == SPA_OK;
 }
 

@@ -77,12 +77,20 @@ static bool product_of(const spa_graph *graph, const spa_op *op, product *p)
     return p->d.c * p->d.w < INT32_MAX && p->d.c * p->d.h * p->d.w < INT32_MAX;
 }
 
+static bool makes_zeros(spa_op_kind kind)
+{
+    return kind == SPA_OP_RELU || kind == SPA_OP_RELU6 || kind == SPA_OP_HARD_SWISH ||
+           kind == SPA_OP_HARD_SIGMOID;
+}
+
 /* Can what an operator reads be zero in more than single places? (Of a graph's inputs nothing is
  * known.) Decides only whether weights are packed. */
 static bool may_read_zeros(const spa_graph *graph, int32_t from, int depth)
 {
     if (from < 0 || depth > 16) return true;
     const spa_op *op = &graph->ops[from];
+    for (uint32_t i = 0; i < op->n_steps; i++)
+        if (makes_zeros(op->steps[i].kind)) return true;
     switch (op->kind) {
     case SPA_OP_RELU:
     case SPA_OP_RELU6:

@@ -7,6 +7,8 @@
 
 #include "base/rng.h"
 #include "kernels/dims.h"
+#include "kernels/steps.h"
+#include "kernels/vector.h"
 
 /* A uniform variable of mean 0 and variance 1. */
 static double unit(spa_rng *rng)
@@ -37,13 +39,36 @@ static void draw_weight(spa_rng *rng, const spa_op *op, const spa_shape *shape, 
     draw(rng, x, filters * length, 0, sqrt(gain / (double)length));
 }
 
+static bool folds_batch_norm(const spa_op *op)
+{
+    return op->n_steps > 0 && op->steps[0].kind == SPA_OP_BATCH_NORM;
+}
+
+/* Constants of steps are those of the operators that they were. */
+static void draw_steps(spa_model *model, size_t index, size_t param)
+{
+    const spa_op *op = &model->graph->ops[index];
+    for (uint32_t i = 0; i < op->n_steps; i++) {
+        const spa_op_step *s = &op->steps[i];
+        spa_rng rng;
+        if (s->param_shape.rank == 0) continue;
+        spa_rng_init_indexed(&rng, model->seed, "weights", s->stream);
+        bool is_mul = s->kind == SPA_OP_MUL;
+        draw(&rng, model->params[index * SPA_MAX_PARAMS + param++],
+             spa_shape_count(&s->param_shape), is_mul ? 1 : 0, is_mul ? 0.1 : 0.05);
+    }
+}
+
 void spa_weights_draw(spa_model *model, size_t index)
 {
     const spa_op *op = &model->graph->ops[index];
+    spa_op own = spa_op_unfused(op);
     spa_op_param params[SPA_MAX_PARAMS];
-    size_t count = spa_op_params(model->graph, op, params);
+    size_t all = spa_op_params(model->graph, &own, params), count = all;
     spa_rng rng;
-    spa_rng_init_indexed(&rng, model->seed, "weights", index);
+    spa_rng_init_indexed(&rng, model->seed, "weights", op->stream);
+    if (folds_batch_norm(op) && op->steps[0].adds_bias) count--; /* 0 until it is folded */
+    draw_steps(model, index, all);
     for (size_t p = 0; p < count; p++) {
         const char *role = params[p].role;
         float *x = model->params[index * SPA_MAX_PARAMS + p];
@@ -94,6 +119,41 @@ static void measure_channels(const float *x, const spa_shape *shape, float *mean
         if (variance[c] < 0.1 * all) variance[c] = (float)all;
 }
 
+/* The batch norm that was folded into operator `index`, as it would be on its raw output, of which
+ * it makes its own: then weight and bias are made to do the same. */
+static spa_status fold(const spa_model *model, size_t index, const spa_kernel_args *args,
+                       spa_error *err)
+{
+    const spa_op *op = args->op;
+    size_t c_count = (size_t)op->out.dim[1], n_count = (size_t)op->out.dim[0];
+    size_t inner = spa_shape_product(&op->out, 2, op->out.rank);
+    float *const *params = model->params + index * SPA_MAX_PARAMS, *norm;
+    spa_op_param list[SPA_MAX_PARAMS];
+    spa_op_params(model->graph, op, list);
+    size_t length = spa_shape_count(&list[0].shape) / c_count; /* of a filter */
+    spa_rng rng;
+    SPA_TRY(spa_alloc(&norm, 4 * c_count, sizeof *norm, err));
+    float *scale = norm, *shift = norm + c_count, *mean = norm + 2 * c_count;
+    float *variance = norm + 3 * c_count;
+    spa_rng_init_indexed(&rng, model->seed, "weights", op->steps[0].stream);
+    draw(&rng, scale, c_count, 1, 0.1);
+    draw(&rng, shift, c_count, 0, 0.05);
+    measure_channels(args->output, &op->out, mean, variance);
+    for (size_t c = 0; c < c_count; c++) {
+        double factor = scale[c] / sqrt(variance[c] + SPA_NORM_EPSILON);
+        float add = (float)(shift[c] - mean[c] * factor);
+        for (size_t i = 0; i < length; i++)
+            params[0][c * length + i] = (float)(params[0][c * length + i] * factor);
+        params[1][c] = (float)(params[1][c] * factor + add);
+        for (size_t n = 0; n < n_count; n++) {
+            float *y = args->output + (n * c_count + c) * inner;
+            spa_vector_best()->affine(y, (float)factor, add, y, inner);
+        }
+    }
+    free(norm);
+    return SPA_OK;
+}
+
 static spa_status run_once(spa_session *session, size_t index, void *workspace, spa_error *err)
 {
     const spa_model *model = session->model;
@@ -114,8 +174,13 @@ static spa_status run_once(spa_session *session, size_t index, void *workspace, 
     void *state = NULL;
     SPA_TRY(spa_backend_blas.prepare(model->graph, op, args.params, &state, err));
     args.state = state;
+    spa_op own = spa_op_unfused(op);
+    args.op = &own;
     spa_status status = spa_backend_blas.run(&args, err);
     spa_backend_blas.release(state);
+    args.op = op;
+    if (status == SPA_OK && folds_batch_norm(op)) status = fold(model, index, &args, err);
+    if (status == SPA_OK) spa_steps_run_plain(&args, 0);
     return status;
 }
 
@@ -123,7 +188,8 @@ spa_status spa_weights_calibrate(spa_model *model, spa_error *err)
 {
     bool needed = false;
     for (size_t i = 0; i < model->graph->n_ops && !needed; i++)
-        needed = model->graph->ops[i].kind == SPA_OP_BATCH_NORM;
+        needed = model->graph->ops[i].kind == SPA_OP_BATCH_NORM ||
+                 folds_batch_norm(&model->graph->ops[i]);
     if (!needed) return SPA_OK;
     spa_session session;
     void *workspace = NULL;

@@ -62,7 +62,7 @@ static bool is_absent(const attr_key *key, const spa_op *op)
     if (key->form == FORM_FLAG) return !*(const bool *)field_of(a, key->field[0]);
     if (key->form == FORM_SHAPE) return a->param_shape.rank == 0;
     if (key->form == FORM_REAL)
-        return op->kind == SPA_OP_MUL && (op->n_inputs == 2 || a->param_shape.rank != 0);
+        return op->kind == SPA_OP_MUL && (op->n_inputs >= 2 || a->param_shape.rank != 0);
     if (key->uses == SPA_USES_STEP) {
         for (int i = 0; i < SPA_MAX_RANK; i++)
             if (a->step[i] != 0) return false;

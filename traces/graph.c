@@ -146,13 +146,39 @@ spa_status spa_graph_add(spa_graph *graph, const char *name, spa_op_kind kind,
                          const spa_op_attrs *attrs, const int32_t *inputs, size_t n_inputs,
                          const spa_shape *out, int32_t *index, spa_error *err)
 {
+    const spa_fusion none = {.stream = (uint32_t)graph->n_ops};
+    return spa_graph_add_fused(graph, name, kind, attrs, inputs, n_inputs, out, &none, index, err);
+}
+
+/* Takes the steps over; the operator's output is known. */
+static spa_status take_steps(spa_graph *graph, const spa_op_request *request, spa_op *op,
+                             spa_error *err)
+{
+    spa_op_step *steps = NULL;
+    if (request->n_steps == 0) return SPA_OK;
+    SPA_TRY(spa_op_check_steps(request, &op->out, err));
+    SPA_TRY(spa_arena_alloc(&graph->arena, &steps, request->n_steps, sizeof *steps, err));
+    memcpy(steps, request->steps, request->n_steps * sizeof *steps);
+    op->steps = steps;
+    op->n_steps = (uint32_t)request->n_steps;
+    return SPA_OK;
+}
+
+spa_status spa_graph_add_fused(spa_graph *graph, const char *name, spa_op_kind kind,
+                               const spa_op_attrs *attrs, const int32_t *inputs, size_t n_inputs,
+                               const spa_shape *out, const spa_fusion *fusion, int32_t *index,
+                               spa_error *err)
+{
     if (index != NULL) *index = -1;
-    spa_op_request request = {.name = name, .kind = kind};
+    spa_op_request request = {
+        .name = name, .kind = kind, .n_steps = fusion->n_steps, .steps = fusion->steps};
     if (attrs != NULL) request.attrs = *attrs;
     if (out != NULL) request.given = *out;
     spa_op op = {.kind = kind,
                  .n_inputs = (uint32_t)n_inputs,
                  .first_input = (uint32_t)graph->n_edges, /* <= 2^20 * 64 */
+                 .stream = fusion->stream,
+                 .n_operands = (uint32_t)spa_steps_operands(fusion->steps, fusion->n_steps),
                  .sparsity = (double)NAN,
                  .input_sparsity = (double)NAN,
                  .weight_sparsity = (double)NAN};
@@ -163,6 +189,7 @@ spa_status spa_graph_add(spa_graph *graph, const char *name, spa_op_kind kind,
     SPA_TRY(collect_inputs(graph, &request, inputs, n_inputs, err)); /* after growing: pointers */
     SPA_TRY(spa_op_check(&request, err));
     SPA_TRY(spa_op_infer(&request, &op.out, err));
+    SPA_TRY(take_steps(graph, &request, &op, err));
     SPA_TRY(spa_arena_strdup(&graph->arena, &op.name, name, err));
     op.attrs = request.attrs;
     /* Nothing counts as there until n_ops and n_edges say so. */
@@ -243,6 +270,18 @@ static uint64_t hash_attrs(uint64_t h, const spa_op_attrs *a)
     return spa_hash_u64(h, alpha_bits);
 }
 
+/* Without the stream: parameters are no content. */
+static uint64_t hash_step(uint64_t h, const spa_op_step *s)
+{
+    const char *kind = spa_op_kind_name(s->kind);
+    uint64_t alpha_bits;
+    h = spa_hash_bytes(h, kind, strlen(kind));
+    h = hash_i64(h, s->from_input | s->param_learned << 1 | s->adds_bias << 2);
+    h = hash_shape(h, &s->param_shape);
+    memcpy(&alpha_bits, &s->alpha, sizeof alpha_bits);
+    return spa_hash_u64(h, alpha_bits);
+}
+
 /* Kinds by name, so that a new kind in the middle of the list changes no hash. */
 static uint64_t hash_graph(const spa_graph *graph)
 {
@@ -261,6 +300,7 @@ static uint64_t hash_graph(const spa_graph *graph)
         h = hash_i64(h, op->n_inputs);
         for (uint32_t k = 0; k < op->n_inputs; k++)
             h = hash_i64(h, graph->inputs[op->first_input + k]);
+        for (uint32_t k = 0; k < op->n_steps; k++) h = hash_step(h, &op->steps[k]);
     }
     return h;
 }
@@ -292,13 +332,13 @@ spa_status spa_graph_finish(spa_graph *graph, spa_error *err)
 /* ---- sparsity ---------------------------------------------------------------------------- */
 
 /* Zeros read over elements read; one unknown producer makes it unknown. An operator without
- * inputs reads no zeros. */
+ * inputs reads no zeros. What steps read saves no work of the operator's own. */
 void spa_graph_propagate_sparsity(spa_graph *graph)
 {
     for (size_t i = 0; i < graph->n_ops; i++) {
         spa_op *op = &graph->ops[i];
         double zeros = 0, elements = 0;
-        for (uint32_t k = 0; k < op->n_inputs; k++) {
+        for (uint32_t k = 0; k < op->n_inputs - op->n_operands; k++) {
             int32_t from = graph->inputs[op->first_input + k];
             double n = (double)spa_shape_elements(spa_graph_input_shape(graph, op, k));
             zeros += n * (from >= 0 ? graph->ops[from].sparsity : graph->graph_input_sparsity);

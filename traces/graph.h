@@ -96,6 +96,19 @@ typedef struct spa_op_attrs {
                      operand and rank-0 parameter */
 } spa_op_attrs;
 
+/* What was an operator of its own before it was fused into the one before it. Steps run in order on
+ * that operator's result, element by element, so only their operands are read. */
+typedef struct spa_op_step {
+    spa_op_kind kind;      /* an activation, add, mul, or batch_norm: folded into weight and bias */
+    uint32_t stream;       /* which operator it was: its seeded parameters */
+    bool from_input;       /* add, mul: the second operand is the operator's next input ... */
+    spa_shape param_shape; /* ... or a constant of this shape (rank 0 = none), or of mul alpha */
+    bool param_learned;
+    bool adds_bias; /* batch_norm: the operator had no bias before */
+    double alpha;   /* leaky ReLU slope; mul: constant factor */
+} spa_op_step;
+#define SPA_MAX_STEPS 8
+
 /* Operator flags. */
 #define SPA_OP_PULLED 1u /* the stack copies the output to the host and synchronises at once */
 
@@ -107,6 +120,10 @@ typedef struct spa_op {
     uint32_t first_input; /* into graph->inputs */
     uint32_t n_inputs;
     uint32_t flags;
+    uint32_t stream;          /* names its seeded parameters: its index before it was rewritten */
+    uint32_t n_steps;         /* 0 = not fused */
+    uint32_t n_operands;      /* inputs of steps: the last ones of n_inputs */
+    const spa_op_step *steps; /* [n_steps], in the graph's arena */
     /* Derived by spa_op_derive, for the graph's batch and dtype: */
     int64_t macs;  /* multiply-accumulates; 0 for data movement */
     int64_t flops; /* floating-point operations of non-MAC kinds (1 per element op) */
@@ -162,6 +179,22 @@ SPA_API spa_status spa_graph_add(spa_graph *graph, const char *name, spa_op_kind
                                  const spa_op_attrs *attrs, const int32_t *inputs, size_t n_inputs,
                                  const spa_shape *out, int32_t *index, spa_error *err);
 
+/* What an operator took in when it was fused. */
+typedef struct spa_fusion {
+    const spa_op_step *steps;
+    size_t n_steps;
+    uint32_t stream;
+} spa_fusion;
+/* The same for a fused operator: inputs are its own, then one for each step with from_input, in
+ * order. The steps are copied. It has the shape of the operator; MACs, operations and bytes are
+ * those of all of it, without the tensors that no longer exist. `kind` is conv, linear, matmul or
+ * an elementwise one; batch_norm is the first step of a conv or linear with has_bias. Errors: as
+ * above, and steps that cannot be. */
+SPA_API spa_status spa_graph_add_fused(spa_graph *graph, const char *name, spa_op_kind kind,
+                                       const spa_op_attrs *attrs, const int32_t *inputs,
+                                       size_t n_inputs, const spa_shape *out,
+                                       const spa_fusion *fusion, int32_t *index, spa_error *err);
+
 /* Derives consumers (once per edge), totals, input sparsities and the hash. Call once at the end.
  * O(operators + edges). */
 SPA_API spa_status spa_graph_finish(spa_graph *graph, spa_error *err);
@@ -181,6 +214,13 @@ SPA_API const char *spa_dtype_name(spa_dtype dtype);
 SPA_API const char *spa_op_kind_name(spa_op_kind kind); /* "conv", "linear", ... */
 /* Can operators of this kind be computed in parts, each a contiguous piece of the output? */
 SPA_API bool spa_op_kind_divides(spa_op_kind kind);
+/* Can this operator? A fused one cannot. */
+static inline bool spa_op_divides(const spa_op *op)
+{
+    return op->n_steps == 0 && spa_op_kind_divides(op->kind);
+}
+/* One that computes each element of its output from the same element of its inputs. */
+SPA_API bool spa_op_kind_is_elementwise(spa_op_kind kind);
 SPA_API bool spa_op_kind_from_name(const char *name, spa_op_kind *kind);
 SPA_API const char *spa_origin_name(spa_origin origin);
 SPA_API bool spa_origin_from_name(const char *name, spa_origin *origin);
@@ -188,7 +228,8 @@ SPA_API bool spa_origin_from_name(const char *name, spa_origin *origin);
 SPA_API const spa_shape *spa_graph_input_shape(const spa_graph *graph, const spa_op *op, size_t i);
 /* The parameters of an operator, in the order kernels take them (conv, linear: weight, bias;
  * batch norm: scale, shift, mean, variance; layer norm: scale, shift; add, mul, concat, gather: the
- * constant). Returns how many, at most SPA_MAX_PARAMS. */
+ * constant), then those of its steps (add, mul: the constant). Returns how many, at most
+ * SPA_MAX_PARAMS. */
 SPA_API size_t spa_op_params(const spa_graph *graph, const spa_op *op,
                              spa_op_param params[SPA_MAX_PARAMS]);
 /* What a producer (an operator, or ~k for graph input k) shows: the same, or what is behind the

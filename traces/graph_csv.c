@@ -27,6 +27,8 @@ enum {
     COL_INPUT_SPARSITY,
     COL_WEIGHT_SPARSITY,
     COL_RHO_ORIGIN,
+    COL_STREAM,
+    COL_STEPS,
     N_COLUMNS
 };
 
@@ -37,11 +39,14 @@ static const char *const column_names[N_COLUMNS] = {"name",           "kind",
                                                     "bytes_in",       "bytes_weight",
                                                     "bytes_out",      "sparsity",
                                                     "input_sparsity", "weight_sparsity",
-                                                    "rho_origin"};
+                                                    "rho_origin",     "stream",
+                                                    "steps"};
 
 /* The order in the file: what one reads first comes first. */
 static const char header[] = "name,kind,inputs,in,out,attrs,flags,macs,bytes_in,bytes_weight,"
-                             "bytes_out,sparsity,input_sparsity,weight_sparsity,rho_origin\n";
+                             "bytes_out,sparsity,input_sparsity,weight_sparsity,rho_origin";
+/* Only in graphs that were rewritten: others keep their bytes. */
+static const char header_rewritten[] = ",stream,steps";
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
@@ -65,7 +70,8 @@ static void put_inputs(spa_string *out, const spa_graph *graph, const spa_op *op
     }
 }
 
-static spa_status put_op(spa_string *out, const spa_graph *graph, const spa_op *op, spa_error *err)
+static spa_status put_op(spa_string *out, const spa_graph *graph, const spa_op *op, bool rewritten,
+                         spa_error *err)
 {
     spa_string attrs = {0};
     char text[SPA_SHAPE_TEXT];
@@ -91,7 +97,10 @@ static spa_status put_op(spa_string *out, const spa_graph *graph, const spa_op *
     spa_put_double(out, op->input_sparsity);
     spa_string_append(out, ",");
     spa_put_double(out, op->weight_sparsity);
-    spa_string_append(out, ",%s\n", spa_origin_cell(op->rho_origin));
+    spa_string_append(out, ",%s", spa_origin_cell(op->rho_origin));
+    if (rewritten) spa_string_append(out, ",%u,", (unsigned)op->stream);
+    spa_steps_put(out, op);
+    spa_string_append(out, "\n");
     return status;
 }
 
@@ -100,18 +109,21 @@ spa_status spa_graph_put_csv(const spa_graph *graph, spa_string *out, spa_error 
     char text[SPA_SHAPE_TEXT];
     if (graph->name == NULL || graph->name[0] == '\0')
         return spa_fail(err, SPA_E_INVALID, "the graph has no name");
-    spa_string_append(out, "%s", header);
+    bool rewritten = spa_op_is_rewritten(graph);
+    const char *tail = rewritten ? ",," : "";
+    spa_string_append(out, "%s%s\n", header, rewritten ? header_rewritten : "");
     spa_csv_put(out, graph->name);
-    spa_string_append(out, ",graph,,,,batch=%d dtype=%s operators=%zu,,%lld,,,,,,,\n",
+    spa_string_append(out, ",graph,,,,batch=%d dtype=%s operators=%zu,,%lld,,,,,,,%s\n",
                       (int)graph->batch, spa_dtype_name(graph->dtype), graph->n_ops,
-                      (long long)graph->total_macs);
+                      (long long)graph->total_macs, tail);
     for (size_t i = 0; i < graph->n_graph_inputs; i++) {
         spa_string_append(out, "@%zu,input,,,%s,,,,,,,", i,
                           spa_shape_text(&graph->graph_inputs[i], text));
         spa_put_double(out, graph->graph_input_sparsity);
-        spa_string_append(out, ",,,\n");
+        spa_string_append(out, ",,,%s\n", tail);
     }
-    for (size_t i = 0; i < graph->n_ops; i++) SPA_TRY(put_op(out, graph, &graph->ops[i], err));
+    for (size_t i = 0; i < graph->n_ops; i++)
+        SPA_TRY(put_op(out, graph, &graph->ops[i], rewritten, err));
     return spa_string_ok(out, err);
 }
 
@@ -193,10 +205,10 @@ static spa_status read_graph_attrs(reader *r, spa_error *err)
 
 static spa_status read_graph_row(reader *r, spa_error *err)
 {
-    static const int empty[] = {COL_INPUTS,          COL_IN,        COL_OUT,
-                                COL_FLAGS,           COL_BYTES_IN,  COL_BYTES_WEIGHT,
-                                COL_BYTES_OUT,       COL_SPARSITY,  COL_INPUT_SPARSITY,
-                                COL_WEIGHT_SPARSITY, COL_RHO_ORIGIN};
+    static const int empty[] = {
+        COL_INPUTS,       COL_IN,        COL_OUT,      COL_FLAGS,          COL_BYTES_IN,
+        COL_BYTES_WEIGHT, COL_BYTES_OUT, COL_SPARSITY, COL_INPUT_SPARSITY, COL_WEIGHT_SPARSITY,
+        COL_RHO_ORIGIN,   COL_STREAM,    COL_STEPS};
     if (r->csv->n_rows == 0 || strcmp(cell(r, 0, COL_KIND), "graph") != 0)
         return spa_csv_fail(r->csv, 0, r->csv->n_rows == 0 ? -1 : r->col[COL_KIND], err,
                             "the first row must have kind 'graph' and attributes batch=1 "
@@ -211,10 +223,10 @@ static spa_status read_graph_row(reader *r, spa_error *err)
 
 static spa_status read_input_row(reader *r, size_t row, spa_error *err)
 {
-    static const int empty[] = {COL_INPUTS,          COL_ATTRS,     COL_IN,
-                                COL_FLAGS,           COL_MACS,      COL_BYTES_IN,
-                                COL_BYTES_WEIGHT,    COL_BYTES_OUT, COL_INPUT_SPARSITY,
-                                COL_WEIGHT_SPARSITY, COL_RHO_ORIGIN};
+    static const int empty[] = {
+        COL_INPUTS,     COL_ATTRS,        COL_IN,        COL_FLAGS,          COL_MACS,
+        COL_BYTES_IN,   COL_BYTES_WEIGHT, COL_BYTES_OUT, COL_INPUT_SPARSITY, COL_WEIGHT_SPARSITY,
+        COL_RHO_ORIGIN, COL_STREAM,       COL_STEPS};
     spa_graph *graph = r->graph;
     size_t k = graph->n_graph_inputs;
     char name[24];
@@ -348,14 +360,24 @@ static spa_status read_op_row(reader *r, size_t row, spa_error *err)
     spa_op_attrs attrs;
     spa_shape out;
     spa_error why = {0};
+    spa_op_step steps[SPA_MAX_STEPS];
+    spa_fusion fusion = {.steps = steps};
+    int64_t stream;
     SPA_TRY(read_kind(r, row, &kind, err));
     SPA_TRY(read_inputs(r, row, inputs, &n_inputs, err));
     if (spa_shape_parse(cell(r, row, COL_OUT), &out, &why) != SPA_OK)
         return spa_csv_pass(r->csv, row, r->col[COL_OUT], &why, err);
-    if (spa_attrs_parse(cell(r, row, COL_ATTRS), kind, n_inputs, &attrs, &why) != SPA_OK)
+    if (spa_steps_parse(cell(r, row, COL_STEPS), steps, &fusion.n_steps, &why) != SPA_OK)
+        return spa_csv_pass(r->csv, row, r->col[COL_STEPS], &why, err);
+    SPA_TRY(spa_csv_i64_or(r->csv, row, r->col[COL_STREAM], (int64_t)r->graph->n_ops, 0,
+                           (int64_t)SPA_MAX_OPERATORS, &stream, err));
+    fusion.stream = (uint32_t)stream;
+    size_t operands = spa_steps_operands(steps, fusion.n_steps);
+    size_t n_own = n_inputs > operands ? n_inputs - operands : 0;
+    if (spa_attrs_parse(cell(r, row, COL_ATTRS), kind, n_own, &attrs, &why) != SPA_OK)
         return spa_csv_pass(r->csv, row, r->col[COL_ATTRS], &why, err);
-    if (spa_graph_add(r->graph, cell(r, row, COL_NAME), kind, &attrs, inputs, n_inputs, &out,
-                      &index, &why) != SPA_OK)
+    if (spa_graph_add_fused(r->graph, cell(r, row, COL_NAME), kind, &attrs, inputs, n_inputs, &out,
+                            &fusion, &index, &why) != SPA_OK)
         return spa_csv_pass(r->csv, row, -1, &why, err);
     spa_op *op = &r->graph->ops[index];
     const char *flags = cell(r, row, COL_FLAGS);

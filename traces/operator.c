@@ -7,7 +7,8 @@
  *          weights (one multiply-add = one operation; 17.564 for ViT-B/16 includes 0.715 of
  *          attention). Everything else has 0.
  *   flops  additions, multiplications, comparisons and elementary functions of all other kinds,
- *          one each; 0 where macs is not, and 0 for data movement.
+ *          one each; 0 where macs is not, and 0 for data movement. Of a fused operator also those
+ *          of its steps; a folded batch norm costs none.
  *   bytes  bytes_in: the input tensors (of a slice: what it reads); bytes_out: the output tensor,
  *          which is also what a transfer to a consumer moves; bytes_weight: learned and constant
  *          tensors. All in the graph's dtype. A reshape has the bytes of its tensor though it is
@@ -23,7 +24,7 @@
 typedef struct kind_rule {
     const char *name;
     unsigned uses;
-    int min_in, max_in;
+    size_t min_in, max_in;
     int flops_per_output; /* elementwise kinds; windows and reductions are computed */
 } kind_rule;
 
@@ -291,19 +292,48 @@ static spa_status check_operands(const spa_op_request *r, spa_error *err)
 {
     const spa_op_attrs *a = &r->attrs;
     bool has_param = a->param_shape.rank != 0;
+    size_t n_in = r->n_in - spa_steps_operands(r->steps, r->n_steps);
     const char *kind = spa_op_kind_name(r->kind);
-    if (r->n_in == 2 && has_param)
+    if (n_in == 2 && has_param)
         return spa_fail(err, SPA_E_INVALID,
                         "operator '%s' (%s): two inputs and a parameter; drop one", r->name, kind);
-    if (r->n_in == 1 && !has_param && r->kind == SPA_OP_ADD)
+    if (n_in == 1 && !has_param && r->kind == SPA_OP_ADD)
         return spa_fail(err, SPA_E_INVALID,
                         "operator '%s' (add): one input and no parameter; give a second operand",
                         r->name);
-    if (r->kind == SPA_OP_MUL && a->alpha != 0 && (r->n_in == 2 || has_param))
+    if (r->kind == SPA_OP_MUL && a->alpha != 0 && (n_in == 2 || has_param))
         return spa_fail(err, SPA_E_INVALID,
                         "operator '%s' (mul): a second operand and a scalar alpha; drop one",
                         r->name);
     return SPA_OK;
+}
+
+bool spa_op_kind_is_elementwise(spa_op_kind kind)
+{
+    switch (kind) {
+    case SPA_OP_BATCH_NORM:
+    case SPA_OP_RELU:
+    case SPA_OP_RELU6:
+    case SPA_OP_LEAKY_RELU:
+    case SPA_OP_HARD_SWISH:
+    case SPA_OP_HARD_SIGMOID:
+    case SPA_OP_SIGMOID:
+    case SPA_OP_GELU:
+    case SPA_OP_ADD:
+    case SPA_OP_MUL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int64_t spa_steps_flops(const spa_op *op)
+{
+    int64_t flops = 0;
+    for (uint32_t i = 0; i < op->n_steps; i++)
+        if (op->steps[i].kind != SPA_OP_BATCH_NORM)
+            flops += rules[op->steps[i].kind].flops_per_output;
+    return flops;
 }
 
 spa_status spa_op_check(spa_op_request *r, spa_error *err)
@@ -312,9 +342,11 @@ spa_status spa_op_check(spa_op_request *r, spa_error *err)
         return spa_fail(err, SPA_E_INVALID, "operator '%s': no such kind (%d)", r->name,
                         (int)r->kind);
     const kind_rule *rule = &rules[r->kind];
-    if (r->n_in < (size_t)rule->min_in || r->n_in > (size_t)rule->max_in)
-        return spa_fail(err, SPA_E_INVALID, "operator '%s' (%s): %zu inputs; it takes %d to %d",
-                        r->name, rule->name, r->n_in, rule->min_in, rule->max_in);
+    size_t operands = spa_steps_operands(r->steps, r->n_steps);
+    if (r->n_in < rule->min_in + operands || r->n_in > rule->max_in + operands)
+        return spa_fail(err, SPA_E_INVALID, "operator '%s' (%s): %zu inputs; it takes %zu to %zu",
+                        r->name, rule->name, r->n_in, rule->min_in + operands,
+                        rule->max_in + operands);
     normalise(r);
     SPA_TRY(check_unused(r, err));
     SPA_TRY(check_window(r, err));
@@ -340,7 +372,8 @@ static spa_op_param vector_param(int32_t n, bool learned, const char *role)
     return (spa_op_param){.shape = {1, {n}}, .learned = learned, .role = role};
 }
 
-size_t spa_op_params(const spa_graph *graph, const spa_op *op, spa_op_param params[SPA_MAX_PARAMS])
+static size_t own_params(const spa_graph *graph, const spa_op *op,
+                         spa_op_param params[SPA_MAX_PARAMS])
 {
     const spa_op_attrs *a = &op->attrs;
     const spa_shape *in = op->n_inputs > 0 ? spa_graph_input_shape(graph, op, 0) : NULL;
@@ -379,6 +412,11 @@ size_t spa_op_params(const spa_graph *graph, const spa_op *op, spa_op_param para
     default:
         return 0;
     }
+}
+
+size_t spa_op_params(const spa_graph *graph, const spa_op *op, spa_op_param params[SPA_MAX_PARAMS])
+{
+    return spa_steps_params(op, params, own_params(graph, op, params));
 }
 
 /* ---- derived costs ------------------------------------------------------------------------- */
@@ -431,6 +469,7 @@ spa_status spa_op_derive(const spa_graph *graph, spa_op *op, spa_error *err)
     if (!macs_per_output(graph, op, &per_output) || !spa_mul_i64(out, per_output, &op->macs))
         return fail_overflow(op, "its MACs", err);
     if (!other_flops(graph, op, &op->flops)) return fail_overflow(op, "its operations", err);
+    op->flops += out * spa_steps_flops(op); /* <= 2^40 * 7 * 9 */
 
     op->bytes_out = out * width;
     op->bytes_in = 0;

@@ -36,6 +36,8 @@ typedef struct spa_op_request {
     spa_op_attrs attrs; /* spa_op_check brings it into its one normal form */
     size_t n_in;
     const spa_shape *in[SPA_MAX_OP_INPUTS];
+    size_t n_steps;
+    const spa_op_step *steps;
     spa_shape given; /* asked-for output; rank 0 = none, a dimension of 0 = inferred */
 } spa_op_request;
 
@@ -45,6 +47,15 @@ spa_status spa_op_check(spa_op_request *request, spa_error *err);
 
 /* The output shape; `request` has passed spa_op_check. */
 spa_status spa_op_infer(const spa_op_request *request, spa_shape *out, spa_error *err);
+
+/* Checks the steps of a fused operator whose output is known, its main inputs being the first
+ * n_in - (operands) of the request; says how many operands there are. */
+spa_status spa_op_check_steps(const spa_op_request *request, const spa_shape *out, spa_error *err);
+size_t spa_steps_operands(const spa_op_step *steps, size_t n);
+/* The parameters of steps, behind the `count` that are there. */
+size_t spa_steps_params(const spa_op *op, spa_op_param params[SPA_MAX_PARAMS], size_t count);
+/* Operations of the steps per element of the output. */
+int64_t spa_steps_flops(const spa_op *op);
 
 /* Fills macs, flops, bytes and n_learned of an operator of `graph` whose shapes are known. All
  * sizes are overflow-checked (SPA_E_RANGE). */

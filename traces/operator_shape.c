@@ -158,7 +158,7 @@ static spa_status infer_mean(const spa_op_request *r, spa_shape *out, spa_error 
 static spa_status infer_broadcast(const spa_op_request *r, spa_shape *out, spa_error *err)
 {
     const spa_shape *a = r->in[0];
-    const spa_shape *b = r->n_in == 2 ? r->in[1] : &r->attrs.param_shape;
+    const spa_shape *b = r->n_in >= 2 ? r->in[1] : &r->attrs.param_shape;
     char ta[SPA_SHAPE_TEXT], tb[SPA_SHAPE_TEXT];
     *out = (spa_shape){.rank = a->rank > b->rank ? a->rank : b->rank};
     for (int32_t i = 1; i <= out->rank; i++) {

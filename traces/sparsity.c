@@ -33,10 +33,10 @@ static double joined_rho(const spa_graph *graph, const spa_op *op)
     return zeros / out;
 }
 
-static double relu50_rho(const spa_graph *graph, const spa_op *op)
+static double own_rho(const spa_graph *graph, const spa_op *op)
 {
     double rho = op->n_inputs > 0 ? input_rho(graph, op, 0) : 0;
-    double other = op->n_inputs > 1 ? input_rho(graph, op, 1) : 0;
+    double other = op->n_inputs - op->n_operands > 1 ? input_rho(graph, op, 1) : 0;
     const spa_shape *in = op->n_inputs > 0 ? spa_graph_input_shape(graph, op, 0) : NULL;
     switch (op->kind) {
     case SPA_OP_RELU:
@@ -68,6 +68,39 @@ static double relu50_rho(const spa_graph *graph, const spa_op *op)
     default:
         return 0;
     }
+}
+
+/* What a step makes of the zeros before it. */
+static double step_rho(const spa_graph *graph, const spa_op *op, const spa_op_step *s,
+                       uint32_t input, double rho)
+{
+    double other = s->from_input ? input_rho(graph, op, input) : 0;
+    switch (s->kind) {
+    case SPA_OP_RELU:
+    case SPA_OP_RELU6:
+        return 0.5;
+    case SPA_OP_LEAKY_RELU:
+    case SPA_OP_HARD_SWISH:
+    case SPA_OP_GELU:
+        return rho;
+    case SPA_OP_ADD:
+        return rho * other;
+    case SPA_OP_MUL:
+        return 1 - (1 - rho) * (1 - other);
+    default:
+        return 0;
+    }
+}
+
+static double relu50_rho(const spa_graph *graph, const spa_op *op)
+{
+    double rho = own_rho(graph, op);
+    uint32_t input = op->n_inputs - op->n_operands;
+    for (uint32_t i = 0; i < op->n_steps; i++) {
+        rho = step_rho(graph, op, &op->steps[i], input, rho);
+        input += op->steps[i].from_input;
+    }
+    return rho;
 }
 
 spa_status spa_graph_assume_sparsity(spa_graph *graph, const char *assumption, spa_error *err)

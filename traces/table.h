@@ -43,6 +43,13 @@ void spa_attrs_put(spa_string *out, const spa_op *op);
 spa_status spa_attrs_parse(const char *text, spa_op_kind kind, size_t n_inputs, spa_op_attrs *attrs,
                            spa_error *err);
 
+/* Are there steps, or seeded parameters of another place? */
+bool spa_op_is_rewritten(const spa_graph *graph);
+/* The steps of a fused operator as "batch_norm:bias@1 relu@2 add:input@5", and back. */
+void spa_steps_put(spa_string *out, const spa_op *op);
+spa_status spa_steps_parse(const char *text, spa_op_step steps[SPA_MAX_STEPS], size_t *n,
+                           spa_error *err);
+
 /* The next blank-separated word of *text, cut to size - 1 bytes (a cut word is an error); false at
  * the end. */
 bool spa_next_word(const char **text, char *word, size_t size, bool *cut);

@@ -271,7 +271,8 @@ Test(cli_compare, outputs_that_cannot_be_written_are_failures)
 {
     cli_expect_failure(1, "/nonexistent/x.png", COMPARE "--policy heft --chart /nonexistent/x.png");
     cli_expect_failure(1, "/nonexistent/x.db", COMPARE "--policy heft --db /nonexistent/x.db");
-    cli_expect_failure(2, "figures are *.svg or *.png", COMPARE "--policy heft --chart x.pdf");
+    cli_expect_failure(2, "figures are *.svg, *.png or *.pdf",
+                       COMPARE "--policy heft --chart x.jpg");
 }
 
 Test(cli_compare, charts_are_drawn)

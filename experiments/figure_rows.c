@@ -1,0 +1,255 @@
+/* Figures whose rows are policies and baselines. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "experiments/figure_common.h"
+
+static size_t count_models(const spa_evidence *e, const spa_study_figure *figure)
+{
+    const char *seen[64];
+    size_t n = 0;
+    const spa_record *r;
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        size_t i = 0;
+        while (i < n && strcmp(seen[i], r->model) != 0) i++;
+        if (i == n && n < 64) seen[n++] = r->model;
+    }
+    return n;
+}
+
+/* Models beside each other, devices below: panels come in that order when the rows are added device
+ * by device. */
+static void add_grid(const spa_evidence *e, const spa_study_figure *figure, const char *metric,
+                     double scale, spa_plot *plot)
+{
+    char panel[FIGURE_TEXT], device[FIGURE_TEXT];
+    size_t n_models = count_models(e, figure);
+    if (n_models <= 5) plot->columns = n_models;
+    for (size_t start = 0; start < e->n_records; start++) {
+        const spa_record *head = &e->records[start];
+        if (strcmp(head->experiment, figure->experiment) != 0) continue;
+        snprintf(device, sizeof device, "%s@%s", head->device, head->mode);
+        bool seen = false;
+        for (size_t i = 0; i < start && !seen; i++)
+            seen = strcmp(e->records[i].experiment, figure->experiment) == 0 &&
+                   strcmp(e->records[i].device, head->device) == 0 &&
+                   strcmp(e->records[i].mode, head->mode) == 0;
+        if (seen) continue;
+        const spa_record *r;
+        for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+            if (strcmp(r->device, head->device) != 0 || strcmp(r->mode, head->mode) != 0) continue;
+            if (*r->range && strcmp(r->range, "mid") != 0) continue;
+            figure_panel(e, figure, r, FIGURE_ABLATE, panel);
+            spa_plot_add(plot, panel, plot->y_label, figure_point(r, metric, scale));
+        }
+    }
+    plot->reference = figure_reference(e, figure);
+}
+
+/* An unmeasured factor's ends widen the interval of the row in the middle. */
+static void widen(const spa_evidence *e, const spa_study_figure *figure, const char *metric,
+                  spa_plot *plot)
+{
+    char panel[FIGURE_TEXT];
+    const spa_record *r;
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        if (!*r->range || strcmp(r->range, "mid") == 0 || r->skipped) continue;
+        figure_panel(e, figure, r, FIGURE_ABLATE, panel);
+        double y = spa_record_get(r, metric);
+        for (size_t p = 0; p < plot->count && isfinite(y); p++) {
+            if (strcmp(plot->panels[p].title, panel) != 0) continue;
+            spa_plot_point *point =
+                (spa_plot_point *)spa_plot_find(&plot->panels[p], plot->y_label, r->name);
+            if (!point) continue;
+            point->low = isfinite(point->low) ? fmin(point->low, y) : fmin(point->y, y);
+            point->high = isfinite(point->high) ? fmax(point->high, y) : fmax(point->y, y);
+        }
+    }
+}
+
+void figure_latency(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    plot->kind = SPA_PLOT_DOTS;
+    plot->x_label = "mean latency per request (ms, logarithmic)";
+    plot->y_label = "latency";
+    add_grid(e, figure, "latency_mean_ms", 1, plot);
+    widen(e, figure, "latency_mean_ms", plot);
+    spa_string_append(&plot->caption,
+                      "Bars: 95 %% confidence of the mean, with the range of speeds "
+                      "that a baseline may have. \xe2\x96\xb8 and the dotted line: "
+                      "reference. ");
+}
+
+void figure_power(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    plot->kind = SPA_PLOT_BARS;
+    plot->x_label = "mean power of the whole board (W)";
+    plot->y_label = "power";
+    add_grid(e, figure, "power_w", 1, plot);
+    spa_string_append(&plot->caption, "\xe2\x96\xb8 and the dotted line: reference. ");
+}
+
+void figure_energy(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    plot->kind = SPA_PLOT_DOTS;
+    plot->x_label = "energy per inference, whole board, idle included (mJ, logarithmic)";
+    plot->y_label = "energy";
+    add_grid(e, figure, "energy_mj", 1, plot);
+    widen(e, figure, "energy_mj", plot);
+    spa_string_append(&plot->caption, "\xe2\x96\xb8 and the dotted line: reference. ");
+}
+
+void figure_search(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    plot->kind = SPA_PLOT_DOTS;
+    plot->x_label = "time to find the schedule, on the host that simulated (ms, logarithmic)";
+    plot->y_label = "search time";
+    add_grid(e, figure, "plan_host_ms", 1, plot);
+    plot->reference = NULL;
+    spa_string_append(&plot->caption,
+                      "Measured on the machine that ran the study, not on the device. ");
+}
+
+/* ---------------------------------------------------------------- shares */
+void figure_distribution(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    char panel[FIGURE_TEXT];
+    const spa_record *r;
+    plot->kind = SPA_PLOT_HEAT;
+    plot->percent = true;
+    plot->heat_limit = 100;
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;)
+        spa_plot_add(plot, figure_panel(e, figure, r, FIGURE_MODEL, panel), r->model,
+                     figure_point(r, "gpu_share", 100));
+    plot->reference = figure_reference(e, figure);
+    spa_string_append(&plot->caption, "Share of the multiply-accumulates that ran on the "
+                                      "accelerator. x: could not be run, -: not asked for. ");
+}
+
+void figure_gap(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    char panel[FIGURE_TEXT];
+    const spa_record *r;
+    plot->kind = SPA_PLOT_HEAT;
+    plot->percent = true;
+    plot->heat_limit = 100;
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;)
+        spa_plot_add(plot, figure_panel(e, figure, r, FIGURE_MODEL, panel), r->model,
+                     figure_point(r, "gap", 100));
+    plot->reference = figure_reference(e, figure);
+    spa_string_append(&plot->caption,
+                      "Latency without noise above the lower bound of whole operators (critical "
+                      "path, work over capacity). x: could not be run, -: not asked for. ");
+}
+
+/* Two parts of the latency: what is known of it without a log. */
+void figure_breakdown(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    char panel[FIGURE_TEXT];
+    const spa_record *r;
+    size_t n_models = count_models(e, figure);
+    plot->kind = SPA_PLOT_STACK;
+    plot->x_label = "latency per request (ms)";
+    if (n_models <= 5) plot->columns = n_models;
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        if (*r->range && strcmp(r->range, "mid") != 0) continue;
+        figure_panel(e, figure, r, 0, panel);
+        spa_plot_point whole = figure_point(r, "latency_mean_ms", 1), open = whole;
+        double moved = spa_record_get(r, "transfer_ms"), hidden = spa_record_get(r, "overlap");
+        open.y = r->skipped ? NAN : moved == 0 ? 0 : moved * (1 - hidden);
+        open.low = open.high = whole.low = whole.high = NAN;
+        if (isfinite(open.y)) whole.y -= open.y;
+        spa_plot_add(plot, panel, "kernels, launches and waiting", whole);
+        spa_plot_add(plot, panel, "transfers while no kernel ran", open);
+    }
+    plot->reference = figure_reference(e, figure);
+    spa_string_append(&plot->caption, "The number is the whole latency. ");
+}
+
+/* ---------------------------------------------------------------- ratios */
+void figure_ablation(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    char panel[FIGURE_TEXT], row[FIGURE_TEXT];
+    const spa_record *r;
+    size_t n_models = count_models(e, figure);
+    plot->kind = SPA_PLOT_BARS;
+    plot->x_label = "speed-up over the reference with everything on";
+    if (n_models <= 5) plot->columns = n_models;
+    const char *reference = figure_reference(e, figure);
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;)
+        if (strcmp(r->name, "engine-only") == 0) reference = "engine-only";
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        spa_record whole = *r;
+        whole.ablate = "";
+        const spa_record *other = figure_sibling(e, &whole, reference);
+        spa_plot_point mine = figure_point(r, "latency_mean_ms", 1);
+        spa_plot_point base = {.y = NAN};
+        if (other) base = figure_point(other, "latency_mean_ms", 1);
+        snprintf(row, sizeof row, "%.80s%s%.60s", r->name, *r->ablate ? " without " : "",
+                 r->ablate);
+        double y = base.y / mine.y, error = NAN;
+        if (isfinite(mine.high) && isfinite(base.high))
+            error = y * hypot((mine.high - mine.y) / mine.y, (base.high - base.y) / base.y);
+        spa_plot_add(
+            plot, figure_panel(e, figure, r, FIGURE_ABLATE, panel), "speed-up",
+            (spa_plot_point){.row = row, .x = NAN, .y = y, .low = y - error, .high = y + error});
+    }
+    plot->reference = reference;
+    spa_string_append(&plot->caption, "Bars: 95 %% confidence. ");
+}
+
+/* Latency over the best one of the column. */
+void figure_matrix(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    char panel[FIGURE_TEXT];
+    const spa_record *r, *s;
+    plot->kind = SPA_PLOT_HEAT;
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        spa_plot_point point = figure_point(r, "latency_mean_ms", 1);
+        double best = INFINITY;
+        for (size_t other = 0; (s = figure_next(e, figure, &other)) != NULL;) {
+            double y = s->skipped ? NAN : spa_record_get(s, "latency_mean_ms");
+            if (strcmp(s->model, r->model) == 0 && strcmp(s->device, r->device) == 0 &&
+                strcmp(s->mode, r->mode) == 0 && strcmp(s->scenario, r->scenario) == 0 &&
+                s->batch == r->batch && strcmp(s->stack, r->stack) == 0 && y < best)
+                best = y;
+        }
+        point.y /= best;
+        point.low = point.high = NAN;
+        spa_plot_add(plot, figure_panel(e, figure, r, FIGURE_SCENARIO, panel), r->scenario, point);
+    }
+    plot->reference = figure_reference(e, figure);
+    spa_string_append(&plot->caption, "Mean latency over the best policy's in the same column "
+                                      "(1 = best). x: could not be run, -: not asked for. ");
+}
+
+/* ---------------------------------------------------------------- batches, predictor */
+void figure_batching(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    char panel[FIGURE_TEXT];
+    const spa_record *r;
+    plot->kind = SPA_PLOT_BARS;
+    plot->x_label = "batching overhead (% of a request's time)";
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        spa_plot_point point = figure_point(r, "batch_overhead", 100);
+        point.row = *r->batcher ? r->batcher : "no batcher";
+        figure_panel(e, figure, r, FIGURE_BATCHER, panel);
+        spa_plot_add(plot, panel, r->name, point);
+    }
+    spa_string_append(&plot->caption, "Overhead: collecting requests and padding. ");
+}
+
+void figure_predictor(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    char panel[FIGURE_TEXT];
+    const spa_record *r;
+    plot->kind = SPA_PLOT_BARS;
+    plot->percent = true;
+    plot->x_label = "predictions within 10 % of the threshold (%)";
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        figure_panel(e, figure, r, FIGURE_MODEL, panel);
+        spa_plot_add(plot, panel, "sparsity", figure_point(r, "accuracy_sparsity", 100));
+        spa_plot_add(plot, panel, "intensity", figure_point(r, "accuracy_intensity", 100));
+    }
+    spa_string_append(&plot->caption, "On operators that were held out. ");
+}
