@@ -59,7 +59,7 @@ include cuda.mk
 .DEFAULT_GOAL := all
 SRC_EXP   := $(wildcard experiments/*.c)
 # Programs of experiments/ with a main() of their own.
-MAINS     := sparoa fit_orin fidelity bench learn_check learn_study
+MAINS     := sparoa fit_orin fit_power fidelity bench learn_check learn_study
 SRC_MAIN  := $(wildcard $(MAINS:%=experiments/%_main.c))
 SRC_FIT   := $(filter-out $(SRC_MAIN),$(wildcard experiments/fit*.c experiments/fidelity*.c))
 SRC_BENCH := $(filter-out $(SRC_MAIN),$(wildcard experiments/bench*.c))
@@ -76,7 +76,7 @@ BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
 
 .DELETE_ON_ERROR:
 
-.PHONY: all deps deps-test demo test test-asan test-threads check-layers check-format bench fidelity fit-orin \
+.PHONY: all deps deps-test demo test test-asan test-threads check-layers check-format bench fidelity fit-orin fit-power \
         learn-check learn-study clean help
 
 all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions

@@ -53,8 +53,8 @@ LINK = $(Q)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(ARCHIVES) $(LIBS)
 PLUGIN_HOSTS := $(B)/sparoa $(B)/tests/run
 $(PLUGIN_HOSTS): private ARCHIVES = -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive
 $(B)/sparoa: private LDFLAGS_ALL += -rdynamic
-$(B)/fit_orin $(B)/fidelity: $(OBJ_FIT)
-$(B)/fit_orin $(B)/fidelity: private LIBS += -lmd -lz
+$(B)/fit_orin $(B)/fit_power $(B)/fidelity: $(OBJ_FIT)
+$(B)/fit_orin $(B)/fit_power $(B)/fidelity: private LIBS += -lmd -lz
 $(B)/bench: $(OBJ_BENCH)
 $(BINS): $(B)/%: $(B)/experiments/%_main.o $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
 	@$(SHOW) "  link $@"
