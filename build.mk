@@ -13,7 +13,8 @@ FORCE:
 
 # The same for the version.
 $(B)/.version: FORCE
-	@mkdir -p $(@D); echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+	@mkdir -p $(@D); echo '$(VERSION) $(CUDA_SAYS)' | cmp -s - $@ || \
+	    echo '$(VERSION) $(CUDA_SAYS)' > $@
 $(B)/experiments/version.o: $(B)/.version
 
 # Kernels may fuse multiply-add; each instruction set lives in a file of its own, chosen at run time.
@@ -33,7 +34,8 @@ $(B)/policies/learn/loops_avx2.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx2
 $(B)/policies/learn/products_avx2.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx2 -mfma -ffp-contract=fast
 $(B)/policies/learn/products_avx512.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx512f -mfma -ffp-contract=fast
 endif
-$(B)/experiments/version.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"'
+$(B)/experiments/version.o: private CFLAGS_FILE = -DSPA_VERSION='"$(VERSION)"' -DSPA_BUILD='"$(VARIANT)"' \
+    -DSPA_CUDA_SAYS='"$(CUDA_SAYS)"'
 
 $(B)/%.o: %.c $(B)/.flags
 	@mkdir -p $(@D); $(SHOW) "  compile $<"

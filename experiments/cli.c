@@ -131,6 +131,7 @@ static spa_status dispatch(spa_cli *cli, int argc, char *const *argv, spa_error 
     const char *name = argv[1];
     if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
         spa_string_append(&cli->out, "sparoa %s\n", spa_version());
+        spa_version_put_features(&cli->out);
         return SPA_OK;
     }
     bool help = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;

@@ -36,6 +36,7 @@ spa_status spa_cmd_devices(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_policies(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_baselines(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_policies_check(spa_cli *cli, spa_options *options, spa_error *err); /* --check */
+spa_status spa_cmd_completion(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_batchers(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_scenarios(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_inspect(spa_cli *cli, spa_options *options, spa_error *err);

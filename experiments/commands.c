@@ -145,6 +145,13 @@ static const char help_figures[] =
     "  sparoa figures --db results.db -o build/out/figures\n"
     "  sparoa figures latency matrix --db results.db -o build/out/figures\n";
 
+static const char help_completion[] =
+    "Writes what a shell needs to complete command lines, or sparoa(1) as roff; `make install`\n"
+    "puts all three in their places.\n\n"
+    "Examples:\n"
+    "  source <(sparoa completion bash)\n"
+    "  sparoa completion man | man -l -\n";
+
 static const spa_command commands[] = {
     {"models", SPA_CMD_MODELS, "", "list the models of the zoo", NULL, spa_cmd_models},
     {"devices", SPA_CMD_DEVICES, "", "list the devices, their modes and software stacks", NULL,
@@ -174,6 +181,8 @@ static const spa_command commands[] = {
      help_validate, spa_cmd_validate},
     {"train", SPA_CMD_TRAIN, "POLICY MODEL... --device D -o FILE", "learn a policy", help_train,
      spa_cmd_train},
+    {"completion", SPA_CMD_COMPLETION, "bash|zsh|man", "write completions, or the manual page",
+     help_completion, spa_cmd_completion},
     {"run", 0, "FILE.exp", "a whole experiment into results.db", NULL, NULL},
     {"merge", 0, "OUT.db IN.db...", "join results of several machines", NULL, NULL},
     {"figures", SPA_CMD_FIGURES, "[NAME...] --db F -o DIR", "figures from results.db", help_figures,

@@ -8,15 +8,14 @@
 #include "traces/graph.h"
 
 typedef enum option_kind {
-    KIND_FLAG,     /* bool */
-    KIND_TEXT,     /* const char * */
-    KIND_LIST,     /* spa_names, one per use */
-    KIND_COMMAS,   /* spa_names, comma list */
-    KIND_INT,      /* int64_t within min..max */
-    KIND_SIZE,     /* int64_t bytes: 512M, 2G */
-    KIND_REAL,     /* double > 0 */
-    KIND_CHOICE,   /* int, one of a list of words */
-    KIND_NOT_BUILT /* a known name that this version refuses */
+    KIND_FLAG,   /* bool */
+    KIND_TEXT,   /* const char * */
+    KIND_LIST,   /* spa_names, one per use */
+    KIND_COMMAS, /* spa_names, comma list */
+    KIND_INT,    /* int64_t within min..max */
+    KIND_SIZE,   /* int64_t bytes: 512M, 2G */
+    KIND_REAL,   /* double > 0 */
+    KIND_CHOICE  /* int, one of a list of words */
 } option_kind;
 
 typedef struct choice {
@@ -298,8 +297,6 @@ static spa_status set_value(spa_options *options, const option *o, const char *t
         break;
     case KIND_CHOICE:
         return set_choice(options, o, text, err);
-    case KIND_NOT_BUILT:
-        break;
     }
     return status == SPA_OK ? SPA_OK : bad_value(err, o, &cause);
 }
@@ -345,9 +342,7 @@ static spa_status parse_option(spa_options *options, unsigned bit, int argc, cha
     name[length] = '\0';
     const option *o = NULL;
     SPA_TRY(find_option(name, options->command, bit, &o, err));
-    if (o->kind == KIND_NOT_BUILT) {
-        return spa_fail(err, SPA_E_USAGE, "'%s' is not built in this version", o->name);
-    }
+
     bool repeats = o->kind == KIND_LIST || o->kind == KIND_COMMAS;
     if (seen[o - table] && !repeats) {
         return spa_fail(err, SPA_E_USAGE, "%s is given twice", o->name);
@@ -387,6 +382,22 @@ spa_status spa_options_parse(spa_options *options, const char *command, unsigned
 void spa_options_fini(spa_options *options)
 {
     spa_arena_fini(&options->arena);
+}
+
+size_t spa_option_count(void)
+{
+    return N_OPTIONS;
+}
+
+spa_option_info spa_option_describe(size_t i)
+{
+    const option *o = &table[i];
+    spa_option_info info = {
+        .name = o->name, .value = o->value, .help = o->help, .commands = o->commands};
+    const size_t most = sizeof info.words / sizeof *info.words - 1;
+    for (size_t k = 0; o->choices && o->choices[k].word && k < most; k++)
+        info.words[k] = o->choices[k].word;
+    return info;
 }
 
 void spa_options_help(spa_string *out, unsigned command_bit)

@@ -72,7 +72,8 @@ enum {
     SPA_CMD_TRAIN = 1 << 14,
     SPA_CMD_BASELINES = 1 << 18,
     SPA_CMD_FIGURES = 1 << 16,
-    SPA_CMD_REPORT = 1 << 17
+    SPA_CMD_REPORT = 1 << 17,
+    SPA_CMD_COMPLETION = 1 << 19
 };
 
 /* Parses argv[first ..]. Operands and options may be mixed; "--" ends the options. Values follow as
@@ -84,6 +85,16 @@ void spa_options_fini(spa_options *options);
 
 /* Appends to a list. */
 spa_status spa_names_add(spa_options *options, spa_names *names, const char *text, spa_error *err);
+
+/* An option as documents and shells describe it. */
+typedef struct spa_option_info {
+    const char *name, *value, *help; /* value: what stands for it in the help; NULL = takes none */
+    unsigned commands;               /* SPA_CMD_* bits */
+    const char *words[8];            /* the values it takes where these are words; ends with NULL */
+} spa_option_info;
+/* All options in the order of the help; one may stand twice, for different commands. */
+size_t spa_option_count(void);
+spa_option_info spa_option_describe(size_t i);
 
 /* The "Options:" part of a command's help. */
 void spa_options_help(spa_string *out, unsigned command_bit);

@@ -16,8 +16,9 @@ typedef struct spa_paths {
     const char *device_search[2];        /* for spa_device_load: devices, NULL */
 } spa_paths;
 
-/* Looks in $SPAROA_DATA (when set, nowhere else), beside the executable (build/<variant>/ in a
- * source tree, or PREFIX/bin with PREFIX/share/sparoa) and in the current folder.
+/* Looks in $SPAROA_DATA (when set, nowhere else), near the executable or the shared library
+ * (build/<variant>/ in a source tree, or PREFIX/bin or PREFIX/lib with PREFIX/share/sparoa) and in
+ * the current folder.
  * SPA_E_NOT_FOUND lists the places that were tried. Caller-owned; do not copy the struct. */
 spa_status spa_paths_find(spa_paths *paths, spa_error *err);
 

@@ -165,3 +165,33 @@ Test(cli_usage, too_little_memory_is_a_clean_failure)
     cr_assert_eq(r.code, 0, "%s", r.err);
     cli_free(&r);
 }
+
+Test(cli_usage, version_says_with_what_it_was_built)
+{
+    cli_result r = cli("--version");
+    cr_assert(strstr(r.out, "\n  build: "), "%s", r.out);
+    cr_assert(strstr(r.out, "\n  cuda: "), "%s", r.out);
+    cr_assert(strstr(r.out, "\n  interfaces: plug-ins 1"), "%s", r.out);
+    cli_free(&r);
+}
+
+Test(cli_usage, completions_and_the_manual_know_every_command_and_option)
+{
+    static const char *const kinds[] = {"bash", "zsh", "man"};
+    for (size_t i = 0; i < 3; i++) {
+        cli_result r = cli("completion %s", kinds[i]), help = cli("compare --help");
+        cr_assert_eq(r.code, 0, "%s", r.err);
+        cr_assert(strstr(r.out, "compare") && strstr(r.out, "calibrate"));
+        for (const char *p = strstr(help.out, "\n  --"); p; p = strstr(p + 1, "\n  --")) {
+            char name[64] = "", *to = name; /* as roff writes it, in the manual */
+            for (const char *c = p + 3; *c != ' ' && to < name + sizeof name - 2; c++) {
+                if (*c == '-' && i == 2) *to++ = '\\';
+                *to++ = *c;
+            }
+            cr_assert(strstr(r.out, name), "%s: no %s", kinds[i], name);
+        }
+        cli_free(&help);
+        cli_free(&r);
+    }
+    cli_expect_failure(2, "unknown kind 'fish'", "completion fish");
+}
