@@ -8,7 +8,8 @@
 
 spa_costs_options spa_costs_options_default(void)
 {
-    return (spa_costs_options){.scale_contention = 1};
+    return (spa_costs_options){
+        .scale_contention = 1, .scale_launch = 1, .scale_transfer = 1, .scale_noise = 1};
 }
 
 /* ---------------------------------------------------------------- choices */
@@ -173,7 +174,8 @@ static void take_row(const builder *b, size_t op, uint32_t p, const spa_trace_co
 {
     const spa_trace_cost *corun = b->measured.corun[op * b->costs->n_processors + p];
     double slow = 0;
-    time->kernel_s = spec_measured_seconds(&b->measured, row, b->graph, &b->graph->ops[op]);
+    const spa_op *o = &b->graph->ops[op];
+    time->kernel_s = spec_measured_seconds(&b->measured, row, b->graph, o, build_zeros(b, o));
     /* A time rescaled to other zeros than it was measured with is no longer a measured one. */
     double written_s = spec_row_us(row) / 1e6;
     spa_origin origin = row->origin < b->trace->origin ? row->origin : b->trace->origin;
@@ -208,7 +210,7 @@ static spa_status model_time(const builder *b, const spa_op *op, uint32_t p, boo
                            "no [%s] to model operator '%s' with, and no measured row",
                            point->section, op->name);
     }
-    double speedup = spec_response(b->trace, q->name, q->backend, b->graph, op, op->input_sparsity);
+    double speedup = spec_response(b->trace, q->name, q->backend, b->graph, op, build_zeros(b, op));
     double gain = needed && speedup > 1 ? 1 - 1 / speedup : 0;
     return spec_op_time(point, b->graph, op, gain, time, err);
 }
@@ -287,6 +289,51 @@ static spa_status fill_op(builder *b, size_t i, uint32_t p, spa_error *err)
     return SPA_OK;
 }
 
+/* ---------------------------------------------------------------- assumptions varied */
+/* INT32_MAX ns are too many for a launch; what is too long elsewhere, spa_costs_finish says. */
+static int32_t scaled_launch(double ns, double scale)
+{
+    double x = ns * scale;
+    return x < INT32_MAX ? (int32_t)lround(x) : INT32_MAX;
+}
+
+static void scale(builder *b)
+{
+    spa_costs *c = b->costs;
+    const spa_costs_options *o = b->options;
+    uint32_t n = c->n_processors;
+    c->synchronous = o->synchronous;
+    if (o->scale_contention != 1 || o->scale_launch != 1 || o->scale_transfer != 1 ||
+        o->scale_noise != 1)
+        c->uncalibrated = true;
+    for (size_t i = 0; i < c->n_ops * n; i++) {
+        c->ops[i].launch_ns = scaled_launch(c->ops[i].launch_ns, o->scale_launch);
+        c->ops[i].noise_cv = (float)(c->ops[i].noise_cv * o->scale_noise);
+    }
+    c->run_cv *= o->scale_noise;
+    if (o->scale_transfer == 1) return;
+    for (size_t i = 0; i < c->n_tensors * n * n; i++)
+        c->transfer_ns[i] = llround((double)c->transfer_ns[i] * o->scale_transfer);
+    for (uint32_t i = 0; i < n * n; i++) {
+        spa_cost_link *link = &c->links[i / n][i % n];
+        link->latency_ns = llround((double)link->latency_ns * o->scale_transfer);
+    }
+}
+
+static spa_status check_scale(const char *what, double factor, spa_error *err)
+{
+    if (factor >= 0 && factor <= 1e3) return SPA_OK;
+    return spa_fail(err, SPA_E_RANGE, "%s scale %g; write a number from 0 to 1000", what, factor);
+}
+
+static spa_status check_scales(const spa_costs_options *o, spa_error *err)
+{
+    SPA_TRY(check_scale("contention", o->scale_contention, err));
+    SPA_TRY(check_scale("launch", o->scale_launch, err));
+    SPA_TRY(check_scale("transfer", o->scale_transfer, err));
+    return check_scale("noise", o->scale_noise, err);
+}
+
 /* ---------------------------------------------------------------- the whole */
 static spa_status check_processor(const builder *b, const char *file, const char *name,
                                   spa_error *err)
@@ -348,6 +395,7 @@ static spa_status build_with(builder *b, const spa_trace *trace, spa_error *err)
     }
     SPA_TRY(spa_costs_init(b->costs, b->graph, n, err));
     spa_status status = fill(b, err);
+    if (status == SPA_OK) scale(b);
     if (status == SPA_OK) status = spa_costs_finish(b->costs, err);
     if (status != SPA_OK) spa_costs_fini(b->costs);
     return status;
@@ -387,10 +435,7 @@ spa_status spa_costs_build(spa_costs *costs, const spa_device *device, const spa
 {
     *costs = (spa_costs){0};
     builder *b = NULL; /* a few KB: not for the stack of a lane's thread */
-    if (!(options->scale_contention >= 0 && options->scale_contention <= 1e3)) {
-        return spa_fail(err, SPA_E_RANGE, "contention scale %g; write a number from 0 to 1000",
-                        options->scale_contention);
-    }
+    SPA_TRY(check_scales(options, err));
     SPA_TRY(spa_alloc(&b, 1, sizeof *b, err));
     b->costs = costs;
     b->device = device;

@@ -25,6 +25,12 @@ typedef struct builder {
     spa_arena scratch;
 } builder;
 
+/* Fraction of zeros that kernel times see. */
+static inline double build_zeros(const builder *b, const spa_op *op)
+{
+    return b->options->no_response && op->input_sparsity > 0 ? 0 : op->input_sparsity;
+}
+
 /* build_links.c: times of moving every tensor between every two processors. */
 spa_status build_links(builder *b, spa_error *err);
 /* build_parts.c: times of parts of operators; after those of whole ones and of moving. */

@@ -26,7 +26,7 @@ static spa_status modelled_seconds(const builder *b, const spa_op *op, uint32_t 
     if (b->trace) {
         const spa_cost_processor *q = &b->costs->processors[p];
         double speedup =
-            spec_response(b->trace, q->name, q->backend, b->graph, op, op->input_sparsity);
+            spec_response(b->trace, q->name, q->backend, b->graph, op, build_zeros(b, op));
         if (speedup > 1) gain = 1 - 1 / speedup;
     }
     point.part = part;
@@ -71,7 +71,8 @@ static double moved_seconds(const builder *b, size_t i, uint32_t p, uint32_t ten
 static double row_seconds(const builder *b, size_t i, uint32_t p, uint32_t tenths,
                           const spa_trace_cost *row)
 {
-    double s = spec_measured_seconds(&b->measured, row, b->graph, &b->graph->ops[i]);
+    const spa_op *op = &b->graph->ops[i];
+    double s = spec_measured_seconds(&b->measured, row, b->graph, op, build_zeros(b, op));
     if (!*row->corun) return s;
     s /= measured_slowdown(b, i * b->costs->n_processors + p);
     if (2 * tenths >= SPA_TENTHS) return s;

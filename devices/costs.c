@@ -369,6 +369,7 @@ static uint64_t hash_table(const spa_costs *c)
         if (link->on_lane) h = spa_hash_u64(h, i);
         if (link->latency_ns) h = spa_hash_u64(h, (uint64_t)link->latency_ns);
     }
+    if (c->synchronous) h = spa_hash_u64(h, 1); /* a table without keeps its hash */
     for (size_t i = 0; i < c->n_ops * n; i++) h = hash_op(h, &c->ops[i]);
     for (size_t i = 0; i < c->n_ops * n * (SPA_TENTHS - 1); i++)
         h = spa_hash_u64(h, (uint64_t)c->part_ns[i]);

@@ -83,6 +83,8 @@ typedef struct spa_costs {
      * and launch_ns is a delay on the target lane. */
     bool dispatch_occupies_host;
     bool blocking_sync; /* a host operator blocks further dispatch of its request until done */
+    bool synchronous;   /* every operator does: a request launches and moves nothing while one of
+                           its operators runs (overlap switched off) */
     double host_hz;     /* converts host cycles (policy decisions) into time */
     double base_w;      /* whole-board idle power, with all processors idle */
     double run_cv;      /* run-level coefficient of variation of times */

@@ -40,6 +40,12 @@ typedef struct spa_costs_options {
     const spa_trace *trace;  /* measured rows; NULL = the device's own trace, if it has one */
     bool missing_model;      /* --missing=model: a row that the trace lacks is modelled */
     double scale_contention; /* 1; 0 = contention off */
+    /* Assumptions varied, 1 = as the device says; the table is then `uncalibrated`: launch times,
+     * transfer times, coefficients of variation. 0 to 1000. */
+    double scale_launch, scale_transfer, scale_noise;
+    bool no_response; /* zeros do not change times: measured and modelled ones are those of dense
+                         inputs (sparsity response g = 0) */
+    bool synchronous; /* see spa_costs */
 } spa_costs_options;
 SPA_API spa_costs_options spa_costs_options_default(void);
 

@@ -151,10 +151,10 @@ double spec_response(const spa_trace *trace, const char *processor, const char *
 }
 
 double spec_measured_seconds(const spec_measured *m, const spa_trace_cost *row,
-                             const spa_graph *graph, const spa_op *op)
+                             const spa_graph *graph, const spa_op *op, double now)
 {
     double us = spec_row_us(row);
-    double recorded = m->model->graph.ops[row->op].input_sparsity, now = op->input_sparsity;
+    double recorded = m->model->graph.ops[row->op].input_sparsity;
     if (isnan(recorded) || isnan(now) || fabs(recorded - now) < ZEROS_EPSILON) return us / 1e6;
     double before = spec_response(m->trace, row->processor, row->backend, graph, op, recorded);
     double after = spec_response(m->trace, row->processor, row->backend, graph, op, now);

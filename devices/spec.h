@@ -218,9 +218,9 @@ typedef struct spec_measured {
 
 spa_status spec_measured_index(spec_measured *m, const spa_trace *trace, const spa_costs *costs,
                                spa_dtype dtype, spa_arena *arena, spa_error *err);
-/* Time in seconds of a row at the zeros that `op` has now. */
+/* Time in seconds of a row at `zeros` of the inputs (NaN = as it was measured). */
 double spec_measured_seconds(const spec_measured *m, const spa_trace_cost *row,
-                             const spa_graph *graph, const spa_op *op);
+                             const spa_graph *graph, const spa_op *op, double zeros);
 /* Speed-up against dense input at a fraction of zeros; 1 where nothing was measured. */
 double spec_response(const spa_trace *trace, const char *processor, const char *backend,
                      const spa_graph *graph, const spa_op *op, double zeros);

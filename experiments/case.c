@@ -1,4 +1,6 @@
+#include <math.h>
 #include <string.h>
+#include "experiments/ablate.h"
 #include "experiments/cli.h"
 #include "experiments/parts.h"
 #include "experiments/study.h"
@@ -55,16 +57,40 @@ static void take_zeros(spa_graph *graph, const spa_device *device)
     spa_trace_fini(&trace);
 }
 
+/* Zeros assumed to be more or fewer. Inputs are means of outputs: the same factor. */
+static spa_status scale_zeros(spa_graph *graph, double factor, spa_error *err)
+{
+    for (size_t i = 0; i < graph->n_ops; i++) {
+        spa_op *op = &graph->ops[i];
+        op->sparsity *= factor;
+        op->input_sparsity *= factor;
+        op->rho_origin = SPA_ORIGIN_ASSUMED;
+        double most = fmax(op->sparsity, op->input_sparsity);
+        if (most > 1)
+            return spa_fail(err, SPA_E_RANGE,
+                            "rho %g would make %g of operator '%s' zeros; the most is %g", factor,
+                            most, op->name, factor / most);
+    }
+    return SPA_OK;
+}
+
 static spa_status build(spa_case *c, const spa_options *o, const spa_paths *paths,
                         const char *device, spa_error *err)
 {
     spa_status status = spa_device_load(&c->device, device, paths->device_search, err);
     SPA_TRY(spa_cli_name_status(status, device, err));
     if (!is_graph_file(c->model)) take_zeros(&c->graph, c->device);
+    if (o->scales.rho != 1) SPA_TRY(scale_zeros(&c->graph, o->scales.rho, err));
     spa_costs_options options = spa_costs_options_default();
     options.stack = o->stack;
     options.lanes = o->lanes;
     options.missing_model = o->missing_model != 0;
+    options.scale_contention = o->scales.contention;
+    options.scale_launch = o->scales.launch;
+    options.scale_transfer = o->scales.transfer;
+    options.scale_noise = o->scales.noise;
+    options.synchronous = o->ablated & SPA_ABLATE_OVERLAP;
+    options.no_response = o->ablated & SPA_ABLATE_SPARSITY;
     status = spa_costs_build(&c->costs, c->device, &c->graph, &options, err);
     /* What is not found here was named by --stack or --lanes. */
     SPA_TRY(spa_cli_name_status(status, "", err));

@@ -22,7 +22,7 @@ void spa_cli_note(const spa_cli *cli, const spa_options *options, const char *fm
 
 static bool names_a_file(const char *name)
 {
-    static const char *const endings[] = {".csv", ".device", ".scenario", ".onnx", ".slog"};
+    static const char *const endings[] = {".csv", ".device", ".scenario", ".onnx", ".slog", ".exp"};
     size_t n = strlen(name);
     if (strchr(name, '/')) return true;
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {

@@ -3,20 +3,9 @@
 #include <string.h>
 #include "experiments/cli.h"
 #include "experiments/json.h"
+#include "experiments/quadrant.h"
 #include "experiments/study.h"
 #include "experiments/table.h"
-
-/* The paper's plane: sparse from this share of zeros on, heavy from this intensity (MACs) on. */
-#define SPARSE_FROM 0.4
-#define HEAVY_FROM  1e8
-
-static const char *quadrant(const spa_op *op)
-{
-    bool heavy = spa_op_intensity(op) >= HEAVY_FROM;
-    if (isnan(op->sparsity)) return heavy ? "unknown-heavy" : "unknown-light";
-    if (op->sparsity >= SPARSE_FROM) return heavy ? "sparse-heavy" : "sparse-light";
-    return heavy ? "dense-heavy" : "dense-light";
-}
 
 /* Time alone on the machine, launch included, us; NaN = cannot run there. */
 static double time_us(const spa_costs *costs, size_t op, uint32_t p)
@@ -57,7 +46,7 @@ static spa_status print_json(spa_cli *cli, const spa_case *c, spa_error *err)
         spa_json_set(&j, row, "sparsity", spa_json_number(op->sparsity));
         spa_json_set(&j, row, "input_sparsity", spa_json_number(op->input_sparsity));
         spa_json_set(&j, row, "rho_origin", spa_json_text(&j, spa_origin_name(op->rho_origin)));
-        spa_json_set(&j, row, "quadrant", spa_json_text(&j, quadrant(op)));
+        spa_json_set(&j, row, "quadrant", spa_json_text(&j, spa_quadrant(op)));
         json_t *times = spa_json_member(&j, row, "time_us");
         for (uint32_t p = 0; costs && p < costs->n_processors; p++) {
             spa_json_set(&j, times, costs->processors[p].name,
@@ -106,7 +95,7 @@ static spa_status print_table(spa_cli *cli, const spa_case *c, spa_error *err)
         spa_table_number(&t, (double)op->bytes_out / 1024, 1);
         spa_table_number(&t, op->sparsity, 2);
         spa_table_number(&t, op->input_sparsity, 2);
-        spa_table_put(&t, "%s", quadrant(op));
+        spa_table_put(&t, "%s", spa_quadrant(op));
         for (uint32_t p = 0; p < n; p++) spa_table_number(&t, time_us(&c->costs, i, p), 1);
     }
     spa_status status = spa_table_print(&t, 0, &cli->out, err);

@@ -152,6 +152,15 @@ static const char help_completion[] =
     "  source <(sparoa completion bash)\n"
     "  sparoa completion man | man -l -\n";
 
+static const char help_run[] =
+    "Runs what experiment files (experiments/*.exp) say: every combination of their factors with\n"
+    "every policy, replicated until the interval of the mean is as narrow as they ask for, on\n"
+    "common random numbers, each compared with a reference. Every row is in the database as soon\n"
+    "as it is done, and is not run again: stop it and go on any time.\n\n"
+    "Examples:\n"
+    "  sparoa run experiments/latency.exp --jobs 2\n"
+    "  sparoa run experiments/*.exp --db build/out/study/results.db --quick\n";
+
 static const spa_command commands[] = {
     {"models", SPA_CMD_MODELS, "", "list the models of the zoo", NULL, spa_cmd_models},
     {"devices", SPA_CMD_DEVICES, "", "list the devices, their modes and software stacks", NULL,
@@ -183,7 +192,8 @@ static const spa_command commands[] = {
      spa_cmd_train},
     {"completion", SPA_CMD_COMPLETION, "bash|zsh|man", "write completions, or the manual page",
      help_completion, spa_cmd_completion},
-    {"run", 0, "FILE.exp", "a whole experiment into results.db", NULL, NULL},
+
+    {"run", SPA_CMD_RUN, "FILE.exp...", "whole experiments into results.db", help_run, spa_cmd_run},
     {"merge", 0, "OUT.db IN.db...", "join results of several machines", NULL, NULL},
     {"figures", SPA_CMD_FIGURES, "[NAME...] --db F -o DIR", "figures from results.db", help_figures,
      spa_cmd_figures},

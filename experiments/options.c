@@ -87,8 +87,13 @@ static const option table[] = {
      AT(reps), 1, 1000000, NULL},
     {"--seed", "S", "seed of all random draws (default 1)",
      RUNS | SPA_CMD_TRAIN | SPA_CMD_PROFILE | HARDWARE, KIND_INT, AT(seed), 0, INT64_MAX, NULL},
-    {"--jobs", "J", "threads (default 1); results do not depend on it", RUNS, KIND_INT, AT(jobs), 1,
-     256, NULL},
+    {"--jobs", "J", "threads (default 1); results do not depend on it", RUNS | SPA_CMD_RUN,
+     KIND_INT, AT(jobs), 1, 256, NULL},
+    {"--ablate", "C",
+     "switch components off: predictor, contention, overlap, batching, sparsity, noise, cost", RUNS,
+     KIND_COMMAS, AT(ablate), 0, 0, NULL},
+    {"--quick", NULL, "what the files' [quick] sections say: fewer rows and replications",
+     SPA_CMD_RUN, KIND_FLAG, AT(quick), 0, 0, NULL},
     {"--budget", "N", "evaluations that a searching policy may spend (default 1000)",
      RUNS | SPA_CMD_TRAIN | SPA_CMD_VALIDATE, KIND_INT, AT(budget), 1, INT64_C(1000000000000),
      NULL},
@@ -152,6 +157,8 @@ static const option table[] = {
      SPA_CMD_FIGURES | SPA_CMD_REPORT, KIND_TEXT, AT(db), 0, 0, NULL},
     {"--force", NULL, "make figures anew that are up to date, too", SPA_CMD_FIGURES, KIND_FLAG,
      AT(force), 0, 0, NULL},
+    {"--db", "F", "the database of the results (default results.db)", SPA_CMD_RUN, KIND_TEXT,
+     AT(db), 0, 0, NULL},
     {"--output", "PATH", "folder or file to write (also -o)",
      SPA_CMD_TRAIN | SPA_CMD_PROFILE | SPA_CMD_CALIBRATE | SPA_CMD_FIGURES | SPA_CMD_REPORT,
      KIND_TEXT, AT(output), 0, 0, NULL},
@@ -164,8 +171,8 @@ static const option table[] = {
     {"--trace", "DIR", "use this profile of the lanes instead of measuring one first", HARDWARE,
      KIND_TEXT, AT(trace), 0, 0, NULL},
     {"--max-memory", "M", "bytes of data the program may use: 512M, 2G (default: no limit)",
-     WORK | SPA_CMD_PROFILE | HARDWARE | SPA_CMD_POLICIES, KIND_SIZE, AT(max_memory_bytes), 0, 0,
-     NULL},
+     WORK | SPA_CMD_RUN | SPA_CMD_PROFILE | HARDWARE | SPA_CMD_POLICIES, KIND_SIZE,
+     AT(max_memory_bytes), 0, 0, NULL},
     {"--json", NULL, "print one JSON document instead of tables", ALL, KIND_FLAG, AT(json), 0, 0,
      NULL},
     {"--graphs", NULL,
@@ -178,7 +185,7 @@ static const option table[] = {
 };
 enum { N_OPTIONS = sizeof table / sizeof *table };
 
-static void set_defaults(spa_options *o, const char *command)
+void spa_options_defaults(spa_options *o, const char *command)
 {
     memset(o, 0, sizeof *o);
     o->command = command;
@@ -189,6 +196,7 @@ static void set_defaults(spa_options *o, const char *command)
     o->jobs = 1;
     o->budget = 1000;
     o->noise = o->policy_cost = o->contention = 1;
+    o->scales = (spa_scales){1, 1, 1, 1, 1};
     spa_arena_init(&o->arena);
 }
 
@@ -363,7 +371,7 @@ static spa_status parse_option(spa_options *options, unsigned bit, int argc, cha
 spa_status spa_options_parse(spa_options *options, const char *command, unsigned command_bit,
                              int argc, char *const *argv, int first, spa_error *err)
 {
-    set_defaults(options, command);
+    spa_options_defaults(options, command);
     bool seen[N_OPTIONS] = {false};
     bool operands_only = false;
     for (int i = first; i < argc; i++) {

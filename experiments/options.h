@@ -13,6 +13,11 @@ typedef struct spa_names {
     size_t count, capacity;
 } spa_names;
 
+/* Assumptions varied: factors on what the device and the graph say; 1 = as it is. */
+typedef struct spa_scales {
+    double contention, launch, transfer, rho, noise;
+} spa_scales;
+
 typedef enum spa_noise { SPA_NOISE_ON, SPA_NOISE_OFF } spa_noise;
 
 /* What the command line says. Texts belong to argv or to the arena. */
@@ -49,6 +54,14 @@ typedef struct spa_options {
     const struct spa_plugins *plugins; /* opened from them while the command runs, or NULL */
     bool graphs;                       /* replay */
     bool force;                        /* figures */
+    spa_names ablate;                  /* names of --ablate */
+    unsigned ablated;                  /* SPA_ABLATE_* (ablate.h) */
+    spa_scales scales;                 /* of experiment files */
+    /* Of experiment files: replications go on, from min_reps up to `reps`, until the half-width of
+     * the 95 % interval is at most this share of the mean; 0 = always `reps`. */
+    double half_width;
+    int64_t min_reps;
+    bool quick; /* run */
     bool quiet, json, help;
     spa_arena arena;
 } spa_options;
@@ -70,6 +83,7 @@ enum {
     SPA_CMD_REPLAY = 1 << 12,
     SPA_CMD_CALIBRATE = 1 << 13,
     SPA_CMD_TRAIN = 1 << 14,
+    SPA_CMD_RUN = 1 << 15,
     SPA_CMD_BASELINES = 1 << 18,
     SPA_CMD_FIGURES = 1 << 16,
     SPA_CMD_REPORT = 1 << 17,
@@ -82,6 +96,8 @@ enum {
 spa_status spa_options_parse(spa_options *options, const char *command, unsigned command_bit,
                              int argc, char *const *argv, int first, spa_error *err);
 void spa_options_fini(spa_options *options);
+/* What an empty command line says. */
+void spa_options_defaults(spa_options *options, const char *command);
 
 /* Appends to a list. */
 spa_status spa_names_add(spa_options *options, spa_names *names, const char *text, spa_error *err);

@@ -7,88 +7,53 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "experiments/ablate.h"
 #include "experiments/version.h"
 
 #define APPLICATION_ID 0x53504f41 /* "SPOA" */
-
-static const char schema[] =
-    "CREATE TABLE experiment(\n"
-    "  id INTEGER PRIMARY KEY,\n"
-    "  name TEXT NOT NULL UNIQUE\n"
-    ") STRICT;\n"
-    "CREATE TABLE run(\n"
-    "  id INTEGER PRIMARY KEY,\n"
-    "  experiment_id INTEGER NOT NULL REFERENCES experiment(id),\n"
-    "  hash TEXT NOT NULL UNIQUE,\n" /* of configuration and inputs, 16 hex digits */
-    "  program_version TEXT NOT NULL,\n"
-    "  model TEXT NOT NULL, graph_hash TEXT NOT NULL,\n"
-    "  device TEXT NOT NULL, mode TEXT NOT NULL, stack TEXT NOT NULL, lanes TEXT NOT NULL,\n"
-    "  costs_hash TEXT NOT NULL, origin TEXT NOT NULL,\n"
-    "  policy TEXT NOT NULL, objective TEXT NOT NULL,\n"
-    "  scenario TEXT NOT NULL, concurrency INTEGER NOT NULL, requests INTEGER NOT NULL,\n"
-    "  batch INTEGER NOT NULL, dtype TEXT NOT NULL,\n"
-    "  noise INTEGER NOT NULL, policy_cost INTEGER NOT NULL,\n"
-    "  seed INTEGER NOT NULL, reps INTEGER NOT NULL, budget INTEGER NOT NULL,\n"
-    "  digest TEXT,\n" /* NULL when skipped */
-    "  skipped TEXT\n" /* the reason, or NULL */
-    ") STRICT;\n"
-    "CREATE INDEX run_model ON run(model, device, mode, policy);\n"
-    "CREATE TABLE metric(\n"
-    "  run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,\n"
-    "  name TEXT NOT NULL,\n" /* with its unit: latency_mean_ms */
-    "  value REAL,\n"         /* NULL = not known */
-    "  repeatable INTEGER NOT NULL CHECK(repeatable IN (0, 1)),\n"
-    "  PRIMARY KEY(run_id, name)\n"
-    ") STRICT, WITHOUT ROWID;\n"
-    "CREATE TABLE learning_curve(\n"
-    "  run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,\n"
-    "  step INTEGER NOT NULL,\n"
-    "  value REAL NOT NULL,\n"
-    "  PRIMARY KEY(run_id, step)\n"
-    ") STRICT, WITHOUT ROWID;\n"
-    "CREATE TABLE schedule(\n"
-    "  run_id INTEGER PRIMARY KEY REFERENCES run(id) ON DELETE CASCADE,\n"
-    "  graph_hash TEXT NOT NULL,\n"
-    "  placement TEXT NOT NULL,\n" /* JSON array: processor of each operator */
-    "  lanes TEXT NOT NULL,\n"     /* JSON array: lane, -1 = any */
-    "  ordering TEXT NOT NULL,\n"  /* JSON array: operators in dispatch order */
-    "  shares TEXT,\n"             /* JSON array: tenths given to `seconds`; NULL = none is split */
-    "  seconds TEXT\n"             /* JSON array: processor of that part */
-    ") STRICT;\n"
-    "CREATE TABLE validation(\n"
-    "  run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,\n"
-    "  schedule TEXT NOT NULL,\n"  /* which schedule, "" = all of them */
-    "  component TEXT NOT NULL,\n" /* kernel, launch, transfer, ..., total */
-    "  measured_ms REAL,\n"
-    "  simulated_ms REAL,\n"
-    "  PRIMARY KEY(run_id, schedule, component)\n"
-    ") STRICT, WITHOUT ROWID;\n";
-
-/* From the version before. */
-static const char upgrade[] = "ALTER TABLE schedule ADD COLUMN shares TEXT;\n"
-                              "ALTER TABLE schedule ADD COLUMN seconds TEXT;\n";
 
 static const char *const statements[N_STATEMENTS] = {
     [ADD_EXPERIMENT] = "INSERT INTO experiment(name) VALUES(?1) "
                        "ON CONFLICT(name) DO UPDATE SET name = name RETURNING id",
     [ADD_RUN] = "INSERT INTO run(experiment_id, hash, program_version, model, graph_hash, device, "
                 "mode, stack, lanes, costs_hash, origin, policy, objective, scenario, concurrency, "
-                "requests, batch, dtype, noise, policy_cost, seed, reps, budget, digest, skipped) "
+                "requests, batch, dtype, noise, policy_cost, seed, reps, budget, digest, skipped, "
+                "batcher, baseline, ablate, scale_contention, scale_launch, scale_transfer, "
+                "scale_rho, scale_noise) "
                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
-                "?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) "
+                "?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, coalesce(?26, 'none'), coalesce(?27, "
+                "'none'), coalesce(?28, 'none'), coalesce(?29, 1.0), coalesce(?30, 1.0), "
+                "coalesce(?31, 1.0), coalesce(?32, 1.0), coalesce(?33, 1.0)) "
                 "ON CONFLICT(hash) DO UPDATE SET program_version = excluded.program_version, "
-                "digest = excluded.digest, skipped = excluded.skipped RETURNING id",
+                "digest = excluded.digest, skipped = excluded.skipped, reps = excluded.reps, "
+                "origin = excluded.origin RETURNING id",
     [CLEAR_METRICS] = "DELETE FROM metric WHERE run_id = ?1",
     [CLEAR_SCHEDULE] = "DELETE FROM schedule WHERE run_id = ?1",
     [ADD_METRIC] = "INSERT INTO metric(run_id, name, value, repeatable) VALUES(?1, ?2, ?3, ?4)",
     [CLEAR_VALIDATION] = "DELETE FROM validation WHERE run_id = ?1",
     [ADD_VALIDATION] = "INSERT INTO validation(run_id, schedule, component, measured_ms, "
                        "simulated_ms) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [FIND_RUN] = "SELECT id FROM run WHERE hash = ?1 AND program_version = ?2",
+    [LINK_ROW] = "INSERT INTO experiment_row(experiment_id, row, run_id) VALUES(?1, ?2, ?3) "
+                 "ON CONFLICT(experiment_id, row) DO UPDATE SET run_id = excluded.run_id",
+    [COUNT_ROWS] = "UPDATE experiment_status SET done = (SELECT count(*) FROM experiment_row "
+                   "WHERE experiment_id = ?1) WHERE experiment_id = ?1",
+    [CLEAR_REPLICATIONS] = "DELETE FROM replication WHERE run_id = ?1",
+    [ADD_REPLICATION] = "INSERT INTO replication(run_id, replication, latency_ms, energy_mj, "
+                        "throughput_ips) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [CLEAR_OPERATORS] = "DELETE FROM operator WHERE run_id = ?1",
+    [ADD_OPERATOR] = "INSERT INTO operator(run_id, op, name, kind, macs, sparsity, rho_origin, "
+                     "quadrant, processor, second, share, accelerated, host_us, accelerator_us) "
+                     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    [ADD_COMPARISON] =
+        "INSERT OR IGNORE INTO comparison(run_id, reference_id, n, mean, reference_mean, "
+        "difference, ci95, p_t, p_wilcoxon, p_t_holm, p_wilcoxon_holm) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [ADD_SCHEDULE] = "INSERT INTO schedule(run_id, graph_hash, placement, lanes, ordering, shares, "
                      "seconds) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 };
 
-static spa_status fail_db(const spa_results *r, spa_error *err)
+spa_status results_fail(const spa_results *r, spa_error *err)
 {
     return spa_fail_at(err, SPA_E_IO, r->path, 0, "%s",
                        r->db ? sqlite3_errmsg(r->db) : "out of memory");
@@ -96,7 +61,7 @@ static spa_status fail_db(const spa_results *r, spa_error *err)
 
 spa_status results_execute(spa_results *r, const char *sql, spa_error *err)
 {
-    return sqlite3_exec(r->db, sql, NULL, NULL, NULL) == SQLITE_OK ? SPA_OK : fail_db(r, err);
+    return sqlite3_exec(r->db, sql, NULL, NULL, NULL) == SQLITE_OK ? SPA_OK : results_fail(r, err);
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -107,7 +72,7 @@ static spa_status read_pragma(spa_results *r, const char *sql, int64_t *value, s
     *value = 0;
     if (sqlite3_prepare_v2(r->db, sql, -1, &s, NULL) != SQLITE_OK ||
         sqlite3_step(s) != SQLITE_ROW) {
-        status = fail_db(r, err);
+        status = results_fail(r, err);
     } else {
         *value = sqlite3_column_int64(s, 0);
     }
@@ -127,10 +92,10 @@ static spa_status check_schema(spa_results *r, spa_error *err)
     snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
              APPLICATION_ID, SPA_RESULTS_VERSION);
     if (tables == 0) {
-        SPA_TRY(results_execute(r, schema, err));
+        SPA_TRY(results_execute(r, results_schema, err));
         SPA_TRY(results_execute(r, sql, err));
     } else if (application == APPLICATION_ID && version == SPA_RESULTS_VERSION - 1) {
-        SPA_TRY(results_execute(r, upgrade, err));
+        SPA_TRY(results_execute(r, results_upgrade, err));
         SPA_TRY(results_execute(r, sql, err));
     } else if (application != APPLICATION_ID) {
         return spa_fail_at(err, SPA_E_INVALID, r->path, 0,
@@ -147,7 +112,7 @@ static spa_status check_schema(spa_results *r, spa_error *err)
 static spa_status set_up(spa_results *r, spa_error *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    if (sqlite3_open_v2(r->path, &r->db, flags, NULL) != SQLITE_OK) return fail_db(r, err);
+    if (sqlite3_open_v2(r->path, &r->db, flags, NULL) != SQLITE_OK) return results_fail(r, err);
     sqlite3_busy_timeout(r->db, 30000);
     SPA_TRY(results_execute(r, "PRAGMA foreign_keys = ON", err));
     SPA_TRY(check_schema(r, err));
@@ -155,7 +120,7 @@ static spa_status set_up(spa_results *r, spa_error *err)
     for (int i = 0; i < N_STATEMENTS; i++) {
         if (sqlite3_prepare_v3(r->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &r->statements[i], NULL) != SQLITE_OK) {
-            return fail_db(r, err);
+            return results_fail(r, err);
         }
     }
     return SPA_OK;
@@ -200,6 +165,22 @@ static uint64_t hash_text(uint64_t h, const char *text)
     return spa_hash_bytes(h, text, strlen(text) + 1);
 }
 
+/* Factors at their neutral values leave the hash as it was before they existed. */
+static uint64_t hash_factors(uint64_t h, const spa_options *o)
+{
+    const double x[] = {o->scales.contention, o->scales.launch, o->scales.transfer, o->scales.rho,
+                        o->scales.noise};
+    bool scaled = false;
+    for (int i = 0; i < 5; i++) scaled |= x[i] != 1;
+    if (scaled) h = spa_hash_bytes(hash_text(h, "scales"), x, sizeof x);
+    if (o->ablated) h = spa_hash_u64(hash_text(h, "ablated"), o->ablated);
+    if (o->half_width > 0) {
+        h = spa_hash_bytes(hash_text(h, "half-width"), &o->half_width, sizeof o->half_width);
+        h = spa_hash_u64(h, (uint64_t)o->min_reps);
+    }
+    return h;
+}
+
 uint64_t spa_run_key_hash(const spa_run_key *key)
 {
     const spa_scenario *s = key->scenario;
@@ -222,8 +203,9 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
     h = spa_scenario_hash(h, s);
     h = spa_hash_u64(spa_hash_u64(h, (uint64_t)o->objective), (uint64_t)o->seed);
     h = spa_hash_u64(spa_hash_u64(h, spa_study_reps(o)), (uint64_t)o->budget);
-    return spa_hash_u64(h, (uint64_t)!o->contention << 2 | (uint64_t)o->noise << 1 |
-                               (uint64_t)o->policy_cost);
+    h = spa_hash_u64(h, (uint64_t)!o->contention << 2 | (uint64_t)o->noise << 1 |
+                            (uint64_t)o->policy_cost);
+    return hash_factors(h, o);
 }
 
 /* ---------------------------------------------------------------- storing */
@@ -252,10 +234,22 @@ spa_status results_step(spa_results *r, int which, int64_t *id, spa_error *err)
         if (id) *id = sqlite3_column_int64(s, 0);
         code = sqlite3_step(s);
     }
-    spa_status status = code == SQLITE_DONE ? SPA_OK : fail_db(r, err);
+    spa_status status = code == SQLITE_DONE ? SPA_OK : results_fail(r, err);
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
     return status;
+}
+
+static void bind_factors(sqlite3_stmt *s, const spa_options *o)
+{
+    char ablated[SPA_ABLATE_TEXT];
+    results_bind_text(s, 26, o->batcher);
+    results_bind_text(s, 28, spa_ablate_text(o->ablated, ablated));
+    sqlite3_bind_double(s, 29, o->scales.contention);
+    sqlite3_bind_double(s, 30, o->scales.launch);
+    sqlite3_bind_double(s, 31, o->scales.transfer);
+    sqlite3_bind_double(s, 32, o->scales.rho);
+    sqlite3_bind_double(s, 33, o->scales.noise);
 }
 
 static void bind_run(sqlite3_stmt *s, int64_t experiment, const spa_run_key *key,
@@ -285,10 +279,12 @@ static void bind_run(sqlite3_stmt *s, int64_t experiment, const spa_run_key *key
     sqlite3_bind_int64(s, 19, o->noise);
     sqlite3_bind_int64(s, 20, o->policy_cost);
     sqlite3_bind_int64(s, 21, o->seed);
-    sqlite3_bind_int64(s, 22, (int64_t)spa_study_reps(o));
+    sqlite3_bind_int64(s, 22, (int64_t)(outcome->is_skipped ? spa_study_reps(o) : outcome->n_reps));
     sqlite3_bind_int64(s, 23, o->budget);
     if (!outcome->is_skipped) results_bind_hash(s, 24, outcome->digest);
     results_bind_text(s, 25, outcome->is_skipped ? outcome->skipped : NULL);
+    bind_factors(s, o);
+    results_bind_text(s, 27, key->baseline);
 }
 
 spa_status results_add_metric(spa_results *r, int64_t run, const char *name, double value,
@@ -385,14 +381,15 @@ static spa_status store_parts(spa_results *r, int64_t run, const spa_outcome *o,
     return SPA_OK;
 }
 
-static spa_status store_all(spa_results *r, const spa_run_key *key, const spa_outcome *outcome,
-                            spa_error *err)
+spa_status results_put_run(spa_results *r, const spa_run_key *key, const spa_outcome *outcome,
+                           int64_t *run_id, spa_error *err)
 {
     int64_t experiment = 0, run = 0;
     results_bind_text(r->statements[ADD_EXPERIMENT], 1, key->experiment);
     SPA_TRY(results_step(r, ADD_EXPERIMENT, &experiment, err));
     bind_run(r->statements[ADD_RUN], experiment, key, outcome);
     SPA_TRY(results_step(r, ADD_RUN, &run, err));
+    *run_id = run;
     sqlite3_bind_int64(r->statements[CLEAR_METRICS], 1, run);
     SPA_TRY(results_step(r, CLEAR_METRICS, NULL, err));
     sqlite3_bind_int64(r->statements[CLEAR_SCHEDULE], 1, run);
@@ -407,8 +404,9 @@ static spa_status store_all(spa_results *r, const spa_run_key *key, const spa_ou
 spa_status spa_results_store(spa_results *results, const spa_run_key *key,
                              const spa_outcome *outcome, spa_error *err)
 {
+    int64_t run;
     SPA_TRY(results_execute(results, "BEGIN IMMEDIATE", err));
-    spa_status status = store_all(results, key, outcome, err);
+    spa_status status = results_put_run(results, key, outcome, &run, err);
     if (!status) status = results_execute(results, "COMMIT", err);
     if (status) sqlite3_exec(results->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
@@ -444,7 +442,7 @@ static spa_status put_points(spa_results *r, sqlite3_stmt *s, const spa_run_key 
         results_bind_hash(s, 1, spa_run_key_hash(key));
         sqlite3_bind_int64(s, 2, (sqlite3_int64)curve[i].steps);
         sqlite3_bind_double(s, 3, curve[i].value);
-        if (sqlite3_step(s) != SQLITE_DONE) return fail_db(r, err);
+        if (sqlite3_step(s) != SQLITE_DONE) return results_fail(r, err);
         sqlite3_reset(s);
     }
     return SPA_OK;
@@ -459,12 +457,12 @@ static spa_status replace_curve(spa_results *r, const spa_run_key *key,
                               "SELECT id, ?2, ?3 FROM run WHERE hash = ?1";
     sqlite3_stmt *s = NULL;
     spa_status status = SPA_OK;
-    if (sqlite3_prepare_v2(r->db, clear, -1, &s, NULL) != SQLITE_OK) return fail_db(r, err);
+    if (sqlite3_prepare_v2(r->db, clear, -1, &s, NULL) != SQLITE_OK) return results_fail(r, err);
     results_bind_hash(s, 1, spa_run_key_hash(key));
-    if (sqlite3_step(s) != SQLITE_DONE) status = fail_db(r, err);
+    if (sqlite3_step(s) != SQLITE_DONE) status = results_fail(r, err);
     sqlite3_finalize(s);
     if (status) return status;
-    if (sqlite3_prepare_v2(r->db, add, -1, &s, NULL) != SQLITE_OK) return fail_db(r, err);
+    if (sqlite3_prepare_v2(r->db, add, -1, &s, NULL) != SQLITE_OK) return results_fail(r, err);
     status = put_points(r, s, key, curve, n, err);
     sqlite3_finalize(s);
     return status;

@@ -6,7 +6,7 @@
 #include "experiments/training.h"
 
 /* user_version of the databases that this program writes and reads. */
-#define SPA_RESULTS_VERSION 2
+#define SPA_RESULTS_VERSION 3
 
 typedef struct spa_results spa_results;
 

@@ -16,8 +16,19 @@ enum {
     ADD_METRIC,
     ADD_SCHEDULE,
     ADD_VALIDATION,
+    FIND_RUN,
+    LINK_ROW,
+    COUNT_ROWS,
+    CLEAR_REPLICATIONS,
+    ADD_REPLICATION,
+    CLEAR_OPERATORS,
+    ADD_OPERATOR,
+    ADD_COMPARISON,
     N_STATEMENTS
 };
+
+/* SQL that makes all tables; that brings a database of the version before to this one. */
+extern const char results_schema[], results_upgrade[];
 
 struct spa_results {
     sqlite3 *db;
@@ -25,6 +36,11 @@ struct spa_results {
     sqlite3_stmt *statements[N_STATEMENTS];
 };
 
+/* What SQLite says is wrong. */
+spa_status results_fail(const spa_results *r, spa_error *err);
+/* Within a transaction: the run with its metrics and its schedule. */
+spa_status results_put_run(spa_results *r, const spa_run_key *key, const spa_outcome *outcome,
+                           int64_t *run_id, spa_error *err);
 spa_status results_execute(spa_results *r, const char *sql, spa_error *err);
 /* NULL is bound as NULL; a hash as 16 hexadecimal digits. */
 void results_bind_text(sqlite3_stmt *s, int at, const char *text);

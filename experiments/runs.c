@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "experiments/ablate.h"
 #include "experiments/cli.h"
 #include "experiments/parts.h"
 
@@ -206,6 +207,7 @@ spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *
         if (err) err->status = SPA_E_USAGE;
         return SPA_E_USAGE;
     }
+    SPA_TRY(spa_ablate_options(options, err));
     options->scenario_folder = paths->scenarios;
     SPA_TRY(list_rows(runs, options, err));
     SPA_TRY(list_models(options, &models, err));

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "experiments/ablate.h"
 #include "experiments/json.h"
 #include "experiments/runs.h"
 #include "experiments/table.h"
@@ -35,7 +36,7 @@ static void print_arrivals(const spa_scenario *scenario, double service_ns, spa_
 void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options, spa_string *out)
 {
     const spa_case *k = &runs->cases[c];
-    char origin[128];
+    char origin[128], ablated[SPA_ABLATE_TEXT];
     uint64_t reps = spa_study_reps(options);
     spa_string_append(out, "%s on %s@%s\n", k->graph.name, k->costs.device, k->costs.mode);
     spa_string_append(out, "  stack %s%s, lanes %s, %s, batch %d, scenario %s", k->costs.stack,
@@ -51,6 +52,8 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
                       spa_objective_name((spa_objective)options->objective),
                       options->noise ? "on" : "off", reps, reps == 1 ? "" : "s",
                       (long long)options->seed);
+    if (options->ablated)
+        spa_string_append(out, "  switched off: %s\n", spa_ablate_text(options->ablated, ablated));
     spa_string_append(out, "  times: %s%s\n", spa_case_origin_text(k, origin),
                       splits_measured(runs, c) ? "; parts of split operators: modelled" : "");
 }

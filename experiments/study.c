@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "experiments/ablate.h"
 #include "experiments/cli.h"
 #include "experiments/parts.h"
 #include "experiments/plugins.h"
 
-#define DEFAULT_REPS 30
+#define DEFAULT_REPS       30
+#define REPS_BETWEEN_LOOKS 10
 
 /* ---------------------------------------------------------------- options */
 /* "poisson" without a rate is the file of that name, where there is one. */
@@ -224,7 +226,8 @@ spa_status spa_study_plan(const spa_case *c, const spa_options *options, const s
                                 .seed = (uint64_t)options->seed,
                                 .budget = (uint64_t)options->budget,
                                 .evaluator = *evaluator,
-                                .trained = c->trained};
+                                .trained = c->trained,
+                                .no_predictions = options->ablated & SPA_ABLATE_PREDICTOR};
     return policy->plan(*self, &context, plan, err);
 }
 
@@ -300,11 +303,39 @@ static void add_result(spa_run_result *sum, const spa_run_result *r)
     }
 }
 
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : NAN;
+}
+
+static void keep_sample(const trial *t, const spa_run_result *r, spa_outcome *o, uint64_t at)
+{
+    double inferences = (double)r->requests * t->c->graph.batch;
+    o->rep_ms[at] = r->latency_ns.mean * 1e-6;
+    o->rep_mj[at] = t->c->power_known ? ratio(r->energy_j * 1e3, inferences) : NAN;
+    o->rep_ips[at] = ratio(inferences, (double)r->span_ns * 1e-9);
+}
+
+/* Are n replications enough? Looked at after the least number and then after every so many. */
+static bool is_precise(const trial *t, const spa_outcome *o, uint64_t n)
+{
+    const spa_options *options = t->options;
+    spa_objective objective = (spa_objective)options->objective;
+    if (n < (uint64_t)options->min_reps || (n - (uint64_t)options->min_reps) % REPS_BETWEEN_LOOKS)
+        return false;
+    spa_moments m = {0};
+    for (uint64_t r = 0; r < n; r++) spa_moments_add(&m, spa_outcome_sample(o, objective, r));
+    return spa_ci_half_width(n, spa_moments_sd(&m), 0.95) <= options->half_width * fabs(m.mean);
+}
+
 static spa_status replicate(trial *t, spa_outcome *outcome, spa_error *err)
 {
-    uint64_t seed = (uint64_t)t->options->seed;
-    SPA_TRY(spa_alloc(&outcome->rep_ms, outcome->n_reps, sizeof *outcome->rep_ms, err));
-    for (uint64_t r = 0; r < outcome->n_reps; r++) {
+    uint64_t seed = (uint64_t)t->options->seed, most = outcome->n_reps;
+    SPA_TRY(spa_alloc(&outcome->rep_ms, 3 * most, sizeof *outcome->rep_ms, err));
+    outcome->rep_mj = outcome->rep_ms + most;
+    outcome->rep_ips = outcome->rep_mj + most;
+    outcome->is_precise = t->options->half_width == 0;
+    for (uint64_t r = 0; r < most; r++) {
         spa_run_result result;
         t->recording = t->recorder && r == 0;
         SPA_TRY(spa_engine_restart(t->engine, seed, r, NULL, err));
@@ -312,17 +343,18 @@ static spa_status replicate(trial *t, spa_outcome *outcome, spa_error *err)
         add_result(&t->sum, &result);
         if (t->c->n_parts) spa_planned_note(&t->planned, t->engine);
         spa_moments_add(&t->means, result.latency_ns.mean);
-        outcome->rep_ms[r] = result.latency_ns.mean * 1e-6;
+        keep_sample(t, &result, outcome, r);
         if (r == 0) outcome->first_digest = result.digest;
         /* One replication: the run's own digest. */
         outcome->digest = r ? spa_hash_u64(outcome->digest, result.digest) : result.digest;
+        if (t->options->half_width == 0 || !is_precise(t, outcome, r + 1)) continue;
+        outcome->is_precise = true;
+        outcome->n_reps = r + 1;
+        break;
     }
+    /* Without chance one replication is all there is to know. */
+    if (most == 1 && !t->options->noise) outcome->is_precise = true;
     return SPA_OK;
-}
-
-static double ratio(double a, double b)
-{
-    return b > 0 ? a / b : NAN;
 }
 
 static void summarise_energy(const trial *t, spa_outcome *o)
@@ -424,7 +456,7 @@ void spa_outcome_fini(spa_outcome *outcome)
     free(outcome->rep_ms);
     free(outcome->parts);
     spa_schedule_fini(&outcome->plan);
-    outcome->rep_ms = NULL;
+    outcome->rep_ms = outcome->rep_mj = outcome->rep_ips = NULL;
 }
 
 double spa_outcome_value(const spa_outcome *o, spa_objective objective)
@@ -441,4 +473,19 @@ double spa_outcome_value(const spa_outcome *o, spa_objective objective)
         break;
     }
     return o->latency_ms;
+}
+
+double spa_outcome_sample(const spa_outcome *o, spa_objective objective, uint64_t r)
+{
+    switch (objective) {
+    case SPA_OBJECTIVE_ENERGY:
+        return o->rep_mj[r];
+    case SPA_OBJECTIVE_EDP:
+        return o->rep_mj[r] * o->rep_ms[r];
+    case SPA_OBJECTIVE_THROUGHPUT:
+        return ratio(1, o->rep_ips[r]);
+    case SPA_OBJECTIVE_LATENCY:
+        break;
+    }
+    return o->rep_ms[r];
 }

@@ -45,7 +45,8 @@ spa_status spa_study_scenario(const spa_options *options, spa_scenario *scenario
  * have such. */
 spa_status spa_study_scenario_of(const spa_options *options, size_t i, spa_scenario *scenario,
                                  spa_error *err);
-/* Replications of the options: --reps, or 30 with noise and 1 without. */
+/* Replications of the options, the most where they depend on the precision: --reps, or 30 with
+ * noise and 1 without. */
 uint64_t spa_study_reps(const spa_options *options);
 /* Appends the names of the policies that --plugin brought. */
 spa_status spa_study_add_plugged(spa_options *options, spa_names *policies, spa_error *err);
@@ -80,7 +81,10 @@ typedef struct spa_outcome {
     uint64_t digest, requests;
     uint64_t first_digest; /* of replication 0 */
     uint64_t n_reps;
-    double *rep_ms;    /* [n_reps] mean latency of each replication, for paired tests */
+    /* [n_reps] of each replication, for paired tests: mean latency, energy per inference (NaN =
+     * unknown), inferences per second. One allocation. */
+    double *rep_ms, *rep_mj, *rep_ips;
+    bool is_precise;   /* the interval is as narrow as the options ask for, if they do */
     spa_schedule plan; /* n_ops = 0: the policy decides as it goes, or there are several plans */
     bool splits;       /* a plan splits operators */
     spa_part_outcome *parts; /* [n_parts] of a mix */
@@ -121,6 +125,8 @@ spa_status spa_study_run_apart(const spa_case *c, const spa_options *options,
 
 /* What the objective minimises, of an outcome; NaN where it is not known. */
 double spa_outcome_value(const spa_outcome *outcome, spa_objective objective);
+/* The same of replication r. */
+double spa_outcome_sample(const spa_outcome *outcome, spa_objective objective, uint64_t r);
 /* "modelled (sources: device file)", with ", uncalibrated" where that is so. */
 const char *spa_case_origin_text(const spa_case *c, char text[128]);
 /* "modelled" or "modelled, uncalibrated": for JSON and the database. */

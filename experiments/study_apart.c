@@ -14,6 +14,8 @@ static spa_status put_outcome(spa_bytes *b, const spa_outcome *o, spa_error *err
     SPA_TRY(spa_bytes_put(b, o, sizeof *o, err));
     if (o->is_skipped) return SPA_OK;
     SPA_TRY(spa_bytes_put(b, o->rep_ms, o->n_reps * sizeof *o->rep_ms, err));
+    SPA_TRY(spa_bytes_put(b, o->rep_mj, o->n_reps * sizeof *o->rep_mj, err));
+    SPA_TRY(spa_bytes_put(b, o->rep_ips, o->n_reps * sizeof *o->rep_ips, err));
     SPA_TRY(spa_bytes_put(b, o->parts, o->n_parts * sizeof *o->parts, err));
     SPA_TRY(spa_bytes_put(b, s->processor, s->n_ops, err));
     SPA_TRY(spa_bytes_put(b, s->lane, s->n_ops, err));
@@ -26,8 +28,10 @@ static spa_status take_parts(const spa_bytes *b, size_t at, size_t n_ops, spa_ou
                              spa_error *err)
 {
     spa_schedule *s = &o->plan;
-    SPA_TRY(spa_alloc(&o->rep_ms, o->n_reps, sizeof *o->rep_ms, err));
-    SPA_TRY(spa_bytes_take(b, &at, o->rep_ms, o->n_reps * sizeof *o->rep_ms, err));
+    SPA_TRY(spa_alloc(&o->rep_ms, 3 * o->n_reps, sizeof *o->rep_ms, err));
+    o->rep_mj = o->rep_ms + o->n_reps;
+    o->rep_ips = o->rep_mj + o->n_reps;
+    SPA_TRY(spa_bytes_take(b, &at, o->rep_ms, 3 * o->n_reps * sizeof *o->rep_ms, err));
     SPA_TRY(spa_alloc(&o->parts, o->n_parts, sizeof *o->parts, err));
     SPA_TRY(spa_bytes_take(b, &at, o->parts, o->n_parts * sizeof *o->parts, err));
     if (n_ops == 0) return SPA_OK;
@@ -45,7 +49,7 @@ static spa_status take_outcome(const spa_bytes *b, spa_outcome *o, spa_error *er
     SPA_TRY(spa_bytes_take(b, &at, o, sizeof *o, err));
     size_t n_ops = o->plan.n_ops;
     o->plan = (spa_schedule){0}; /* pointers of the child's */
-    o->rep_ms = NULL;
+    o->rep_ms = o->rep_mj = o->rep_ips = NULL;
     o->parts = NULL;
     if (o->is_skipped) return SPA_OK;
     spa_status status = take_parts(b, at, n_ops, o, err);

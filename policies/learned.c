@@ -156,12 +156,13 @@ static spa_status prepare(learned *s, const spa_plan_context *context, const cha
 {
     spa_predicted predicted = {0};
     spa_status status = SPA_OK;
-    if (s->actor.thresholds)
+    bool observes = s->actor.thresholds && !context->no_predictions;
+    if (observes)
         status =
             spa_predicted_make(&predicted, context->costs, s->predictor, context->trained, err);
-    else if (s->predictor[0])
+    else if (s->predictor[0] && !s->actor.thresholds)
         status = spa_fail_at(err, SPA_E_INVALID, path, 0, "was trained without thresholds");
-    if (!status && predicted.hash != s->actor.thresholds)
+    if (!status && observes && predicted.hash != s->actor.thresholds)
         status = spa_fail_at(err, SPA_E_INVALID, path, 0,
                              "was trained with the thresholds of another predictor than %s",
                              s->predictor[0] ? s->predictor : "the shipped one");

@@ -49,6 +49,18 @@ static spa_status create(void **self, const spa_param_values *values, spa_error 
     return SPA_OK;
 }
 
+/* The paper's cuts (see threshold.c), for all operators: what is left without predictions. */
+static spa_status fixed(spa_predicted *out, const spa_costs *c, spa_error *err)
+{
+    *out = (spa_predicted){0};
+    SPA_TRY(spa_alloc(&out->at, c->n_ops * SPA_THRESHOLDS, sizeof *out->at, err));
+    for (size_t i = 0; i < c->n_ops; i++) {
+        out->at[i * SPA_THRESHOLDS] = 0.4f;
+        out->at[i * SPA_THRESHOLDS + 1] = 8; /* 1e8 MACs */
+    }
+    return SPA_OK;
+}
+
 static void place_all(const predicting *s, const spa_costs *c, const float *at,
                       uint32_t accelerator, spa_schedule *schedule)
 {
@@ -72,7 +84,9 @@ static spa_status plan(void *self, const spa_plan_context *context, spa_schedule
     spa_predicted predicted;
     uint32_t accelerator = 0;
     SPA_TRY(spa_policy_accelerator(c, "threshold+predictor", &accelerator, err));
-    spa_status status = spa_predicted_make(&predicted, c, s->path, context->trained, err);
+    spa_status status = context->no_predictions
+                            ? fixed(&predicted, c, err)
+                            : spa_predicted_make(&predicted, c, s->path, context->trained, err);
     if (!status) place_all(s, c, predicted.at, accelerator, schedule);
     spa_predicted_fini(&predicted);
     return status;

@@ -358,6 +358,7 @@ static void set_constants(spa_engine *e)
         e->deadline_ns = llround(c->scenario.deadline_ms * 1e6);
     e->occupies = c->costs->dispatch_occupies_host;
     e->blocking_sync = c->costs->blocking_sync;
+    e->synchronous = c->costs->synchronous;
     e->has_schedule = c->schedule != NULL;
     e->executor = c->executor;
     e->calls_place = c->policy && c->policy->place &&

@@ -233,8 +233,8 @@ ENGINE_INLINE int64_t place(spa_engine *e, engine_request *r, uint32_t slot, uin
     ready = gather_inputs(e, r, slot, op, p, &issue_ns, &copy_ns);
     if (p != e->host && node->flags & (NODE_SINK | NODE_PULLED))
         request_transfer(e, r, slot, op, e->host); /* it will be queued when produced */
-    if (p == e->host ? e->blocking_sync : (node->flags & NODE_PULLED) != 0) {
-        r->flags |= BLOCK_SYNC; /* until the output is on the host */
+    if (e->synchronous || (p == e->host ? e->blocking_sync : (node->flags & NODE_PULLED) != 0)) {
+        r->flags |= BLOCK_SYNC; /* until it is done or, if pulled, its output is on the host */
         r->blocked_on = op;
     }
     if (node->flags & NODE_VIEW) {

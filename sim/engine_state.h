@@ -183,7 +183,8 @@ struct spa_engine {
     uint32_t op_bits, tensor_bits; /* widths within items and moves */
     engine_lane *home, *home_end;  /* lanes that dispatch */
     uint32_t serial_ops;
-    bool occupies, blocking_sync, contention, noise, workers, calls_place, observes, has_schedule;
+    bool occupies, blocking_sync, synchronous, contention, noise, workers, calls_place, observes,
+        has_schedule;
     bool splits;           /* operators may be split: there are twins */
     bool lane_copies;      /* some link is on_lane */
     bool stepped;          /* the caller decides */

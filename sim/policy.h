@@ -105,6 +105,7 @@ typedef struct spa_plan_context {
     uint64_t budget;          /* evaluations a search may spend */
     spa_evaluator *evaluator; /* for spa_evaluate */
     const char *trained;      /* folder of policies that come with the program, or NULL */
+    bool no_predictions;      /* policies do without predictions (SPA_CAP_PREDICT: an ablation) */
 } spa_plan_context;
 SPA_API spa_status spa_evaluate(spa_evaluator *evaluator, const spa_schedule *schedule,
                                 spa_evaluation *out, spa_error *err);

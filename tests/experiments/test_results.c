@@ -53,7 +53,7 @@ Test(results, a_comparison_is_a_run_per_policy)
     cr_assert_eq(query("SELECT count(*) FROM metric"), 2 * 20);
     cr_assert_eq(query("SELECT count(*) FROM metric WHERE NOT repeatable"), 2);
     cr_assert_eq(query("SELECT count(*) FROM schedule WHERE json_array_length(placement) = 7"), 2);
-    cr_assert_eq(query("PRAGMA user_version"), 2);
+    cr_assert_eq(query("PRAGMA user_version"), 3);
 }
 
 Test(results, values_are_those_of_the_document)
@@ -131,22 +131,53 @@ Test(results, other_databases_and_files_are_refused)
     cli_expect_failure(1, "not a database", COMPARE "--db %s", db_path());
 }
 
-/* Version 1 knew no splits. */
+/* Version 2 knew no experiment files. */
 Test(results, a_database_of_the_version_before_is_brought_to_this_one)
 {
+    static const char *const added[] = {"batcher",          "baseline",     "ablate",
+                                        "scale_contention", "scale_launch", "scale_transfer",
+                                        "scale_rho",        "scale_noise"};
+    static const char *const tables[] = {"experiment_status", "experiment_row", "replication",
+                                         "comparison", "operator"};
+    char sql[200];
     store("");
-    execute("ALTER TABLE schedule DROP COLUMN shares; ALTER TABLE schedule DROP COLUMN seconds; "
-            "PRAGMA user_version = 1");
+    double columns = query("SELECT count(*) FROM pragma_table_info('run')");
+    for (int i = 0; i < 8; i++) {
+        snprintf(sql, sizeof sql, "ALTER TABLE run DROP COLUMN %s", added[i]);
+        execute(sql);
+    }
+    for (int i = 0; i < 5; i++) {
+        snprintf(sql, sizeof sql, "DROP TABLE %s", tables[i]);
+        execute(sql);
+    }
+    execute("PRAGMA user_version = 2");
     store("--seed 9");
-    cr_assert_eq(query("PRAGMA user_version"), 2);
+    cr_assert_eq(query("PRAGMA user_version"), 3);
     cr_assert_eq(query("SELECT count(*) FROM run"), 2 * 3);
-    cr_assert_eq(query("SELECT count(*) FROM schedule WHERE shares IS NULL"), 2 * 2);
+    cr_assert_eq(query("SELECT count(*) FROM run WHERE ablate = 'none' AND scale_rho = 1"), 2 * 3);
+    cr_assert_eq(query("SELECT count(*) FROM pragma_table_info('run')"), columns);
+    for (int i = 0; i < 5; i++) {
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", tables[i]);
+        cr_assert_eq(query(sql), 0);
+    }
+}
+
+/* Hashes of version 2: a neutral factor leaves them alone. */
+Test(results, a_new_factor_at_its_neutral_value_is_no_other_run)
+{
+    store("");
+    double before = query("SELECT count(DISTINCT hash) FROM run");
+    store("--ablate batching");
+    cr_assert_eq(query("SELECT count(DISTINCT hash) FROM run"), 2 * before);
+    store("");
+    cr_assert_eq(query("SELECT count(DISTINCT hash) FROM run"), 2 * before);
+    cr_assert_eq(query("SELECT count(*) FROM run WHERE ablate = 'batching'"), before);
 }
 
 Test(results, another_schema_version_is_refused)
 {
     store("");
-    execute("PRAGMA user_version = 3");
-    cli_expect_failure(1, "has schema version 3; this program uses 2", COMPARE "--db %s",
+    execute("PRAGMA user_version = 4");
+    cli_expect_failure(1, "has schema version 4; this program uses 3", COMPARE "--db %s",
                        db_path());
 }
