@@ -108,7 +108,9 @@ static void check_totals(spa_audit *a, const spa_run_result *result)
     const spa_run_result *sum = &a->sum;
     double tolerance = 1e-6 * fabs(result->energy_dynamic_j) + 1e-9;
     double idle_j = a->costs->base_w * (double)a->now * 1e-9;
-    if (a->finished != result->requests)
+    bool batches = a->programs && a->programs->items[0].samples;
+    if (a->finished != result->runs ||
+        (batches ? result->requests < result->runs : result->requests != result->runs))
         audit_violation(a, NULL, "the number of finished requests differs from the result's");
     if (a->sequence != result->events)
         audit_violation(a, NULL, "the number of events differs from the result's");

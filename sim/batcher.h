@@ -70,6 +70,16 @@ SPA_API const spa_batcher *const *spa_batchers(size_t *count);
 SPA_API spa_status spa_batcher_parse(const char *text, const spa_batcher **batcher,
                                      spa_param_values *values, spa_error *err);
 
+/* What batching came to in a run. Times are ns, summed over samples. */
+typedef struct spa_batch_result {
+    uint64_t runs, samples;
+    uint64_t places;   /* of the programs that ran: samples and padding */
+    double queue_ns;   /* from a sample's arrival to the beginning of its run */
+    double collect_ns; /* of it: while a run might have begun, but the batcher waited */
+    double run_ns;     /* from the beginning of a sample's run to its end */
+    double padding_ns; /* of it: the share of the run's places that were empty */
+} spa_batch_result;
+
 /* Memory that one run of a graph needs, bytes: all weights, and the largest set of activations that
  * are alive at once in graph order (views share what they show; weights are counted once). */
 SPA_API spa_status spa_graph_footprint(const spa_graph *graph, int64_t *bytes, spa_error *err);

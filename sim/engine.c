@@ -20,138 +20,6 @@ spa_run_config spa_run_config_default(void)
     return c;
 }
 
-/* ---- checks ---------------------------------------------------------------------------------- */
-
-/* Bits that hold 0 .. n-1. */
-static uint32_t bit_width(uint64_t n)
-{
-    uint32_t bits = 0;
-    while (n > UINT64_C(1) << bits) bits++;
-    return bits;
-}
-
-/* May operators be split in this run? */
-static bool splits(const spa_run_config *c)
-{
-    return c->splits ||
-           (c->policy && c->policy->place && c->policy->capabilities & SPA_CAP_SPLIT) ||
-           (c->schedule && spa_schedule_splits(c->schedule));
-}
-
-/* Programs bring graph, costs and schedule: by now these are set. */
-static spa_status check_programs(const spa_run_config *c, spa_error *err)
-{
-    if (c->executor || c->stepped)
-        return spa_fail(err, SPA_E_UNSUPPORTED,
-                        "several programs run with the cost model only, and not step by step");
-    if (c->scenario.serial_ops)
-        return spa_fail(err, SPA_E_UNSUPPORTED,
-                        "scenario '%s': a critical section (serial_ops) is of one program; leave "
-                        "it out of a mix",
-                        c->scenario.name);
-    return SPA_OK;
-}
-
-static spa_status check_table(const spa_run_config *c, spa_error *err)
-{
-    if (!c->graph || !c->costs || c->costs->graph != c->graph)
-        return spa_fail(err, SPA_E_INVALID, "the cost table belongs to another graph");
-    if (c->graph->n_ops == 0) return spa_fail(err, SPA_E_INVALID, "the graph has no operators");
-    return SPA_OK;
-}
-
-/* The reference service time of the run: of several programs, that of a request in the mean. */
-static double service_ns(const spa_run_config *c)
-{
-    double sum = 0, weights = 0;
-    if (!c->scenario.relative) return 0;
-    if (!c->programs) return (double)spa_service_ns(c->costs);
-    for (uint32_t i = 0; i < c->programs->count; i++) {
-        const spa_program *program = &c->programs->items[i];
-        sum += program->weight * (double)spa_service_ns(program->costs);
-        weights += program->weight;
-    }
-    return sum / weights;
-}
-
-static spa_status check_arrivals(const spa_run_config *c, spa_error *err)
-{
-    const spa_scenario *s = &c->scenario;
-    bool steady = s->arrivals == SPA_ARRIVALS_PERIODIC || s->arrivals == SPA_ARRIVALS_POISSON;
-    if (steady && !(s->rate_hz >= 1e-6 && s->rate_hz <= 1e9))
-        return spa_fail(err, SPA_E_INVALID,
-                        "scenario '%s': %g arrivals per second; give a rate of 1e-6 to 1e9",
-                        s->name, s->rate_hz);
-    for (int i = 0; i < 2 && s->arrivals == SPA_ARRIVALS_BURSTY; i++)
-        if (!(s->phases[i].rate_hz >= 0 && s->phases[i].rate_hz <= 1e9) ||
-            !(s->phases[i].mean_ms > 0) || !(s->phases[SPA_PHASE_HIGH].rate_hz > 0))
-            return spa_fail(err, SPA_E_INVALID,
-                            "scenario '%s': %g arrivals per second for %g ms; give a rate up to "
-                            "1e9 and a time",
-                            s->name, s->phases[i].rate_hz, s->phases[i].mean_ms);
-    if (s->arrivals == SPA_ARRIVALS_RECORDED && s->requests > s->n_arrivals)
-        return spa_fail(err, SPA_E_INVALID,
-                        "scenario '%s': %llu requests, but only %llu recorded arrivals", s->name,
-                        (unsigned long long)s->requests, (unsigned long long)s->n_arrivals);
-    if (s->mix[0] && !c->programs)
-        return spa_fail(err, SPA_E_UNSUPPORTED,
-                        "scenario '%s' is a mix of several models (%s), this is a run of one",
-                        s->name, s->mix);
-    return SPA_OK;
-}
-
-static spa_status check_config(const spa_run_config *c, spa_error *err)
-{
-    const spa_costs *costs = c->costs;
-    const spa_scenario *s = &c->scenario;
-    uint64_t moves;
-    if (c->programs) SPA_TRY(check_programs(c, err));
-    if (c->stepped && (c->executor || c->policy))
-        return spa_fail(err, SPA_E_INVALID,
-                        "a stepped run is decided by its caller: it has neither a policy nor an "
-                        "executor");
-    if (!c->stepped && !c->schedule && !(c->policy && c->policy->place))
-        return spa_fail(err, SPA_E_INVALID, "a run needs a schedule or a policy that places");
-    if (c->policy && !(c->policy->objectives & (uint32_t)c->objective))
-        return spa_fail(err, SPA_E_UNSUPPORTED, "policy '%s' does not honour objective '%s'",
-                        c->policy->name, spa_objective_name(c->objective));
-    if (c->executor && !c->executor->part && splits(c))
-        return spa_fail(err, SPA_E_UNSUPPORTED,
-                        "the schedule splits operators, and these lanes cannot run parts");
-    for (size_t op = 0; op < c->graph->n_ops; op++)
-        if (c->graph->ops[op].n_inputs > SPA_MAX_OP_INPUTS)
-            return spa_fail(err, SPA_E_RANGE, "operator '%s' has more than %d inputs",
-                            c->graph->ops[op].name, SPA_MAX_OP_INPUTS);
-    if (s->requests == 0 || s->concurrency == 0 || s->warmup >= s->requests)
-        return spa_fail(err, SPA_E_INVALID,
-                        "scenario '%s': needs requests >= 1, concurrency >= 1, warmup < requests",
-                        s->name);
-    SPA_TRY(check_arrivals(c, err));
-    if (s->serial_ops > c->graph->n_ops)
-        return spa_fail(err, SPA_E_INVALID, "scenario '%s': serial_ops %u exceeds %zu operators",
-                        s->name, s->serial_ops, c->graph->n_ops);
-    moves = costs->n_tensors + (splits(c) ? costs->n_ops : 0);
-    moves = (uint64_t)s->concurrency << bit_width(moves) << 2;
-    if (moves >= SPA_NONE)
-        return spa_fail(err, SPA_E_RANGE, "%u requests of %zu operators in flight are too many",
-                        s->concurrency, c->graph->n_ops);
-    return SPA_OK;
-}
-
-/* Some processor must be able to run every operator. */
-static spa_status check_runnable(const spa_costs *costs, spa_error *err)
-{
-    for (size_t op = 0; op < costs->n_ops; op++) {
-        bool any = costs->graph->ops[op].kind == SPA_OP_RESHAPE;
-        for (uint32_t p = 0; p < costs->n_processors; p++) any |= spa_cost_can_run(costs, op, p);
-        if (!any)
-            return spa_fail(err, SPA_E_INVALID, "no processor can run operator '%s' (%s)",
-                            costs->graph->ops[op].name,
-                            spa_op_kind_name(costs->graph->ops[op].kind));
-    }
-    return SPA_OK;
-}
-
 /* ---- layout ---------------------------------------------------------------------------------- */
 
 static size_t take(size_t *at, size_t bytes)
@@ -196,9 +64,11 @@ static void lay_out(spa_engine *e)
     l->links = take(&at, e->n_links * sizeof(engine_link));
     l->activities = take(&at, slots * sizeof(engine_activity));
     l->active = take(&at, (slots + 1) * sizeof *e->active);
-    l->events = take(&at, spa_event_list_bytes((uint32_t)slots + (e->arrival_slot != SPA_NONE)));
+    l->events = take(&at, spa_event_list_bytes((uint32_t)slots + arrival_slots(e)));
     l->memory = take_memory(e, &at);
     l->programs = take(&at, program_count(e) * sizeof(spa_moments));
+    l->batching = take(
+        &at, e->config.batcher ? sizeof(engine_batching) + e->n_slots * sizeof(engine_batch) : 0);
     l->requests = take_lines(&at, e->n_slots * l->request_bytes);
     l->total = at;
 }
@@ -267,6 +137,10 @@ static void reset_programs(spa_engine *e)
         begin_policy(e, all->items[i].self, program_memory(e, i));
         program_latency(e)[i] = (spa_moments){0};
     }
+    if (e->batching) {
+        memset(e->batching, 0, e->layout.requests - e->layout.batching);
+        e->batching->largest = all->items[all->count - 1].samples;
+    }
     for (uint32_t slot = 0; slot < e->n_slots; slot++)
         memset(ready_of(e, request_of(e, slot)), 0, e->n_words * sizeof(uint64_t));
 }
@@ -299,7 +173,7 @@ static void reset_state(spa_engine *e)
         link->head = link->tail = SPA_NONE;
     }
     memset(e->activities, 0, (e->n_lanes + e->n_links) * sizeof(engine_activity));
-    spa_event_list_init(e->events, e->n_lanes + e->n_links + (e->arrival_slot != SPA_NONE));
+    spa_event_list_init(e->events, e->n_lanes + e->n_links + arrival_slots(e));
     if (e->config.noise) {
         e->noise_key =
             spa_hash_u64(spa_hash_bytes(e->config.seed, "kernel-noise", 12), e->config.replication);
@@ -341,10 +215,10 @@ static void set_constants(spa_engine *e)
     e->costs = c->costs;
     e->n_ops = (uint32_t)c->graph->n_ops;
     e->n_tensors = (uint32_t)c->costs->n_tensors;
-    e->splits = splits(c);
+    e->splits = engine_splits(c);
     e->n_nodes = e->n_tensors + (e->splits ? e->n_ops : 0);
     e->n_words = count_words(c);
-    e->op_bits = e->tensor_bits = bit_width(e->n_nodes);
+    e->op_bits = e->tensor_bits = engine_bit_width(e->n_nodes);
     e->n_processors = c->costs->n_processors;
     e->host = c->costs->host;
     e->n_slots = c->scenario.concurrency;
@@ -390,6 +264,7 @@ static spa_status allocate(spa_engine **engine, const spa_engine *constants, spa
     e->active = (uint16_t *)(block + e->layout.active);
     e->events = (spa_event_list *)(block + e->layout.events);
     e->requests = block + e->layout.requests;
+    if (e->config.batcher) e->batching = (engine_batching *)(block + e->layout.batching);
     e->view.busy_ns = e->state.result.busy_ns;
     e->home = &e->lanes[e->lane_first[e->host]];
     e->home_end = e->home + (e->workers ? e->costs->processors[e->host].n_lanes : 1);
@@ -440,10 +315,9 @@ spa_status spa_engine_new(spa_engine **engine, const spa_run_config *config, spa
     *engine = NULL;
     if (config->programs) SPA_TRY(take_programs(&constants.config, err));
     config = &constants.config;
-    SPA_TRY(check_table(config, err));
-    spa_scenario_resolve(&constants.config.scenario, service_ns(config));
-    SPA_TRY(check_config(config, err));
-    SPA_TRY(check_runnable(config->costs, err));
+    SPA_TRY(engine_check_table(config, err));
+    spa_scenario_resolve(&constants.config.scenario, engine_service_ns(config));
+    SPA_TRY(engine_check_config(config, err));
     set_constants(&constants);
     SPA_TRY(lay_out_lanes(&constants, err));
     constants.arrival_slot =

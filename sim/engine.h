@@ -7,6 +7,7 @@
 #define SPA_SIM_ENGINE_H
 
 #include "base/stats.h"
+#include "sim/batcher.h"
 #include "sim/event.h"
 #include "sim/executor.h"
 #include "sim/policy.h"
@@ -34,6 +35,11 @@ typedef struct spa_run_config {
      * that places and may split; to be set where such a schedule can come by a restart. */
     bool splits;
     uint64_t seed, replication;
+    /* Puts waiting samples together: then `programs` are one model at several batch sizes
+     * (ascending), arrivals are an open loop's, requests, warm-up and latencies are of samples.
+     * NULL = none. Prepared by the caller. */
+    const spa_batcher *batcher;
+    const void *batcher_self;
     /* Called for every event, in order; NULL = none. Must not touch the engine. */
     void (*record)(void *user, const spa_event *event);
     void *record_user;
@@ -66,6 +72,7 @@ typedef struct spa_run_result {
     uint64_t events, digest; /* digest of the (time, sequence, event) stream */
     /* Of the requests that latency_ns counts: those later than the scenario's deadline, and by how
      * much in all. */
+    uint64_t runs; /* of programs: the requests, unless a batcher puts them together */
     uint64_t missed;
     double tardiness_ns;
 } spa_run_result;
@@ -90,6 +97,8 @@ SPA_API spa_status spa_engine_run(spa_engine *engine, spa_histogram *latencies,
 /* Runs until simulated time >= until_ns or the end (*done). */
 SPA_API spa_status spa_engine_run_until(spa_engine *engine, int64_t until_ns, bool *done,
                                         spa_error *err);
+/* What a batcher came to in the present run; zero without one. */
+SPA_API spa_batch_result spa_engine_batch_result(const spa_engine *engine);
 /* Latencies of a program's requests in the present run, ns (warm-up not counted). */
 SPA_API spa_moments spa_engine_program_latency(const spa_engine *engine, uint32_t program);
 /* The plan that decides every placement; NULL = a policy decides as it goes. */

@@ -6,79 +6,7 @@
 #ifndef SPA_SIM_ENGINE_ARRIVALS_H
 #define SPA_SIM_ENGINE_ARRIVALS_H
 
-#include <math.h>
 #include "sim/engine_ready.h"
-
-#define ARRIVAL_LAST_NS ((int64_t)1 << 60) /* 36 years: nothing arrives later */
-
-/* The n-th uniform number in (0, 1) of the arrivals' stream. */
-static inline double arrival_uniform(const spa_engine *e, uint64_t n)
-{
-    uint64_t h = spa_hash_u64(e->arrival_key, n);
-    h ^= h >> 31;
-    return ((double)(h >> 11) + 0.5) * 0x1p-53;
-}
-
-/* A time with this mean, exponentially distributed, by inversion of the n-th uniform number. */
-static inline int64_t arrival_exponential_ns(const spa_engine *e, uint64_t n, double mean_ns)
-{
-    double ns = -log(arrival_uniform(e, n)) * mean_ns;
-    return ns < (double)ARRIVAL_LAST_NS ? llround(ns) : ARRIVAL_LAST_NS;
-}
-
-static inline int64_t arrival_later(int64_t at_ns, int64_t ns)
-{
-    return at_ns > ARRIVAL_LAST_NS - ns ? ARRIVAL_LAST_NS : at_ns + ns;
-}
-
-/* Bursty: the phase that the process is in at first, as often as it is in it at all. */
-static void begin_phases(const spa_engine *e, engine_cursor *c)
-{
-    const spa_phase *phases = e->config.scenario.phases;
-    double low = phases[SPA_PHASE_LOW].mean_ms, high = phases[SPA_PHASE_HIGH].mean_ms;
-    c->phase = arrival_uniform(e, c->draws++) * (low + high) < high;
-    c->phase_end_ns = arrival_exponential_ns(e, c->draws++, phases[c->phase].mean_ms * 1e6);
-}
-
-/* Both phases forget: where no arrival comes before the end of a phase, the gap is drawn anew. */
-static int64_t next_bursty(const spa_engine *e, engine_cursor *c)
-{
-    const spa_phase *phases = e->config.scenario.phases;
-    int64_t at = c->at_ns;
-    while (c->phase_end_ns < ARRIVAL_LAST_NS) {
-        const spa_phase *phase = &phases[c->phase];
-        if (phase->rate_hz > 0) {
-            int64_t gap = arrival_exponential_ns(e, c->draws++, 1e9 / phase->rate_hz);
-            if (gap <= c->phase_end_ns - at) return at + gap;
-        }
-        at = c->phase_end_ns;
-        c->phase ^= 1;
-        c->phase_end_ns = arrival_later(
-            at, arrival_exponential_ns(e, c->draws++, phases[c->phase].mean_ms * 1e6));
-    }
-    return ARRIVAL_LAST_NS;
-}
-
-/* Moves a cursor from arrival k-1 to arrival k. Poisson: the gap is keyed by k. */
-static void advance_cursor(const spa_engine *e, engine_cursor *c, uint64_t k)
-{
-    const spa_scenario *s = &e->config.scenario;
-    switch (s->arrivals) {
-    case SPA_ARRIVALS_PERIODIC:
-        if (k) c->at_ns = arrival_later(c->at_ns, llround(1e9 / s->rate_hz));
-        break;
-    case SPA_ARRIVALS_BURSTY:
-        if (k == 0) begin_phases(e, c);
-        c->at_ns = next_bursty(e, c);
-        break;
-    case SPA_ARRIVALS_RECORDED:
-        c->at_ns = s->arrival_ns[k];
-        break;
-    default:
-        c->at_ns = arrival_later(c->at_ns, arrival_exponential_ns(e, k, 1e9 / s->rate_hz));
-        break;
-    }
-}
 
 static void set_next_arrival(spa_engine *e)
 {
@@ -99,9 +27,87 @@ ENGINE_APART void let_in(spa_engine *e)
     }
 }
 
+ENGINE_APART void fail_batcher(spa_engine *e, uint64_t n)
+{
+    e->state.stopped = 1;
+    e->failed = spa_fail(&e->error, SPA_E_ILLEGAL,
+                         "batcher '%s': closes a batch of %llu samples, which is more than wait or "
+                         "than the largest of %u, or none without waiting",
+                         e->config.batcher->name, (unsigned long long)n, e->batching->largest);
+}
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+/* The first n of the samples that wait become one run. */
+static void let_in_batch(spa_engine *e, uint32_t n)
+{
+    engine_batching *b = e->batching;
+    uint32_t slot = e->state.free_slot, program = 0;
+    engine_batch *batch = &batches_of(e)[slot];
+    const spa_program *sizes = e->config.programs->items;
+    while (sizes[program].samples < n) program++;
+    b->program = program;
+    e->state.free_slot = request_of(e, slot)->next;
+    admit(e, slot);
+    request_of(e, slot)->arrival_ns = e->state.let_in.at_ns;
+    *batch = (engine_batch){.first = e->state.let_in,
+                            .number = b->let_in,
+                            .let_in_ns = e->state.now,
+                            .samples = n,
+                            .size = sizes[program].samples};
+    for (uint32_t k = 0; k < n; k++) {
+        b->result.queue_ns += (double)(e->state.now - e->state.let_in.at_ns);
+        if (++b->let_in < e->config.scenario.requests)
+            advance_cursor(e, &e->state.let_in, b->let_in);
+    }
+    b->result.runs++;
+    b->result.samples += n;
+    b->result.places += batch->size;
+}
+
+/* Asks the batcher until it waits, nothing waits, or no run may begin. */
+ENGINE_APART void form_batches(spa_engine *e)
+{
+    engine_batching *b = e->batching;
+    int64_t wake_ns = SPA_NEVER;
+    account_waiting(e);
+    while (b->let_in < e->state.arrived && e->state.free_slot != SPA_NONE) {
+        spa_batch_view view = {.now_ns = e->state.now,
+                               .oldest_ns = e->state.let_in.at_ns,
+                               .waiting = e->state.arrived - b->let_in,
+                               .in_flight = (uint32_t)(e->state.admitted - e->state.finished),
+                               .last = e->state.arrived == e->config.scenario.requests};
+        spa_batch_choice choice = {.until_ns = INT64_MAX};
+        e->config.batcher->decide(e->config.batcher_self, &view, &choice);
+        uint64_t n = choice.close;
+        if (n == 0 && view.last && choice.until_ns == INT64_MAX) n = view.waiting;
+        if (n == 0 && choice.until_ns > e->state.now) {
+            wake_ns = choice.until_ns == INT64_MAX ? SPA_NEVER : choice.until_ns;
+            break;
+        }
+        if (n == 0 || n > view.waiting || n > b->largest) {
+            fail_batcher(e, n);
+            return;
+        }
+        let_in_batch(e, (uint32_t)n);
+    }
+    spa_event_list_set(e->events, e->arrival_slot + 1, wake_ns);
+}
+
+/* A run has ended, and samples may wait for its slot. True if that let some in. */
+ENGINE_INLINE bool freed_batches(spa_engine *e)
+{
+    uint64_t before = e->batching->let_in;
+    if (!e->batching->slot_freed) return false;
+    e->batching->slot_freed = 0;
+    form_batches(e);
+    return e->batching->let_in != before;
+}
+
 /* Time has reached the next arrival (and perhaps others behind it). */
 ENGINE_APART void arrive_requests(spa_engine *e)
 {
+    if (ENGINE_RARELY(e->batching != NULL)) account_waiting(e);
     while (e->state.arrived < e->config.scenario.requests &&
            e->state.next_arrival.at_ns <= e->state.now) {
         e->state.arrived++;
@@ -109,7 +115,10 @@ ENGINE_APART void arrive_requests(spa_engine *e)
             advance_cursor(e, &e->state.next_arrival, e->state.arrived);
     }
     set_next_arrival(e);
-    let_in(e);
+    if (ENGINE_RARELY(e->batching != NULL))
+        form_batches(e);
+    else
+        let_in(e);
 }
 
 /* All slots are free, the first arrival is ahead. */

@@ -3,6 +3,7 @@
 #define SPA_SIM_ENGINE_READY_H
 
 #include <string.h>
+#include "sim/engine_cursor.h"
 #include "sim/engine_lanes.h"
 
 ENGINE_INLINE void queue_request(spa_engine *e, engine_request *r, uint32_t slot)
@@ -152,7 +153,7 @@ static void admit(spa_engine *e, uint32_t slot)
     engine_request *r = request_of(e, slot);
     int64_t *finish = finish_of(e, r);
     if (ENGINE_RARELY(e->programs != NULL))
-        refresh(e, r, draw_program(e, e->state.admitted));
+        refresh(e, r, e->batching ? e->batching->program : draw_program(e, e->state.admitted));
     else
         memcpy(r, e->template_block, e->layout.request_bytes);
     r->number = e->state.admitted++;
@@ -182,25 +183,68 @@ static void unqueue(spa_engine *e, engine_request *r, uint32_t slot)
     r->flags &= ~(uint32_t)IN_QUEUE;
 }
 
+/* ---- ends ------------------------------------------------------------------------------------ */
+
 static void note_program(spa_engine *e, uint32_t program, int64_t latency_ns)
 {
     spa_moments_add(&program_latency(e)[program], (double)latency_ns);
     if (e->config.by_program) spa_histogram_add(&e->config.by_program[program], latency_ns);
 }
 
+/* A request, or one sample of a batch, is served. */
+ENGINE_INLINE void note_latency(spa_engine *e, const engine_request *r, uint64_t number,
+                                int64_t latency)
+{
+    if (number < e->config.scenario.warmup) return;
+    spa_moments_add(&e->state.result.latency_ns, (double)latency);
+    if (e->latencies) spa_histogram_add(e->latencies, latency);
+    if (ENGINE_RARELY(e->programs != NULL)) note_program(e, r->program, latency);
+    if (ENGINE_RARELY(latency > e->deadline_ns)) {
+        e->state.result.missed++;
+        e->state.result.tardiness_ns += (double)(latency - e->deadline_ns);
+    }
+}
+
+/* Samples that wait while a run might begin are being collected; else they wait for a run to end.
+ */
+static void account_waiting(spa_engine *e)
+{
+    engine_batching *b = e->batching;
+    if (e->state.free_slot != SPA_NONE)
+        b->result.collect_ns +=
+            (double)(e->state.arrived - b->let_in) * (double)(e->state.now - b->since_ns);
+    b->since_ns = e->state.now;
+}
+
+/* All samples of a batch end with it; their arrivals are walked again. */
+ENGINE_APART void finish_batch(spa_engine *e, engine_request *r, uint32_t slot)
+{
+    engine_batching *b = e->batching;
+    const engine_batch *batch = &batches_of(e)[slot];
+    engine_cursor at = batch->first;
+    double run_ns = (double)(e->state.now - batch->let_in_ns) * batch->samples;
+    account_waiting(e);
+    b->slot_freed = 1;
+    b->served += batch->samples;
+    b->result.run_ns += run_ns;
+    b->result.padding_ns += run_ns * (batch->size - batch->samples) / batch->size;
+    if (b->served == e->config.scenario.requests) e->state.stopped = 1;
+    e->state.finished++;
+    emit(e, SPA_EV_FINISH, r, SPA_NONE, 0, 0);
+    for (uint32_t k = 0; k < batch->samples; k++) {
+        if (k) advance_cursor(e, &at, batch->number + k);
+        note_latency(e, r, batch->number + k, e->state.now - at.at_ns);
+    }
+}
+
 ENGINE_APART void finish_request(spa_engine *e, engine_request *r, uint32_t slot)
 {
-    int64_t latency = e->state.now - r->arrival_ns;
-    if (++e->state.finished == e->config.scenario.requests) e->state.stopped = 1;
-    emit(e, SPA_EV_FINISH, r, SPA_NONE, 0, 0);
-    if (r->number >= e->config.scenario.warmup) {
-        spa_moments_add(&e->state.result.latency_ns, (double)latency);
-        if (e->latencies) spa_histogram_add(e->latencies, latency);
-        if (ENGINE_RARELY(e->programs != NULL)) note_program(e, r->program, latency);
-        if (ENGINE_RARELY(latency > e->deadline_ns)) {
-            e->state.result.missed++;
-            e->state.result.tardiness_ns += (double)(latency - e->deadline_ns);
-        }
+    if (ENGINE_RARELY(e->batching != NULL)) {
+        finish_batch(e, r, slot);
+    } else {
+        if (++e->state.finished == e->config.scenario.requests) e->state.stopped = 1;
+        emit(e, SPA_EV_FINISH, r, SPA_NONE, 0, 0);
+        note_latency(e, r, r->number, e->state.now - r->arrival_ns);
     }
     if (r->flags & IN_QUEUE) unqueue(e, r, slot);
     /* A view that ends a request finishes while its home lane still dispatches the request. */

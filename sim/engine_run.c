@@ -10,11 +10,12 @@ spa_status engine_run_on(spa_engine *e, int64_t until_ns, bool *done, spa_error 
     const engine_state *s = &e->state;
     uint64_t requests = e->config.scenario.requests;
     engine_outcome outcome = engine_advance(e, until_ns);
+    uint64_t served = e->batching ? e->batching->served : s->finished;
     if (outcome == ENGINE_STUCK)
         return spa_fail(err, SPA_E_ILLEGAL,
                         "nothing can happen any more at %.3f ms, but %llu of %llu requests are "
                         "not finished: the schedule waits for itself",
-                        (double)s->now * 1e-6, (unsigned long long)(requests - s->finished),
+                        (double)s->now * 1e-6, (unsigned long long)(requests - served),
                         (unsigned long long)requests);
     if (outcome == ENGINE_FAILED) {
         if (err) *err = e->error;
@@ -49,7 +50,8 @@ spa_status spa_engine_run(spa_engine *e, spa_histogram *latencies, spa_run_resul
 spa_status spa_engine_result(spa_engine *e, spa_run_result *result, spa_error *err)
 {
     engine_state *s = &e->state;
-    s->result.requests = s->finished;
+    s->result.requests = e->batching ? e->batching->served : s->finished;
+    s->result.runs = s->finished;
     s->result.span_ns = s->now;
     s->result.energy_j = s->result.energy_dynamic_j + e->costs->base_w * (double)s->now * 1e-9;
     s->result.events = s->sequence;
@@ -107,6 +109,11 @@ const spa_schedule *spa_engine_schedule(const spa_engine *e)
 int64_t spa_engine_now(const spa_engine *e)
 {
     return e->state.now;
+}
+
+spa_batch_result spa_engine_batch_result(const spa_engine *e)
+{
+    return e->batching ? e->batching->result : (spa_batch_result){0};
 }
 
 spa_moments spa_engine_program_latency(const spa_engine *e, uint32_t program)

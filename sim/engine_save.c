@@ -7,7 +7,7 @@
 #include "sim/audit.h"
 #include "sim/engine_state.h"
 
-#define ENGINE_STATE_VERSION 6u
+#define ENGINE_STATE_VERSION 7u
 #define ENGINE_STATE_MAGIC   UINT64_C(0x31455441545350) /* "PSTATE1" */
 
 typedef struct saved_head {
@@ -32,8 +32,13 @@ static uint64_t config_hash(const spa_engine *e)
     h = spa_scenario_hash(spa_hash_u64(h, (uint64_t)sc->workers << 32 | sc->serial_ops), sc);
     h = spa_hash_u64(h, (uint64_t)e->config.objective << 3 | (uint64_t)e->config.noise << 2 |
                             (uint64_t)e->config.contention << 1 | e->config.policy_cost);
-    for (uint32_t i = 0; i < program_count(e); i++)
-        h = spa_hash_bytes(h, &e->config.programs->items[i].weight, sizeof(double));
+    for (uint32_t i = 0; i < program_count(e); i++) {
+        const spa_program *program = &e->config.programs->items[i];
+        h = spa_hash_bytes(h, &program->weight, sizeof program->weight);
+        if (e->config.batcher) h = spa_hash_u64(h, program->samples);
+    }
+    if (e->config.batcher)
+        h = spa_hash_bytes(h, e->config.batcher->name, strlen(e->config.batcher->name));
     if (e->stepped) h = spa_hash_u64(h, (uint64_t)e->policy_ns);
     if (e->config.policy)
         h = spa_hash_bytes(h, e->config.policy->name, strlen(e->config.policy->name));

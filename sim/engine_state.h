@@ -97,6 +97,24 @@ typedef struct engine_cursor {
     uint32_t phase, pad;
 } engine_cursor;
 
+/* With a batcher: what it has let in, and one record for each run in flight. */
+typedef struct engine_batch {
+    engine_cursor first; /* at the arrival of its first sample */
+    uint64_t number;     /* of that sample */
+    int64_t let_in_ns;
+    uint32_t samples, size; /* size: of its program */
+} engine_batch;
+
+typedef struct engine_batching {
+    uint64_t let_in, served; /* samples */
+    int64_t since_ns;        /* collecting is accounted up to here */
+    uint32_t program;        /* of the batch that is being let in */
+    uint32_t slot_freed;     /* since the batcher was asked last */
+    uint32_t largest, pad;
+    spa_batch_result result;
+    engine_batch batches[]; /* [n_slots] */
+} engine_batching;
+
 typedef struct engine_state {
     int64_t now;
     uint64_t now_hash;
@@ -160,7 +178,7 @@ typedef struct engine_program {
 typedef struct engine_layout {
     size_t finish, where, placed, ready, more_next, share, joins;
     size_t request_bytes;
-    size_t links, activities, active, events, memory, programs, requests, total;
+    size_t links, activities, active, events, memory, programs, batching, requests, total;
 } engine_layout;
 
 #define ENGINE_QUANTILES 4096u
@@ -172,6 +190,7 @@ struct spa_engine {
     engine_activity *activities; /* [n_lanes + n_links] */
     uint16_t *active;            /* event slots of what runs, in order of start */
     spa_event_list *events;
+    engine_batching *batching; /* NULL: there is no batcher */
     unsigned char *requests;
     const engine_node *nodes; /* [n_nodes] */
     /* [n_ops * n_processors], then [from][to]; then, with splits, of parts, as costs->part_ns */
@@ -189,7 +208,7 @@ struct spa_engine {
     bool lane_copies;      /* some link is on_lane */
     bool stepped;          /* the caller decides */
     spa_action decided;    /* by the caller of a stepped run */
-    uint32_t arrival_slot; /* of the event list, open loop; else SPA_NONE */
+    uint32_t arrival_slot; /* of the event list, open loop; else SPA_NONE; the batcher's is next */
     int64_t deadline_ns;   /* from a request's arrival; INT64_MAX = none */
     bool is_async[SPA_MAX_PROCESSORS];
     const spa_executor *executor;
@@ -320,6 +339,15 @@ static inline uint32_t program_count(const spa_engine *e)
 {
     return e->config.programs ? e->config.programs->count : 0;
 }
+static inline engine_batch *batches_of(const spa_engine *e)
+{
+    return e->batching->batches;
+}
+/* Event slots behind those of lanes and links. */
+static inline uint32_t arrival_slots(const spa_engine *e)
+{
+    return e->arrival_slot == SPA_NONE ? 0 : e->config.batcher ? 2 : 1;
+}
 /* [program_count] latencies, part of the state */
 static inline spa_moments *program_latency(const spa_engine *e)
 {
@@ -356,6 +384,13 @@ ENGINE_INLINE uint32_t move_to(uint32_t move)
 {
     return move & 3u;
 }
+
+/* engine_check.c */
+spa_status engine_check_table(const spa_run_config *c, spa_error *err);
+spa_status engine_check_config(const spa_run_config *c, spa_error *err);
+double engine_service_ns(const spa_run_config *c); /* reference service time; 0 = not needed */
+bool engine_splits(const spa_run_config *c);
+uint32_t engine_bit_width(uint64_t n);
 
 /* engine_tables.c */
 spa_status engine_tables_build(spa_engine *e, spa_error *err);

@@ -286,10 +286,12 @@ ENGINE_APART void end_copy(spa_engine *e, engine_lane *lane)
 ENGINE_INLINE bool finish_step(spa_engine *e, uint32_t event_slot)
 {
     if (event_slot < e->n_lanes) try_start(e, &e->lanes[event_slot]);
-    if (ENGINE_RARELY(e->arrival_slot != SPA_NONE) && e->state.admitted < e->state.arrived &&
-        e->state.free_slot != SPA_NONE) {
-        let_in(e);
-        return pump_all(e);
+    if (ENGINE_RARELY(e->arrival_slot != SPA_NONE)) {
+        if (e->batching) return !freed_batches(e) || pump_all(e);
+        if (e->state.admitted < e->state.arrived && e->state.free_slot != SPA_NONE) {
+            let_in(e);
+            return pump_all(e);
+        }
     }
     return true;
 }
@@ -310,8 +312,11 @@ ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
         e->state.result.overlap_ns += (at - e->state.now) * e->state.transfers_running;
     set_now(e, at);
     spa_event_list_set(e->events, event_slot, SPA_NEVER);
-    if (ENGINE_RARELY(event_slot == e->arrival_slot)) {
-        arrive_requests(e);
+    if (ENGINE_RARELY(event_slot >= e->arrival_slot)) {
+        if (event_slot == e->arrival_slot)
+            arrive_requests(e);
+        else
+            form_batches(e);
     } else if (event_slot >= e->n_lanes) {
         end_transfer(e, event_slot - e->n_lanes);
     } else {

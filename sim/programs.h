@@ -22,6 +22,7 @@ typedef struct spa_program {
     const spa_costs *costs;       /* of this graph; all of one device, stack and set of lanes */
     const spa_schedule *schedule; /* its plan; NULL = the policy decides as it goes */
     const void *self;             /* the policy's, for this program */
+    uint32_t samples;             /* with a batcher: of one run, ascending; else 0 */
     double weight;                /* its share of the requests is weight / sum of weights; > 0 */
 } spa_program;
 

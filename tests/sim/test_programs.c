@@ -41,23 +41,6 @@ static void fini(pair *p)
     sim_world_fini(&p->b);
 }
 
-static void run_audited(const spa_run_config *config, sim_run *run, spa_engine **engine)
-{
-    spa_run_config c = *config;
-    spa_audit *audit;
-    memset(run, 0, sizeof *run);
-    c.record = sim_record;
-    c.record_user = run;
-    expect_ok(spa_engine_new(engine, &c, err));
-    expect_ok(spa_engine_run(*engine, NULL, &run->result, err));
-    expect_ok(spa_audit_new(&audit, &c.programs->graph, &c.programs->costs, &c.scenario, err));
-    spa_audit_programs(audit, c.programs);
-    if (!c.noise) spa_audit_no_noise(audit);
-    for (size_t i = 0; i < run->n_events; i++) spa_audit_event(audit, &run->events[i]);
-    expect_ok(spa_audit_finish(audit, &run->result, err));
-    spa_audit_free(audit);
-}
-
 Test(sim_programs, a_run_of_one_program_is_the_run_of_its_graph)
 {
     for (uint64_t seed = 1; seed <= 60; seed++) {
@@ -107,7 +90,7 @@ Test(sim_programs, each_request_runs_its_own_program_and_shares_follow_weights)
     sim_kernel(&p.b, "z", 0, 40);
     join(&p, 3, 1);
     p.config.scenario = spa_scenario_closed(1, 4000);
-    run_audited(&p.config, &run, &engine);
+    sim_run_programs(&run, &p.config, &engine);
     spa_moments a = spa_engine_program_latency(engine, 0),
                 b = spa_engine_program_latency(engine, 1);
     cr_assert_eq(a.count + b.count, 4000);
@@ -141,7 +124,7 @@ Test(sim_programs, requests_of_different_programs_run_side_by_side)
         cr_assert(seed < 64);
         p.config.seed = seed;
         p.config.scenario = spa_scenario_closed(2, 2);
-        run_audited(&p.config, &run, &engine);
+        sim_run_programs(&run, &p.config, &engine);
         bool mixed = spa_engine_program_latency(engine, 0).count == 1;
         if (mixed) break;
         sim_run_fini(&run);
@@ -199,7 +182,7 @@ Test(sim_programs, random_mixes_pass_the_audit_repeat_and_resume_anywhere)
         p.config.contention = p.config.noise = true;
         p.config.scenario = seed % 2 ? spa_scenario_closed(3, 12)
                                      : spa_scenario_open(SPA_ARRIVALS_POISSON, 1e7, 3, 12);
-        run_audited(&p.config, &run, &engine);
+        sim_run_programs(&run, &p.config, &engine);
         spa_engine_free(engine);
         expect_ok(spa_engine_new(&engine, &p.config, err));
         expect_ok(spa_engine_run_until(engine, run.result.span_ns / 2, &done, err));
@@ -289,7 +272,7 @@ Test(sim_programs, a_policy_sees_the_program_of_the_request_alone)
     p.config.programs = p.programs;
     p.config.policy = &policy;
     p.config.scenario = spa_scenario_closed(3, 60);
-    run_audited(&p.config, &run, &engine);
+    sim_run_programs(&run, &p.config, &engine);
     uint64_t n_a = spa_engine_program_latency(engine, 0).count;
     cr_assert(n_a > 0 && n_a < 60);
     cr_assert_eq(last[0].calls, 2 * n_a);

@@ -185,6 +185,23 @@ void sim_run_init(sim_run *run, sim_world *w)
     audit_run(run, w);
 }
 
+void sim_run_programs(sim_run *run, const spa_run_config *config, spa_engine **engine)
+{
+    spa_run_config c = *config;
+    spa_audit *audit;
+    memset(run, 0, sizeof *run);
+    c.record = sim_record;
+    c.record_user = run;
+    expect_ok(spa_engine_new(engine, &c, err));
+    expect_ok(spa_engine_run(*engine, NULL, &run->result, err));
+    expect_ok(spa_audit_new(&audit, &c.programs->graph, &c.programs->costs, &c.scenario, err));
+    spa_audit_programs(audit, c.programs);
+    if (!c.noise) spa_audit_no_noise(audit);
+    for (size_t i = 0; i < run->n_events; i++) spa_audit_event(audit, &run->events[i]);
+    expect_ok(spa_audit_finish(audit, &run->result, err));
+    spa_audit_free(audit);
+}
+
 void sim_run_fini(sim_run *run)
 {
     spa_histogram_fini(&run->latencies);

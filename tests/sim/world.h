@@ -50,6 +50,8 @@ typedef struct sim_run {
 
 /* Finishes the table, runs and audits. */
 void sim_run_init(sim_run *run, sim_world *w);
+/* The same of a configuration with programs; the engine is left for questions. */
+void sim_run_programs(sim_run *run, const spa_run_config *config, spa_engine **engine);
 void sim_run_fini(sim_run *run);
 /* The same for a run that must fail; returns the status. */
 spa_status sim_run_failing(sim_world *w, spa_error *err);
