@@ -160,6 +160,20 @@ static const char help_run[] =
     "Examples:\n"
     "  sparoa run experiments/latency.exp --jobs 2\n"
     "  sparoa run experiments/*.exp --db build/out/study/results.db --quick\n";
+static const char help_import[] =
+    "Reads what other programs measured. Formats: trtexec, ort (ONNX Runtime) and torch "
+    "(PyTorch's\n"
+    "profiler) time layers: they become rows of a trace folder with the origin 'imported', by the\n"
+    "names of the model's nodes, else by kind and shape; the time of fused layers goes to their\n"
+    "largest operator. What was not mapped is listed with its share of the time. A folder that is\n"
+    "there already keeps its rows of other processors, batches and types.\n"
+    "tegrastats logs become power per rail; nsys summaries kernels by what they compute.\n\n"
+    "Examples:\n"
+    "  sparoa import trtexec profile.json --layers layers.json --model resnet18 --dtype fp16 "
+    "-o mine\n"
+    "  sparoa import ort profile.json --model resnet18 -o mine\n"
+    "  sparoa import tegrastats tegra.log --from 30 --until 60 -o power.csv\n"
+    "  sparoa import nsys cuda_gpu_kern_sum.csv\n";
 
 static const spa_command commands[] = {
     {"models", SPA_CMD_MODELS, "", "list the models of the zoo", NULL, spa_cmd_models},
@@ -198,7 +212,8 @@ static const spa_command commands[] = {
     {"figures", SPA_CMD_FIGURES, "[NAME...] --db F -o DIR", "figures from results.db", help_figures,
      spa_cmd_figures},
     {"report", 0, "--db F -o FILE.html", "one self-contained page", NULL, NULL},
-    {"import", 0, "FORMAT FILE -o OUT", "bring measured data from elsewhere", NULL, NULL},
+    {"import", SPA_CMD_IMPORT, "FORMAT FILE [-o OUT]", "bring measured data from elsewhere",
+     help_import, spa_cmd_import},
     {"export", 0, "onnx MODEL -o FILE.onnx", "write a model as ONNX", NULL, NULL},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -46,11 +46,13 @@ typedef struct spa_options {
     int missing_model;            /* --missing=model */
     spa_names gantt, chart;       /* figures, *.svg or *.png each */
     const char *timeline, *schedule, *log, *db, *output, *csv, *trace, *checkpoint;
-    const char *thresholds;            /* of training: a predictor, or "shipped" */
-    bool isolate;                      /* policies in processes of their own */
-    double time_limit_s;               /* of such a process; 0 = not given */
-    spa_names checks;                  /* --check, repeatable */
-    spa_names plugin_files;            /* --plugin, repeatable */
+    const char *model, *layers, *import_format; /* of import; the last is its first operand */
+    double from_s, until_s;                     /* of import: a window; 0 = not given */
+    const char *thresholds;                     /* of training: a predictor, or "shipped" */
+    bool isolate;                               /* policies in processes of their own */
+    double time_limit_s;                        /* of such a process; 0 = not given */
+    spa_names checks;                           /* --check, repeatable */
+    spa_names plugin_files;                     /* --plugin, repeatable */
     const struct spa_plugins *plugins; /* opened from them while the command runs, or NULL */
     bool graphs;                       /* replay */
     bool force;                        /* figures */
@@ -85,6 +87,7 @@ enum {
     SPA_CMD_TRAIN = 1 << 14,
     SPA_CMD_RUN = 1 << 15,
     SPA_CMD_BASELINES = 1 << 18,
+    SPA_CMD_IMPORT = 1 << 19,
     SPA_CMD_FIGURES = 1 << 16,
     SPA_CMD_REPORT = 1 << 17,
     SPA_CMD_COMPLETION = 1 << 19

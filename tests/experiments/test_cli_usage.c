@@ -1,5 +1,6 @@
 /* The command line: help, options, names, exit codes. */
 #include <string.h>
+#include "experiments/commands.h"
 #include "tests/experiments/cli.h"
 
 #define COMPARE "compare " TINY " " TINY_DEVICE " "
@@ -52,9 +53,21 @@ Test(cli_usage, version_names_the_program)
     cli_free(&r);
 }
 
+/* Options are given to commands by bits: two commands with one bit would share them. */
+Test(cli_usage, every_command_has_a_bit_of_its_own)
+{
+    size_t n;
+    const spa_command *all = spa_commands(&n);
+    unsigned seen = 0;
+    for (size_t i = 0; i < n; i++) {
+        cr_assert_eq(seen & all[i].bit, 0, "%s", all[i].name);
+        seen |= all[i].bit;
+    }
+}
+
 Test(cli_usage, commands_of_later_versions_are_known_but_refused)
 {
-    static const char *const names[] = {"merge", "report", "import", "export"};
+    static const char *const names[] = {"merge", "report", "export"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char text[80];
         snprintf(text, sizeof text, "sparoa: '%s' is not built in this version\n", names[i]);
