@@ -28,8 +28,7 @@ Test(cli_import, profiles_of_two_programs_become_one_trace_of_two_processors)
     put(one, "gpu.json", gpu);
     put(two, "cpu.json", cpu);
     snprintf(folder, sizeof folder, "%s/trace", cli_folder());
-    json_t *d =
-        cli_json("import trtexec %s --model resnet18 -o %s --json", one, folder);
+    json_t *d = cli_json("import trtexec %s --model resnet18 -o %s --json", one, folder);
     cr_assert_str_eq(json_string_value(json_object_get(d, "schema")), "sparoa.import/1");
     cr_assert_float_eq(json_number_value(json_object_get(d, "mapped_share")), 20.0 / 30, 1e-9);
     const json_t *lost = json_array_get(json_object_get(d, "not_mapped"), 0);
