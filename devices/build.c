@@ -60,6 +60,13 @@ static spa_status choose_lanes(builder *b, spa_error *err)
 }
 
 /* ---------------------------------------------------------------- processors */
+static double end_of(const builder *b, const spec_range *range)
+{
+    return b->options->range == SPA_RANGE_LOW    ? range->low
+           : b->options->range == SPA_RANGE_HIGH ? range->high
+                                                 : range->value;
+}
+
 static spec_point make_point(const builder *b, uint32_t device_p, const char *section)
 {
     const spa_device *d = b->device;
@@ -77,6 +84,8 @@ static spec_point make_point(const builder *b, uint32_t device_p, const char *se
         .dram_ratio = b->mode->dram_bytes_per_s / d->reference_dram,
         .cores = b->lanes.cores_per_lane[device_p],
         .part = 1,
+        .kernel_factor = b->stack->like ? end_of(b, &b->stack->kernel_factor[device_p]) : 1,
+        .launch_cycles = b->stack->like ? end_of(b, &b->stack->launch_cycles[device_p]) : NAN,
         .section = section,
     };
     return point;
@@ -103,7 +112,8 @@ static spa_status fill_processor(builder *b, uint32_t p, spa_error *err)
     if (q->role == SPA_ROLE_HOST) out->dispatch_w = (float)(power->core_w_per_hz * out->clock_hz);
     out->slow_a = (float)(slow->slow_a * b->options->scale_contention);
     out->slow_b = (float)(slow->slow_b * b->options->scale_contention);
-    snprintf(b->sections[p], sizeof b->sections[p], "rates %s %s", b->stack->name, q->name);
+    snprintf(b->sections[p], sizeof b->sections[p], "rates %s %s",
+             b->stack->like ? b->stack->like : b->stack->name, q->name);
     b->points[p] = make_point(b, from, b->sections[p]);
     return SPA_OK;
 }
@@ -361,9 +371,28 @@ static spa_status check_trace(const builder *b, spa_error *err)
     return SPA_OK;
 }
 
+/* Rates of a stack that folds were fitted to folded operators: fusing them would count it twice. */
+static spa_status check_fused(const builder *b, spa_error *err)
+{
+    for (int kind = 0; kind < SPA_OP_KIND_COUNT; kind++) {
+        for (size_t i = 0; b->stack->folds[kind] && i < b->graph->n_ops; i++) {
+            if (b->graph->ops[i].n_steps == 0) continue;
+            return spa_fail(
+                err, SPA_E_UNSUPPORTED,
+                "device '%s': the rates of stack '%s' hold for operators with %s and "
+                "the like folded in, and '%s' of '%s' is fused: that would count twice; "
+                "leave the graph as it was or choose another stack",
+                b->device->info.name, b->stack->name, spa_op_kind_name((spa_op_kind)kind),
+                b->graph->ops[i].name, b->graph->name);
+        }
+    }
+    return SPA_OK;
+}
+
 static spa_status fill(builder *b, spa_error *err)
 {
     spa_costs *c = b->costs;
+    SPA_TRY(check_fused(b, err));
     SPA_TRY(fill_header(b, err));
     if (b->trace) SPA_TRY(check_trace(b, err));
     SPA_TRY(spec_measured_index(&b->measured, b->trace, c, b->dtype, &b->scratch, err));

@@ -33,6 +33,10 @@ SPA_API const spa_device_info *spa_device_info_of(const spa_device *device);
 SPA_API spa_status spa_device_list(const char *const *search, char ***names, size_t *count,
                                    spa_error *err);
 
+/* Numbers that nobody measured are ranges in device files: `low` is where all of them make the
+ * stack fastest, `high` slowest. */
+typedef enum spa_range_end { SPA_RANGE_MID, SPA_RANGE_LOW, SPA_RANGE_HIGH } spa_range_end;
+
 typedef struct spa_costs_options {
     const char *stack;       /* NULL = the device's default */
     const char *mode;        /* NULL = the one in the device's name, else the default */
@@ -43,9 +47,10 @@ typedef struct spa_costs_options {
     /* Assumptions varied, 1 = as the device says; the table is then `uncalibrated`: launch times,
      * transfer times, coefficients of variation. 0 to 1000. */
     double scale_launch, scale_transfer, scale_noise;
-    bool no_response; /* zeros do not change times: measured and modelled ones are those of dense
-                         inputs (sparsity response g = 0) */
-    bool synchronous; /* see spa_costs */
+    bool no_response;    /* zeros do not change times: measured and modelled ones are those of dense
+                            inputs (sparsity response g = 0) */
+    bool synchronous;    /* see spa_costs */
+    spa_range_end range; /* which end of factors that are ranges */
 } spa_costs_options;
 SPA_API spa_costs_options spa_costs_options_default(void);
 

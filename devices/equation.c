@@ -4,6 +4,7 @@
  *   rate = R * clock * S * fp16 * x / (x + x_half * n)        x = output elements (batch included)
  *
  * launch   launch_cycles / host clock
+ * A stack that is like another has work / rate * kernel_factor and launch_cycles of its own.
  * fixed    kernel_cycles / clock, plus on n > 1 cores (barrier_cycles + n * barrier_core_cycles) /
  *          clock
  * work     MACs; of kinds that have none, operations
@@ -143,11 +144,11 @@ spa_status spec_op_time(const spec_point *point, const spa_graph *graph, const s
         if (isnan(rate.work_per_s)) return fail_no_rate(p, graph, op, err);
         double per_s = rate.work_per_s * p->clock_ratio * speed_up(p) * out->fill;
         if (p->fp16) per_s *= rate.fp16;
-        compute = work * (1 - zero_gain) / per_s;
+        compute = work * (1 - zero_gain) / per_s * p->kernel_factor;
     }
     double memory = out->bytes / bandwidth(p, rate.bytes_per_s);
     out->kernel_s = fixed_seconds(p, &rate) + (compute > memory ? compute : memory);
-    out->launch_s = rate.launch_cycles / p->host_hz;
+    out->launch_s = (isnan(p->launch_cycles) ? rate.launch_cycles : p->launch_cycles) / p->host_hz;
     return SPA_OK;
 }
 

@@ -369,10 +369,50 @@ static spa_status parse_stack(spa_device *d, spec_files *files, spec_stack *stac
     return parse_links(d, files, stack, err);
 }
 
+/* The stack that this one is like, in *like; NULL = none. */
+static spa_status find_like(spa_device *d, spec_files *files, const spec_stack *stack,
+                            const char **like, spa_error *err)
+{
+    char section[SECTION_BYTES];
+    snprintf(section, sizeof section, "stack %s", stack->name);
+    SPA_TRY(spec_text(files, section, "like", "", like, err));
+    if (**like == '\0') *like = NULL;
+    return SPA_OK;
+}
+
+static spa_status fail_like(spa_device *d, spec_files *files, const spec_stack *stack,
+                            const char *like, spa_error *err)
+{
+    char section[SECTION_BYTES];
+    const char *names[SPEC_MAX_STACKS];
+    spa_ini *ini = NULL;
+    const spa_ini_entry *entry = NULL;
+    size_t n = 0;
+    spa_error why;
+    snprintf(section, sizeof section, "stack %s", stack->name);
+    for (uint32_t s = 0; s < d->n_stacks; s++) /* with rates of their own */
+        if (d->stacks[s].summary) names[n++] = d->stacks[s].name;
+    SPA_TRY(spec_home(files, section, "like", &ini, &entry, err));
+    spa_status status = spa_fail_unknown(&why, "stack with rates of its own", like, names, n);
+    return spa_fail_at(err, status, ini->path, entry ? entry->line : 0, "[%s] like: %s", section,
+                       why.message);
+}
+
+/* Those that are like another come last: theirs must be there. */
 spa_status spec_parse_stacks(spa_device *device, spec_files *files, spa_error *err)
 {
+    const char *likes[SPEC_MAX_STACKS];
     for (uint32_t s = 0; s < device->n_stacks; s++) {
-        SPA_TRY(parse_stack(device, files, &device->stacks[s], err));
+        SPA_TRY(find_like(device, files, &device->stacks[s], &likes[s], err));
+        if (!likes[s]) SPA_TRY(parse_stack(device, files, &device->stacks[s], err));
+    }
+    for (uint32_t s = 0; s < device->n_stacks; s++) {
+        const spec_stack *base = NULL;
+        for (uint32_t k = 0; likes[s] && k < device->n_stacks; k++)
+            if (!likes[k] && strcmp(device->stacks[k].name, likes[s]) == 0)
+                base = &device->stacks[k];
+        if (likes[s] && !base) return fail_like(device, files, &device->stacks[s], likes[s], err);
+        if (base) SPA_TRY(spec_parse_like(device, files, &device->stacks[s], base, err));
     }
     return SPA_OK;
 }

@@ -89,8 +89,17 @@ typedef struct spec_link {
     uint8_t queue;
 } spec_link;
 
+/* A number that nobody measured: what is thought best, and how far it may be off. */
+typedef struct spec_range {
+    double value, low, high;
+} spec_range;
+
 typedef struct spec_stack {
     const char *name, *summary, *lanes;
+    const char *like; /* the stack whose rates and links it has, or NULL */
+    /* Of a stack that is like another, against that one: how long kernels compute; host cycles per
+     * launch of any kind (NaN = as there). */
+    spec_range kernel_factor[SPA_MAX_PROCESSORS], launch_cycles[SPA_MAX_PROCESSORS];
     bool dispatch_occupies_host, blocking_sync;
     int computes; /* spa_dtype it always computes in, or -1: the graph's */
     bool folds[SPA_OP_KIND_COUNT];
@@ -160,6 +169,12 @@ spa_status spec_entry_number(const spa_ini *ini, const spa_ini_entry *entry, dou
 /* ---- parsing (device_parse.c, rates_parse.c) --------------------------------------------- */
 
 spa_status spec_parse(spa_device *device, spec_files *files, const char *path, spa_error *err);
+/* "0.5 [0.25, 1]", or a number alone: then its kind must be one of something known. */
+spa_status spec_entry_range(const spa_ini *ini, const spa_ini_entry *entry, double min, double max,
+                            spec_range *out, spa_error *err);
+/* [stack NAME] of one that is like `base`, which is parsed. */
+spa_status spec_parse_like(spa_device *device, spec_files *files, spec_stack *stack,
+                           const spec_stack *base, spa_error *err);
 spa_status spec_parse_stacks(spa_device *device, spec_files *files, spa_error *err);
 spa_status spec_parse_rates(spa_device *device, spec_files *files, const char *stack,
                             const char *processor, spec_rates *rates, spa_error *err);
@@ -190,6 +205,8 @@ typedef struct spec_point {
     double clock_ratio, units_ratio, dram_ratio; /* to the speeds at which the rates hold */
     double cores;                                /* of a lane; 1 for an accelerator */
     double part;                                 /* of the operator's output that is computed */
+    double kernel_factor;                        /* of computing time; 1 for most stacks */
+    double launch_cycles;                        /* instead of the rates'; NaN = theirs */
     const char *section;                         /* for messages: "rates ncnn gpu" */
 } spec_point;
 

@@ -4,6 +4,7 @@
 #include "experiments/cli.h"
 #include "experiments/parts.h"
 #include "experiments/study.h"
+#include "traces/rewrite.h"
 
 static bool is_graph_file(const char *name)
 {
@@ -74,6 +75,18 @@ static spa_status scale_zeros(spa_graph *graph, double factor, spa_error *err)
     return SPA_OK;
 }
 
+/* Fuses, with the zeros of what is fused. */
+static spa_status rewrite(spa_graph *graph, const char *name, spa_error *err)
+{
+    spa_graph fused;
+    if (!name || strcmp(name, "none") == 0) return SPA_OK;
+    spa_status status = spa_rewrite_apply(&fused, graph, name, err);
+    SPA_TRY(spa_cli_name_status(status, name, err));
+    spa_graph_fini(graph);
+    *graph = fused;
+    return SPA_OK;
+}
+
 static spa_status build(spa_case *c, const spa_options *o, const spa_paths *paths,
                         const char *device, spa_error *err)
 {
@@ -81,9 +94,11 @@ static spa_status build(spa_case *c, const spa_options *o, const spa_paths *path
     SPA_TRY(spa_cli_name_status(status, device, err));
     if (!is_graph_file(c->model)) take_zeros(&c->graph, c->device);
     if (o->scales.rho != 1) SPA_TRY(scale_zeros(&c->graph, o->scales.rho, err));
+    SPA_TRY(rewrite(&c->graph, o->rewrite, err));
     spa_costs_options options = spa_costs_options_default();
     options.stack = o->stack;
     options.lanes = o->lanes;
+    if (o->baseline_range != SPA_RANGES) options.range = (spa_range_end)o->baseline_range;
     options.missing_model = o->missing_model != 0;
     options.scale_contention = o->scales.contention;
     options.scale_launch = o->scales.launch;
@@ -105,7 +120,8 @@ spa_status spa_case_open(spa_case *c, const spa_options *options, const spa_path
 {
     *c = (spa_case){.model = model, .trained = paths ? paths->trained : NULL};
     SPA_TRY(load_graph(&c->graph, options, model, err));
-    spa_status status = device ? build(c, options, paths, device, err) : SPA_OK;
+    spa_status status =
+        device ? build(c, options, paths, device, err) : rewrite(&c->graph, options->rewrite, err);
     if (status) spa_case_close(c);
     return status;
 }

@@ -29,7 +29,7 @@ static spa_status finish(spa_cli *cli, const comparison *k, spa_error *err)
 {
     const spa_options *o = k->options;
     if (o->json) {
-        SPA_TRY(spa_runs_print_json(&k->runs, "compare", &cli->out, err));
+        SPA_TRY(spa_runs_print_json(&k->runs, o, "compare", &cli->out, err));
     } else {
         SPA_TRY(spa_runs_print(&k->runs, o, &cli->out, err));
     }

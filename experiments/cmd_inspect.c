@@ -25,6 +25,23 @@ static const char *origin_of(const spa_costs *costs, size_t op)
     return spa_origin_name((spa_origin)worst);
 }
 
+/* "conv+batch_norm+relu" */
+static spa_status put_kind(const spa_op *op, spa_string *out, spa_error *err)
+{
+    spa_string_append(out, "%s", spa_op_kind_name(op->kind));
+    for (uint32_t i = 0; i < op->n_steps; i++)
+        spa_string_append(out, "+%s", spa_op_kind_name(op->steps[i].kind));
+    return spa_string_ok(out, err);
+}
+
+static void json_steps(spa_json *j, json_t *row, const spa_op *op)
+{
+    if (op->n_steps == 0) return;
+    json_t *list = spa_json_array(j, row, "steps");
+    for (uint32_t i = 0; i < op->n_steps; i++)
+        spa_json_add(j, list, spa_json_text(j, spa_op_kind_name(op->steps[i].kind)));
+}
+
 static spa_status print_json(spa_cli *cli, const spa_case *c, spa_error *err)
 {
     spa_json j;
@@ -39,6 +56,7 @@ static spa_status print_json(spa_cli *cli, const spa_case *c, spa_error *err)
         json_t *row = spa_json_row(&j, list);
         spa_json_set(&j, row, "name", spa_json_text(&j, op->name));
         spa_json_set(&j, row, "kind", spa_json_text(&j, spa_op_kind_name(op->kind)));
+        json_steps(&j, row, op);
         spa_json_set(&j, row, "macs", json_integer(op->macs));
         spa_json_set(&j, row, "bytes_in", json_integer(op->bytes_in));
         spa_json_set(&j, row, "bytes_w", json_integer(op->bytes_weight));
@@ -88,7 +106,9 @@ static spa_status print_table(spa_cli *cli, const spa_case *c, spa_error *err)
     for (size_t i = 0; i < c->graph.n_ops; i++) {
         const spa_op *op = &c->graph.ops[i];
         spa_table_put(&t, "%s", op->name);
-        spa_table_put(&t, "%s", spa_op_kind_name(op->kind));
+        spa_string kind = {0};
+        if (put_kind(op, &kind, NULL) == SPA_OK) spa_table_put(&t, "%s", kind.text);
+        spa_string_fini(&kind);
         spa_table_number(&t, (double)op->macs * 1e-6, 2);
         spa_table_number(&t, (double)op->bytes_in / 1024, 1);
         spa_table_number(&t, (double)op->bytes_weight / 1024, 1);
@@ -123,7 +143,9 @@ spa_status spa_cmd_inspect(spa_cli *cli, spa_options *options, spa_error *err)
     }
     SPA_TRY(spa_paths_find(&paths, err));
     SPA_TRY(spa_case_open(&c, options, &paths, options->operands.items[0], device, err));
-    spa_status status = options->json ? print_json(cli, &c, err) : print_table(cli, &c, err);
+    spa_status status = SPA_OK;
+    if (options->output) status = spa_graph_write_csv(&c.graph, options->output, err);
+    if (!status) status = options->json ? print_json(cli, &c, err) : print_table(cli, &c, err);
     spa_case_close(&c);
     return status;
 }

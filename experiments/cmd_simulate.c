@@ -166,7 +166,7 @@ static spa_status check_files(const spa_case *c, const spa_options *o, spa_error
 static spa_status print(spa_cli *cli, const spa_runs *runs, const spa_options *o,
                         const recording *r, spa_error *err)
 {
-    if (o->json) return spa_runs_print_json(runs, "simulate", &cli->out, err);
+    if (o->json) return spa_runs_print_json(runs, o, "simulate", &cli->out, err);
     spa_runs_heading(runs, 0, o, &cli->out);
     const spa_outcome *outcome = &runs->outcomes[0];
     spa_string_append(&cli->out, "  policy %s\n\n", outcome->policy);

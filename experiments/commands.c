@@ -9,7 +9,8 @@ static const char help_inspect[] =
     "Examples:\n"
     "  sparoa inspect mobilenet_v2\n"
     "  sparoa inspect resnet18 --device agx-orin --dtype fp16\n"
-    "  sparoa inspect my.graph.csv --device x86-2core --json\n";
+    "  sparoa inspect my.graph.csv --device x86-2core --json\n"
+    "  sparoa inspect resnet18 --rewrite tensorrt -o fused.graph.csv\n";
 
 static const char help_simulate[] =
     "Runs one model on one device with one policy, and shows where each operator ran, when,\n"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "devices/device.h"
 #include "policies/learn/crew.h"
 #include "traces/graph.h"
 
@@ -34,6 +35,11 @@ typedef struct option {
 
 static const choice on_off[] = {{"on", 1}, {"off", 0}, {NULL, 0}};
 static const choice dtypes[] = {{"fp32", SPA_FP32}, {"fp16", SPA_FP16}, {NULL, 0}};
+static const choice ranges[] = {{"low", SPA_RANGE_LOW},
+                                {"mid", SPA_RANGE_MID},
+                                {"high", SPA_RANGE_HIGH},
+                                {"all", SPA_RANGES},
+                                {NULL, 0}};
 static const choice missing[] = {{"model", 1}, {NULL, 0}};
 static const choice objectives[] = {{"latency", SPA_OBJECTIVE_LATENCY},
                                     {"energy", SPA_OBJECTIVE_ENERGY},
@@ -57,6 +63,11 @@ static const option table[] = {
      "compare with this baseline ('sparoa baselines' lists them); repeat, or a comma list, or "
      "'all'",
      SPA_CMD_COMPARE, KIND_COMMAS, AT(baselines), 0, 0, NULL},
+    {"--baseline-range", "E",
+     "which end of factors that nobody measured: low (fastest), mid (default), high, or all",
+     SPA_CMD_COMPARE, KIND_CHOICE, AT(baseline_range), 0, 0, ranges},
+    {"--rewrite", "R", "fuse operators first: none (default), fold-bn, tvm or tensorrt",
+     (WORK & NO_TRAIN), KIND_TEXT, AT(rewrite), 0, 0, NULL},
     {"--stack", "S", "software stack whose costs are used (default: the device's)", WORK, KIND_TEXT,
      AT(stack), 0, 0, NULL},
     {"--lanes", "L", "processor lanes, e.g. cpu:0-3,gpu:0 or cpu:0=sparse,cpu:1=blas",
@@ -171,6 +182,8 @@ static const option table[] = {
      KIND_REAL, AT(from_s), 0, 0, NULL},
     {"--until", "S", "tegrastats: until this time", SPA_CMD_IMPORT, KIND_REAL, AT(until_s), 0, 0,
      NULL},
+    {"--output", "F.graph.csv", "write the graph, fused or not, to this file (also -o)",
+     SPA_CMD_INSPECT, KIND_TEXT, AT(output), 0, 0, NULL},
     {"--output", "PATH", "folder or file to write (also -o)",
      SPA_CMD_IMPORT | SPA_CMD_TRAIN | SPA_CMD_PROFILE | SPA_CMD_CALIBRATE | SPA_CMD_FIGURES |
          SPA_CMD_REPORT,

@@ -18,6 +18,9 @@ typedef struct spa_scales {
     double contention, launch, transfer, rho, noise;
 } spa_scales;
 
+/* --baseline-range all: every end in turn. */
+#define SPA_RANGES 3
+
 typedef enum spa_noise { SPA_NOISE_ON, SPA_NOISE_OFF } spa_noise;
 
 /* What the command line says. Texts belong to argv or to the arena. */
@@ -27,6 +30,8 @@ typedef struct spa_options {
     spa_names devices;   /* --device, repeatable */
     spa_names policies;  /* --policy, repeatable, comma lists split */
     spa_names baselines; /* --baseline, likewise */
+    int baseline_range;  /* spa_range_end of what is no measured number, or SPA_RANGES */
+    const char *rewrite; /* --rewrite: how graphs are fused; NULL = not */
     const char *stack, *lanes, *scenario, *batcher;
     const char *scenario_folder; /* where scenarios are found by name; NULL = nowhere */
     int64_t batch;               /* 0 = not given */

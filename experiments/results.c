@@ -426,8 +426,7 @@ spa_status spa_results_store_runs(const char *path, const char *experiment, cons
                            .options = options,
                            .scenario = &scenario,
                            .policy = runs->policies.items[i % n],
-                           .baseline =
-                               runs->baselines[i % n] ? runs->baselines[i % n]->name : NULL};
+                           .baseline = runs->rows[i % n].label};
         status = spa_results_store(results, &key, &runs->outcomes[i], err);
     }
     spa_results_close(results);

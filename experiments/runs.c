@@ -88,20 +88,38 @@ static spa_status list_baselines(spa_options *o, spa_names *names, spa_error *er
     return SPA_OK;
 }
 
+static spa_status add_row(spa_runs *runs, spa_options *o, size_t *n, const spa_baseline *b,
+                          spa_range_end end, spa_error *err)
+{
+    char label[96];
+    spa_row *row = &runs->rows[(*n)++];
+    *row = (spa_row){.baseline = b, .end = end, .label = b->name};
+    SPA_TRY(spa_names_add(o, &runs->policies, b->policy, err));
+    if (end == SPA_RANGE_MID || !b->has_range) return SPA_OK;
+    snprintf(label, sizeof label, "%.60s@%s", b->name, spa_baseline_range_name(b, end));
+    return spa_arena_strdup(&o->arena, &row->label, label, err);
+}
+
 /* Policies first. With --baseline and no --policy there are only baselines. */
 static spa_status list_rows(spa_runs *runs, spa_options *o, spa_error *err)
 {
+    static const spa_range_end ends[SPA_RANGES] = {SPA_RANGE_LOW, SPA_RANGE_MID, SPA_RANGE_HIGH};
     spa_names names = {0};
     if (o->policies.count || !o->baselines.count)
         SPA_TRY(spa_study_policies(o, &runs->policies, err));
-    size_t first = runs->policies.count;
+    size_t n = runs->policies.count;
     SPA_TRY(list_baselines(o, &names, err));
-    SPA_TRY(spa_arena_alloc(&o->arena, &runs->baselines, first + names.count + 1,
-                            sizeof *runs->baselines, err));
+    SPA_TRY(spa_arena_alloc(&o->arena, &runs->rows, n + SPA_RANGES * names.count + 1,
+                            sizeof *runs->rows, err));
     for (size_t i = 0; i < names.count; i++) {
-        const spa_baseline **out = &runs->baselines[first + i];
-        SPA_TRY(spa_baseline_find(names.items[i], out, err));
-        SPA_TRY(spa_names_add(o, &runs->policies, (*out)->policy, err));
+        const spa_baseline *b;
+        SPA_TRY(spa_baseline_find(names.items[i], &b, err));
+        bool every = o->baseline_range == SPA_RANGES;
+        for (size_t k = 0; k < SPA_RANGES && every && b->has_range; k++)
+            SPA_TRY(add_row(runs, o, &n, b, ends[k], err));
+        if (every && b->has_range) continue;
+        SPA_TRY(
+            add_row(runs, o, &n, b, every ? SPA_RANGE_MID : (spa_range_end)o->baseline_range, err));
     }
     return SPA_OK;
 }
@@ -110,8 +128,8 @@ static spa_status list_rows(spa_runs *runs, spa_options *o, spa_error *err)
 static void skip_row(const spa_runs *runs, size_t at, const spa_error *why)
 {
     spa_outcome *o = &runs->outcomes[at];
-    const spa_baseline *b = runs->baselines[at % runs->policies.count];
-    *o = (spa_outcome){.policy = b->policy, .baseline = b->name, .is_skipped = true};
+    const spa_row *row = &runs->rows[at % runs->policies.count];
+    *o = (spa_outcome){.policy = row->baseline->policy, .baseline = row->label, .is_skipped = true};
     snprintf(o->skipped, sizeof o->skipped, "%.500s", why->message);
 }
 
@@ -126,12 +144,13 @@ static spa_status open_own(spa_runs *runs, const spa_options *options, const spa
                            size_t c, const char *model, const char *device, spa_error *err)
 {
     for (size_t r = 0; r < runs->policies.count; r++) {
-        const spa_baseline *b = runs->baselines[r];
+        const spa_baseline *b = runs->rows[r].baseline;
         size_t at = c * runs->policies.count + r;
         spa_error why;
         if (!b || !spa_baseline_has_own_costs(b)) continue;
         spa_options one = *options;
         spa_baseline_apply(b, &one);
+        one.baseline_range = (int)runs->rows[r].end;
         SPA_TRY(spa_alloc(&runs->own[at], 1, sizeof **runs->own, err));
         spa_status status =
             open_case(runs->own[at], &one, paths, model, device, c % runs->n_batches, &why);
@@ -248,7 +267,6 @@ spa_scenario spa_runs_scenario(const spa_runs *runs, size_t c)
 spa_status spa_runs_run(spa_runs *runs, const spa_options *options, size_t i, spa_error *err)
 {
     size_t n = runs->policies.count, row = i % n;
-    const spa_baseline *b = runs->baselines[row];
     spa_outcome *o = &runs->outcomes[i];
     if (o->is_skipped) return SPA_OK;
     spa_scenario scenario = spa_runs_scenario(runs, i / n);
@@ -256,7 +274,7 @@ spa_status spa_runs_run(spa_runs *runs, const spa_options *options, size_t i, sp
     const char *policy = runs->policies.items[row];
     SPA_TRY(options->isolate ? spa_study_run_apart(c, options, &scenario, policy, o, err)
                              : spa_study_run(c, options, &scenario, policy, NULL, o, err));
-    o->baseline = b ? b->name : NULL;
+    o->baseline = runs->rows[row].label;
     return SPA_OK;
 }
 

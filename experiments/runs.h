@@ -7,13 +7,19 @@
 
 /* Outcomes of every row on every case. A row is a policy, or a baseline: then its policy, perhaps
  * on costs of its own. */
+typedef struct spa_row {
+    const spa_baseline *baseline; /* NULL: a policy on the study's costs */
+    spa_range_end end;            /* of the baseline's range */
+    const char *label;            /* of a baseline: its name, "tensorrt@low" */
+} spa_row;
+
 typedef struct spa_runs {
     /* case number = (model * n_devices + device) * n_batches + batch */
     size_t n_cases, n_devices, n_batches;
-    spa_case *cases;                /* [n_cases] */
-    spa_names policies;             /* of each row */
-    const spa_baseline **baselines; /* [policies.count]; NULL: a policy on the study's costs */
-    spa_case **own;                 /* [n_cases * policies.count], costs of a row's own, or NULL */
+    spa_case *cases;    /* [n_cases] */
+    spa_names policies; /* of each row */
+    spa_row *rows;      /* [policies.count] */
+    spa_case **own;     /* [n_cases * policies.count], costs of a row's own, or NULL */
     spa_scenario scenario;
     spa_outcome *outcomes; /* [n_cases * policies.count], by case */
 } spa_runs;
@@ -44,6 +50,20 @@ spa_status spa_runs_run(spa_runs *runs, const spa_options *options, size_t i, sp
 /* Do the rows of a case run on more than one software stack? */
 bool spa_runs_mixed(const spa_runs *runs, size_t c);
 
+/* Does a baseline lie on one side of the best row of the study's own costs over all of its range?
+ */
+typedef struct spa_range_verdict {
+    const spa_baseline *baseline;
+    size_t own;            /* row: the best on the study's costs */
+    double own_value;      /* what the objective minimises */
+    double low, mid, high; /* of the baseline */
+    const char *verdict;   /* "faster" (ours), "slower", "cannot be told" */
+} spa_range_verdict;
+/* Of the n-th baseline with a range of which all three ends ran (--baseline-range all); false:
+ * there are no more. */
+bool spa_runs_range_verdict(const spa_runs *runs, size_t c, spa_objective objective, size_t n,
+                            spa_range_verdict *out);
+
 /* The scenario with the rates and times of a case, the same for all of its rows: those on stacks of
  * their own, too. Borrows what the scenario owns. */
 spa_scenario spa_runs_scenario(const spa_runs *runs, size_t c);
@@ -59,7 +79,7 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
 spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_string *out,
                           spa_error *err);
 /* The document "sparoa.<command>/1". */
-spa_status spa_runs_print_json(const spa_runs *runs, const char *command, spa_string *out,
-                               spa_error *err);
+spa_status spa_runs_print_json(const spa_runs *runs, const spa_options *options,
+                               const char *command, spa_string *out, spa_error *err);
 
 #endif

@@ -176,8 +176,23 @@ static void print_bound(const spa_runs *runs, size_t c, spa_string *out)
 static bool has_baselines(const spa_runs *runs)
 {
     for (size_t i = 0; i < runs->policies.count; i++)
-        if (runs->baselines[i]) return true;
+        if (runs->rows[i].baseline) return true;
     return false;
+}
+
+/* "heft is faster than tensorrt over its range: 1.42x, 1.1x to 1.9x". */
+static void print_ranges(const spa_runs *runs, size_t c, spa_objective objective, spa_string *out)
+{
+    spa_range_verdict v;
+    for (size_t n = 0; spa_runs_range_verdict(runs, c, objective, n, &v); n++) {
+        const char *own = spa_outcome_label(spa_runs_outcome(runs, c, v.own));
+        double low = v.low / v.own_value, high = v.high / v.own_value;
+        bool told = strcmp(v.verdict, "cannot be told") != 0;
+        spa_string_append(out, "  %s against %s: %s%s; it takes %.3gx as %s, %.3gx to %.3gx\n", own,
+                          v.baseline->name, v.verdict, told ? " over its whole range" : "",
+                          v.mid / v.own_value, objective == SPA_OBJECTIVE_LATENCY ? "long" : "much",
+                          low < high ? low : high, low < high ? high : low);
+    }
 }
 
 #define COLUMNS                                                                                    \
@@ -245,6 +260,7 @@ spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_
             print_bound(runs, c, out);
         }
         if (best >= 0) print_gain(runs, c, objective, out);
+        print_ranges(runs, c, objective, out);
         if (!runs->cases[c].power_known) {
             spa_string_append(out, "  energy: not known for this device\n");
         }
@@ -278,6 +294,8 @@ static void json_outcome(spa_json *j, json_t *row, const spa_case *c, const spa_
     spa_json_set(j, row, "policy", spa_json_text(j, o->policy));
     if (o->baseline) spa_json_set(j, row, "baseline", spa_json_text(j, o->baseline));
     if (o->baseline) spa_json_set(j, row, "stack", spa_json_text(j, c->costs.stack));
+    if (o->baseline)
+        spa_json_set(j, row, "dtype", spa_json_text(j, spa_dtype_name(c->graph.dtype)));
     if (o->is_skipped) {
         spa_json_set(j, row, "skipped", spa_json_text(j, o->skipped));
         return;
@@ -315,7 +333,26 @@ static void json_outcome(spa_json *j, json_t *row, const spa_case *c, const spa_
     json_parts(j, row, o);
 }
 
-static void json_case(spa_json *j, json_t *run, const spa_runs *runs, size_t c)
+static void json_ranges(spa_json *j, json_t *run, const spa_runs *runs, size_t c,
+                        spa_objective objective)
+{
+    spa_range_verdict v;
+    if (!spa_runs_range_verdict(runs, c, objective, 0, &v)) return;
+    json_t *list = spa_json_array(j, run, "ranges");
+    for (size_t n = 0; spa_runs_range_verdict(runs, c, objective, n, &v); n++) {
+        json_t *row = spa_json_row(j, list);
+        spa_json_set(j, row, "baseline", spa_json_text(j, v.baseline->name));
+        spa_json_set(j, row, "best",
+                     spa_json_text(j, spa_outcome_label(spa_runs_outcome(runs, c, v.own))));
+        spa_json_set(j, row, "ratio_low", spa_json_number(v.low / v.own_value));
+        spa_json_set(j, row, "ratio_mid", spa_json_number(v.mid / v.own_value));
+        spa_json_set(j, row, "ratio_high", spa_json_number(v.high / v.own_value));
+        spa_json_set(j, row, "verdict", spa_json_text(j, v.verdict));
+    }
+}
+
+static void json_case(spa_json *j, json_t *run, const spa_runs *runs, size_t c,
+                      spa_objective objective)
 {
     const spa_case *k = &runs->cases[c];
     char origin[64];
@@ -334,15 +371,17 @@ static void json_case(spa_json *j, json_t *run, const spa_runs *runs, size_t c)
         json_outcome(j, spa_json_row(j, results), spa_runs_case(runs, c, i),
                      spa_runs_outcome(runs, c, i));
     }
+    json_ranges(j, run, runs, c, objective);
 }
 
-spa_status spa_runs_print_json(const spa_runs *runs, const char *command, spa_string *out,
-                               spa_error *err)
+spa_status spa_runs_print_json(const spa_runs *runs, const spa_options *options,
+                               const char *command, spa_string *out, spa_error *err)
 {
     spa_json j;
     spa_json_init(&j, command);
     json_t *list = spa_json_array(&j, j.root, "runs");
-    for (size_t c = 0; c < runs->n_cases; c++) json_case(&j, spa_json_row(&j, list), runs, c);
+    for (size_t c = 0; c < runs->n_cases; c++)
+        json_case(&j, spa_json_row(&j, list), runs, c, (spa_objective)options->objective);
     spa_status status = spa_json_print(&j, out, err);
     spa_json_fini(&j);
     return status;

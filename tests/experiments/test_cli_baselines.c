@@ -132,6 +132,105 @@ Test(cli_baselines, learning_without_a_trained_network_is_skipped_with_the_comma
     json_decref(d);
 }
 
+/* Fused, on a stack of its own: the row is what --stack and --rewrite give. */
+Test(cli_baselines, frameworks_are_stacks_and_rewrites)
+{
+    json_t *d = cli_json("compare resnet18 --device agx-orin --baseline tensorrt-fp16,tvm "
+                         "--noise=off --json");
+    json_t *own = cli_json("compare resnet18 --device agx-orin --policy gpu-only --noise=off "
+                           "--stack tensorrt-fp16 --rewrite tensorrt --json");
+    json_t *run = json_array_get(json_object_get(own, "runs"), 0), *row;
+    row = json_array_get(json_object_get(run, "results"), 0);
+    cr_assert_eq(mean_ms(row_named(d, 0, "tensorrt-fp16")), mean_ms(row));
+    cr_assert_str_eq(text_of(row_named(d, 0, "tvm"), "stack"), "tvm");
+    cr_assert_str_eq(text_of(row_named(d, 0, "tvm"), "origin"), "modelled, uncalibrated");
+    json_decref(d);
+    json_decref(own);
+}
+
+Test(cli_baselines, a_range_gives_three_rows_and_a_verdict_over_it)
+{
+    json_t *d = cli_json("compare resnet18 --device agx-orin --policy gpu-only --noise=off --json "
+                         "--baseline tensorrt,tensorrt-fp16,eager --baseline-range all");
+    json_t *run = json_array_get(json_object_get(d, "runs"), 0), *results, *ranges, *v;
+    results = json_object_get(run, "results");
+    cr_assert_eq(json_array_size(results), 1 + 3 + 3 + 1);
+    double own = mean_ms(json_array_get(results, 0));
+    double low = mean_ms(row_named(d, 0, "tensorrt@low")),
+           mid = mean_ms(row_named(d, 0, "tensorrt"));
+    double high = mean_ms(row_named(d, 0, "tensorrt@high"));
+    cr_assert(low < mid && mid < high);
+    ranges = json_object_get(run, "ranges");
+    cr_assert_eq(json_array_size(ranges), 2);
+    v = json_array_get(ranges, 0);
+    cr_assert_str_eq(text_of(v, "baseline"), "tensorrt");
+    cr_assert_float_eq(json_number_value(json_object_get(v, "ratio_low")), low / own, 1e-12);
+    cr_assert_float_eq(json_number_value(json_object_get(v, "ratio_high")), high / own, 1e-12);
+    /* ours lies between the ends of the one, and above both ends of the other */
+    cr_assert(low < own && own < high);
+    cr_assert_str_eq(text_of(v, "verdict"), "cannot be told");
+    cr_assert_gt(own, mean_ms(row_named(d, 0, "tensorrt-fp16@high")));
+    cr_assert_str_eq(text_of(json_array_get(ranges, 1), "verdict"), "slower");
+    json_decref(d);
+    d = cli_json("compare resnet18 --device agx-orin --noise=off --json --baseline tensorrt "
+                 "--baseline-range low");
+    cr_assert_eq(mean_ms(row_named(d, 0, "tensorrt@low")), low);
+    cr_assert_null(json_object_get(json_array_get(json_object_get(d, "runs"), 0), "ranges"));
+    json_decref(d);
+}
+
+/* What the table says of a range is so on the shipped device. */
+Test(cli_baselines, those_with_a_range_differ_at_its_ends_and_only_those)
+{
+    size_t count;
+    const spa_baseline *all = spa_baselines(&count);
+    json_t *low = cli_json("compare mobilenet_v3_small --device agx-orin --baseline all --json "
+                           "--noise=off --baseline-range low");
+    json_t *high = cli_json("compare mobilenet_v3_small --device agx-orin --baseline all --json "
+                            "--noise=off --baseline-range high");
+    for (size_t i = 0; i < count; i++) {
+        char a[80], b[80];
+        snprintf(a, sizeof a, "%s%s", all[i].name, all[i].has_range ? "@low" : "");
+        snprintf(b, sizeof b, "%s%s", all[i].name, all[i].has_range ? "@high" : "");
+        json_t *x = row_named(low, 0, a), *y = row_named(high, 0, b);
+        if (json_object_get(x, "skipped")) continue;
+        cr_assert_eq(mean_ms(x) < mean_ms(y), all[i].has_range, "%s", all[i].name);
+        cr_assert_eq(mean_ms(x) != mean_ms(y), all[i].has_range, "%s", all[i].name);
+    }
+    json_decref(low);
+    json_decref(high);
+}
+
+Test(cli_baselines, inspect_shows_and_writes_fused_graphs)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/f.graph.csv", cli_folder());
+    cli_result r = cli("inspect resnet18 --rewrite tensorrt -o %s", path);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert(strstr(r.out, "resnet18: 24 operators"), "%s", r.out);
+    cr_assert(strstr(r.out, "conv+batch_norm+add+relu"), "%s", r.out);
+    cli_free(&r);
+    json_t *d = cli_json("inspect %s --json", path), *list = json_object_get(d, "operators");
+    cr_assert_eq(json_array_size(list), 24);
+    cr_assert_eq(json_array_size(json_object_get(json_array_get(list, 0), "steps")), 2);
+    json_decref(d);
+    /* fused already */
+    cli_expect_failure(1, "rewritten already", "inspect %s --rewrite tvm", path);
+}
+
+Test(cli_baselines, impossible_rewrites_say_why)
+{
+    cli_expect_failure(2, "unknown rewrite 'tensort'; did you mean 'tensorrt'",
+                       "inspect resnet18 --rewrite tensort");
+    cli_expect_failure(1, "would count twice",
+                       "compare resnet18 --device agx-orin --policy heft --rewrite tvm");
+    cli_expect_failure(1, "is another network",
+                       "compare resnet18 --device x86-2core --policy heft "
+                       "--rewrite tvm");
+    cli_expect_failure(2, "--baseline-range",
+                       "compare resnet18 --device agx-orin --baseline tvm --baseline-range best");
+}
+
 Test(cli_baselines, all_means_every_one)
 {
     size_t count;
