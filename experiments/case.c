@@ -118,7 +118,11 @@ static spa_status build(spa_case *c, const spa_options *o, const spa_paths *path
 spa_status spa_case_open(spa_case *c, const spa_options *options, const spa_paths *paths,
                          const char *model, const char *device, spa_error *err)
 {
-    *c = (spa_case){.model = model, .trained = paths ? paths->trained : NULL};
+    *c = (spa_case){.model = model,
+                    .trained = paths ? paths->trained : NULL,
+                    .paths = paths,
+                    .device_name = device,
+                    .options = *options};
     SPA_TRY(load_graph(&c->graph, options, model, err));
     spa_status status =
         device ? build(c, options, paths, device, err) : rewrite(&c->graph, options->rewrite, err);

@@ -5,6 +5,7 @@
 #include "experiments/charts.h"
 #include "experiments/cli.h"
 #include "experiments/gnuplot.h"
+#include "experiments/parts.h"
 #include "experiments/results.h"
 #include "experiments/runs.h"
 #include "experiments/table.h"
@@ -16,12 +17,36 @@ typedef struct recording {
     spa_timeline timeline; /* of all requests, or of the first one */
     bool all;              /* keep all requests (timeline, chart) */
     spa_log_info info;
+    spa_arena *arena;      /* of its names */
+    const char *path;      /* of the log, NULL = none wanted */
     spa_log_writer *log;   /* NULL = none wanted */
     spa_schedule schedule; /* request 0: where and in which order operators were placed */
     size_t n_placed;
     spa_status status; /* first failure; the engine must not be stopped by it */
     spa_error error;
 } recording;
+
+/* Names are copied: files are written after the runs. */
+static spa_status take_info(recording *r, const spa_costs *costs, spa_error *err)
+{
+    const char *description = r->info.description;
+    uint64_t seed = r->info.seed;
+    const char **names;
+    SPA_TRY(spa_log_info_init(&r->info, costs, r->arena, err));
+    r->info.description = description;
+    r->info.seed = seed;
+    SPA_TRY(spa_arena_alloc(r->arena, &names, costs->n_tensors, sizeof *names, err));
+    for (size_t i = 0; i < costs->n_tensors; i++)
+        SPA_TRY(spa_arena_strdup(r->arena, &names[i], r->info.names[i], err));
+    r->info.names = names;
+    return r->path ? spa_log_writer_new(&r->log, r->path, &r->info, err) : SPA_OK;
+}
+
+static void begin(void *user, const spa_costs *costs)
+{
+    recording *r = user;
+    r->status = take_info(r, costs, &r->error);
+}
 
 static void record(void *user, const spa_event *event)
 {
@@ -142,6 +167,13 @@ static void print_totals(spa_cli *cli, const spa_case *c, const spa_outcome *o)
 /* Of a run of several programs no single request stands for all. */
 static void print_models(spa_cli *cli, const spa_outcome *o)
 {
+    const spa_batch_outcome *b = &o->batches;
+    if (b->target)
+        spa_string_append(&cli->out,
+                          "  batches   aims at %u, %.2f samples a run; queue %.3f ms (collecting "
+                          "%.3f), run %.3f ms; padding %.1f %%, overhead %.1f %%\n",
+                          b->target, b->samples, b->queue_ms, b->collect_ms, b->run_ms,
+                          b->padding * 100, b->overhead * 100);
     for (size_t i = 0; i < o->n_parts; i++) {
         const spa_part_outcome *p = &o->parts[i];
         spa_string_append(&cli->out,
@@ -155,10 +187,9 @@ static void print_models(spa_cli *cli, const spa_outcome *o)
 /* Charts and schedules are of one graph. */
 static spa_status check_files(const spa_case *c, const spa_options *o, spa_error *err)
 {
-    if (!c->n_parts || (!o->schedule && !o->gantt.count)) return SPA_OK;
+    if (!spa_planned_needed(c, o) || (!o->schedule && !o->gantt.count)) return SPA_OK;
     return spa_fail(err, SPA_E_USAGE,
-                    "%s is of one model with one batch; leave it out for a mix (--log and "
-                    "--timeline hold all models)",
+                    "%s is of one model with one batch; leave it out for a mix or a batcher",
                     o->schedule ? "--schedule" : "--gantt");
 }
 
@@ -170,7 +201,7 @@ static spa_status print(spa_cli *cli, const spa_runs *runs, const spa_options *o
     spa_runs_heading(runs, 0, o, &cli->out);
     const spa_outcome *outcome = &runs->outcomes[0];
     spa_string_append(&cli->out, "  policy %s\n\n", outcome->policy);
-    if (runs->cases[0].n_parts)
+    if (spa_planned_needed(&runs->cases[0], o))
         print_models(cli, outcome);
     else
         SPA_TRY(print_operators(cli, &runs->cases[0], r, err));
@@ -207,10 +238,8 @@ static spa_status simulate(spa_cli *cli, spa_runs *runs, const spa_options *o, r
 {
     const spa_case *c = &runs->cases[0];
     spa_outcome *outcome = &runs->outcomes[0];
-    spa_recorder recorder = {.event = record, .user = r};
-    r->info.seed = (uint64_t)o->seed;
-    if (!c->n_parts) SPA_TRY(spa_schedule_init(&r->schedule, c->graph.n_ops, err));
-    if (o->log) SPA_TRY(spa_log_writer_new(&r->log, o->log, &r->info, err));
+    spa_recorder recorder = {.begin = begin, .event = record, .user = r};
+    if (!spa_planned_needed(c, o)) SPA_TRY(spa_schedule_init(&r->schedule, c->graph.n_ops, err));
     SPA_TRY(spa_study_run(c, o, &runs->scenario, runs->policies.items[0], &recorder, outcome, err));
     if (outcome->is_skipped) {
         return spa_fail(err, SPA_E_UNSUPPORTED, "%s on %s with policy %.100s: %.500s",
@@ -240,12 +269,14 @@ spa_status spa_cmd_simulate(spa_cli *cli, spa_options *options, spa_error *err)
     SPA_TRY(spa_paths_find(&paths, err));
     SPA_TRY(spa_runs_open(&runs, options, &paths, err));
     spa_status status = check_files(&runs.cases[0], options, err);
-    recording r = {.all = options->timeline || options->gantt.count};
+    recording r = {.all = options->timeline || options->gantt.count,
+                   .arena = &options->arena,
+                   .path = options->log};
     describe(&description, &runs, options);
     if (!status) status = spa_string_ok(&description, err);
-    if (!status) status = spa_log_info_init(&r.info, &runs.cases[0].costs, &options->arena, err);
     if (!status) {
         r.info.description = description.text;
+        r.info.seed = (uint64_t)options->seed;
         status = simulate(cli, &runs, options, &r, err);
     }
     spa_log_writer_abort(r.log);

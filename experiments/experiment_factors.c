@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "experiments/ablate.h"
+#include "sim/batcher.h"
 #include "traces/graph.h"
 
 const experiment_factor experiment_factors[SPA_FACTORS] = {
@@ -51,11 +52,13 @@ static spa_status set_objective(spa_options *o, const char *text, spa_error *err
     return SPA_OK;
 }
 
-static spa_status set_batcher(const char *text, spa_error *err)
+static spa_status set_batcher(spa_options *o, const char *text, spa_error *err)
 {
-    if (strcmp(text, "none") == 0) return SPA_OK;
-    return spa_fail(err, SPA_E_UNSUPPORTED, "'%.100s' is not built in this version; write none",
-                    text);
+    const spa_batcher *batcher;
+    spa_param_values values;
+    SPA_TRY(spa_batcher_parse(text, &batcher, &values, err));
+    o->batcher = batcher->decide ? text : NULL;
+    return SPA_OK;
 }
 
 static spa_status set_scale(double *scale, const char *text, spa_error *err)
@@ -114,7 +117,7 @@ spa_status experiment_set_factor(spa_options *o, spa_factor factor, const char *
     case SPA_FACTOR_OBJECTIVE:
         return set_objective(o, text, err);
     case SPA_FACTOR_BATCHER:
-        return set_batcher(text, err);
+        return set_batcher(o, text, err);
     default:
         return set_number(o, factor, text, err);
     }

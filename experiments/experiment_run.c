@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "experiments/parallel.h"
+#include "experiments/parts.h"
 #include "sim/event.h"
 
 /* A case is opened when its first row begins and closed when its last one is done. */
@@ -56,7 +57,7 @@ static spa_status open_case(running *k, shared_case *s, size_t row, const spa_op
     const char *device = spa_experiment_value(k->x, row, SPA_FACTOR_DEVICE);
     spa_error cause = {0};
     if (s->is_open) return SPA_OK;
-    s->status = spa_case_open(&s->c, o, k->paths, model, device, &cause);
+    s->status = spa_parts_open(&s->c, o, k->paths, model, device, &cause);
     s->is_open = true;
     s->reason = cause;
     if (!s->status || s->status == SPA_E_UNSUPPORTED) return SPA_OK;
@@ -98,6 +99,7 @@ static spa_status simulate(const running *k, const spa_run_key *key, placing *pl
 {
     const spa_recorder recorder = {.event = note_place, .user = placed};
     bool inspects = k->x->kind == SPA_EXPERIMENT_INSPECT;
+    SPA_TRY(spa_batcher_check(key->options, key->scenario, err));
     if (inspects) SPA_TRY(spa_schedule_init(&placed->schedule, key->c->graph.n_ops, err));
     return spa_study_run(key->c, key->options, key->scenario, key->policy,
                          inspects ? &recorder : NULL, outcome, err);
@@ -141,8 +143,8 @@ static spa_status open_own(running *k, size_t row, const spa_baseline *b, const 
     spa_error why = {0};
     spa_baseline_apply(b, &one);
     spa_status status =
-        spa_case_open(own, &one, k->paths, spa_experiment_value(k->x, row, SPA_FACTOR_MODEL),
-                      spa_experiment_value(k->x, row, SPA_FACTOR_DEVICE), &why);
+        spa_parts_open(own, &one, k->paths, spa_experiment_value(k->x, row, SPA_FACTOR_MODEL),
+                       spa_experiment_value(k->x, row, SPA_FACTOR_DEVICE), &why);
     if (!is_lack(status)) return status && err ? (*err = why, status) : status;
     *outcome = (spa_outcome){.policy = b->policy, .is_skipped = true};
     snprintf(outcome->skipped, sizeof outcome->skipped, "%.500s", why.message);
@@ -178,7 +180,7 @@ static spa_status run_row(running *k, const spa_case *c, size_t row, const spa_o
     SPA_TRY(spa_study_scenario(o, &scenario, err));
     /* The same rates and times for all rows of the case: baselines on stacks of their own, too. */
     resolved = scenario;
-    if (resolved.relative) spa_scenario_resolve(&resolved, (double)spa_service_ns(&c->costs));
+    if (resolved.relative) spa_scenario_resolve(&resolved, spa_case_service_ns(c));
     spa_run_key key = {.experiment = k->x->name,
                        .c = c,
                        .options = o,

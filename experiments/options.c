@@ -91,7 +91,10 @@ static const option table[] = {
      RUNS | SPA_CMD_TRAIN | SPA_CMD_REPLAY, KIND_REAL, AT(rate_hz), 0, 0, NULL},
     {"--requests", "N", "requests per replication (default: the scenario's)",
      RUNS | SPA_CMD_TRAIN | SPA_CMD_REPLAY, KIND_INT, AT(requests), 1, INT64_C(1000000000), NULL},
-    {"--batcher", "B", "none (default)", RUNS, KIND_TEXT, AT(batcher), 0, 0, NULL},
+    {"--batcher", "B",
+     "none (default), fixed, timeout, sparoa, bounded, with parameters after colons (sparoa "
+     "batchers)",
+     RUNS, KIND_TEXT, AT(batcher), 0, 0, NULL},
     {"--objective", "O", "latency (default), energy, edp or throughput", RUNS | SPA_CMD_TRAIN,
      KIND_CHOICE, AT(objective), 0, 0, objectives},
     {"--reps", "R", "replications (default 30; 1 with --noise=off)", RUNS | SPA_CMD_TRAIN, KIND_INT,

@@ -105,6 +105,13 @@ spa_status spa_parts_open_mix(spa_case *c, const spa_options *options, const spa
     return status;
 }
 
+spa_status spa_parts_open(spa_case *c, const spa_options *options, const spa_paths *paths,
+                          const char *model, const char *device, spa_error *err)
+{
+    if (spa_parts_is_mix(model)) return spa_parts_open_mix(c, options, paths, model, device, err);
+    return spa_case_open(c, options, paths, model, device, err);
+}
+
 void spa_parts_close(spa_case *c)
 {
     for (size_t i = 0; i < c->n_parts; i++) spa_case_close(&c->parts[i]);
@@ -115,100 +122,4 @@ void spa_parts_close(spa_case *c)
     if (c->kind != SPA_CASE_MIX) return;
     c->graph = (spa_graph){0}; /* they were the joint ones */
     c->costs = (spa_costs){0};
-}
-
-/* ---------------------------------------------------------------- planning */
-static spa_status plan_part(spa_planned *p, size_t i, const spa_options *options,
-                            const spa_param_values *values, spa_error *err)
-{
-    SPA_TRY(spa_study_plan(&p->c->parts[i], options, p->policy, values, &p->selves[i],
-                           &p->evaluators[i], &p->plans[i], err));
-    p->splits = p->splits || (p->plans[i].n_ops && spa_schedule_splits(&p->plans[i]));
-    return spa_histogram_init(&p->latencies[i], err);
-}
-
-static spa_status join_planned(spa_planned *p, spa_error *err)
-{
-    spa_program list[SPA_MIX_MOST];
-    for (size_t i = 0; i < p->n; i++)
-        list[i] = (spa_program){.label = p->c->parts[i].graph.name,
-                                .graph = &p->c->parts[i].graph,
-                                .costs = &p->c->parts[i].costs,
-                                .schedule = p->plans[i].n_ops ? &p->plans[i] : NULL,
-                                .self = p->selves[i],
-                                .weight = p->c->weights[i]};
-    return spa_programs_new(&p->programs, list, p->n, err);
-}
-
-spa_status spa_planned_open(spa_planned *p, const spa_case *c, const spa_options *options,
-                            const spa_policy *policy, const spa_param_values *values,
-                            spa_error *err)
-{
-    *p = (spa_planned){.c = c, .policy = policy, .n = c->n_parts};
-    SPA_TRY(spa_alloc(&p->selves, p->n, sizeof *p->selves, err));
-    SPA_TRY(spa_alloc(&p->evaluators, p->n, sizeof *p->evaluators, err));
-    SPA_TRY(spa_alloc(&p->plans, p->n, sizeof *p->plans, err));
-    SPA_TRY(spa_alloc(&p->latencies, p->n, sizeof *p->latencies, err));
-    SPA_TRY(spa_alloc(&p->sums, p->n, sizeof *p->sums, err));
-    SPA_TRY(spa_alloc(&p->requests, p->n, sizeof *p->requests, err));
-    for (size_t i = 0; i < p->n; i++) SPA_TRY(plan_part(p, i, options, values, err));
-    return join_planned(p, err);
-}
-
-void spa_planned_close(spa_planned *p)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        if (p->evaluators) spa_evaluator_free(p->evaluators[i]);
-        if (p->selves && p->selves[i] && p->policy->destroy) p->policy->destroy(p->selves[i]);
-        if (p->plans) spa_schedule_fini(&p->plans[i]);
-        if (p->latencies) spa_histogram_fini(&p->latencies[i]);
-    }
-    spa_programs_free(p->programs);
-    free(p->selves);
-    free(p->evaluators);
-    free(p->plans);
-    free(p->latencies);
-    free(p->sums);
-    free(p->requests);
-    *p = (spa_planned){0};
-}
-
-void spa_planned_configure(const spa_planned *p, spa_run_config *config)
-{
-    config->graph = NULL;
-    config->costs = NULL;
-    config->schedule = NULL;
-    config->self = NULL;
-    config->programs = p->programs;
-    config->by_program = p->latencies;
-}
-
-void spa_planned_note(spa_planned *p, const spa_engine *engine)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        spa_moments m = spa_engine_program_latency(engine, (uint32_t)i);
-        p->requests[i] += m.count;
-        p->sums[i] += m.mean * (double)m.count;
-    }
-}
-
-spa_status spa_planned_summarise(const spa_planned *p, int64_t span_ns, spa_outcome *o,
-                                 spa_error *err)
-{
-    if (p->c->kind != SPA_CASE_MIX) return SPA_OK;
-    SPA_TRY(spa_alloc(&o->parts, p->n, sizeof *o->parts, err));
-    o->n_parts = p->n;
-    for (size_t i = 0; i < p->n; i++) {
-        double n = (double)p->requests[i], batch = p->c->parts[i].graph.batch;
-        o->parts[i] = (spa_part_outcome){
-            .model = p->c->parts[i].graph.name,
-            .requests = p->requests[i],
-            .latency_ms = n > 0 ? p->sums[i] / n * 1e-6 : NAN,
-            .p50_ms = spa_histogram_quantile(&p->latencies[i], 0.50) * 1e-6,
-            .p95_ms = spa_histogram_quantile(&p->latencies[i], 0.95) * 1e-6,
-            .p99_ms = spa_histogram_quantile(&p->latencies[i], 0.99) * 1e-6,
-            .throughput_ips = span_ns > 0 ? n * batch / ((double)span_ns * 1e-9) : NAN,
-        };
-    }
-    return SPA_OK;
 }

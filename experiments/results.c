@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "experiments/ablate.h"
+#include "experiments/parts.h"
 #include "experiments/version.h"
 
 #define APPLICATION_ID 0x53504f41 /* "SPOA" */
@@ -173,6 +174,7 @@ static uint64_t hash_factors(uint64_t h, const spa_options *o)
     bool scaled = false;
     for (int i = 0; i < 5; i++) scaled |= x[i] != 1;
     if (scaled) h = spa_hash_bytes(hash_text(h, "scales"), x, sizeof x);
+    if (spa_batcher_given(o)) h = hash_text(hash_text(h, "batcher"), o->batcher);
     if (o->ablated) h = spa_hash_u64(hash_text(h, "ablated"), o->ablated);
     if (o->half_width > 0) {
         h = spa_hash_bytes(hash_text(h, "half-width"), &o->half_width, sizeof o->half_width);
@@ -359,6 +361,21 @@ static spa_status store_schedule(spa_results *r, int64_t run, const spa_case *c,
     return status ? status : results_step(r, ADD_SCHEDULE, NULL, err);
 }
 
+static spa_status store_batches(spa_results *r, int64_t run, const spa_batch_outcome *b,
+                                spa_error *err)
+{
+    const struct {
+        const char *name;
+        double value;
+    } metrics[] = {{"batch_target", b->target},   {"batch_mean", b->samples},
+                   {"batch_runs", b->runs},       {"queue_ms", b->queue_ms},
+                   {"collect_ms", b->collect_ms}, {"batch_run_ms", b->run_ms},
+                   {"batch_padding", b->padding}, {"batch_overhead", b->overhead}};
+    for (size_t i = 0; b->target && i < sizeof metrics / sizeof *metrics; i++)
+        SPA_TRY(results_add_metric(r, run, metrics[i].name, metrics[i].value, 1, err));
+    return SPA_OK;
+}
+
 /* Of each model of a mix: the metric's name, a colon, the model's. */
 static spa_status store_parts(spa_results *r, int64_t run, const spa_outcome *o, spa_error *err)
 {
@@ -397,6 +414,7 @@ spa_status results_put_run(spa_results *r, const spa_run_key *key, const spa_out
     if (outcome->is_skipped) return SPA_OK;
     SPA_TRY(store_metrics(r, run, outcome, err));
     SPA_TRY(store_parts(r, run, outcome, err));
+    SPA_TRY(store_batches(r, run, &outcome->batches, err));
     if (outcome->plan.n_ops == 0) return SPA_OK;
     return store_schedule(r, run, key->c, &outcome->plan, err);
 }

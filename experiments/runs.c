@@ -66,8 +66,7 @@ static spa_status open_case(spa_case *c, const spa_options *options, const spa_p
     if (k < options->batches.count &&
         spa_parse_i64_in(options->batches.items[k], 1, 4096, &one.batch, &cause))
         return spa_fail(err, SPA_E_USAGE, "--batch: %s", cause.message);
-    if (spa_parts_is_mix(model)) return spa_parts_open_mix(c, &one, paths, model, device, err);
-    return spa_case_open(c, &one, paths, model, device, err);
+    return spa_parts_open(c, &one, paths, model, device, err);
 }
 
 /* ---------------------------------------------------------------- rows */
@@ -218,14 +217,8 @@ static spa_status open_all(spa_runs *runs, const spa_options *options, const spa
 spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *paths,
                          spa_error *err)
 {
-    static const char *const batchers[] = {"none"};
     *runs = (spa_runs){0};
     spa_names models = {0}, devices = {0};
-    if (options->batcher && strcmp(options->batcher, "none") != 0) {
-        spa_fail_unknown(err, "batcher", options->batcher, batchers, 1);
-        if (err) err->status = SPA_E_USAGE;
-        return SPA_E_USAGE;
-    }
     SPA_TRY(spa_ablate_options(options, err));
     options->scenario_folder = paths->scenarios;
     SPA_TRY(list_rows(runs, options, err));
@@ -234,7 +227,8 @@ spa_status spa_runs_open(spa_runs *runs, spa_options *options, const spa_paths *
     SPA_TRY(spa_study_scenario(options, &runs->scenario, err));
     runs->n_devices = devices.count;
     runs->n_batches = options->batches.count ? options->batches.count : 1;
-    spa_status status = take_mix(runs, &models, err);
+    spa_status status = spa_batcher_check(options, &runs->scenario, err);
+    if (!status) status = take_mix(runs, &models, err);
     if (!status) status = open_all(runs, options, paths, &models, &devices, err);
     if (status) spa_runs_close(runs);
     return status;

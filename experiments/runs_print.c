@@ -4,6 +4,7 @@
 #include <string.h>
 #include "experiments/ablate.h"
 #include "experiments/json.h"
+#include "experiments/parts.h"
 #include "experiments/runs.h"
 #include "experiments/table.h"
 
@@ -39,9 +40,14 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
     char origin[128], ablated[SPA_ABLATE_TEXT];
     uint64_t reps = spa_study_reps(options);
     spa_string_append(out, "%s on %s@%s\n", k->graph.name, k->costs.device, k->costs.mode);
-    spa_string_append(out, "  stack %s%s, lanes %s, %s, batch %d, scenario %s", k->costs.stack,
+    spa_string_append(out, "  stack %s%s, lanes %s, %s, ", k->costs.stack,
                       spa_runs_mixed(runs, c) ? " (mixed: baselines run on others)" : "",
-                      k->costs.lanes, spa_case_dtype(k), k->graph.batch, runs->scenario.name);
+                      k->costs.lanes, spa_case_dtype(k));
+    if (spa_batcher_given(options))
+        spa_string_append(out, "batcher %s, ", options->batcher);
+    else
+        spa_string_append(out, "batch %d, ", k->graph.batch);
+    spa_string_append(out, "scenario %s", runs->scenario.name);
     if (runs->scenario.arrivals != SPA_ARRIVALS_SINGLE) {
         spa_string_append(out, " (%s%u in flight, %" PRIu64 " requests)",
                           spa_scenario_is_open(&runs->scenario) ? "at most " : "",
@@ -246,6 +252,34 @@ static spa_status print_parts(const spa_runs *runs, size_t c, spa_string *out, s
     return status;
 }
 
+/* What the batcher made of each policy's runs. */
+static spa_status print_batches(const spa_runs *runs, size_t c, spa_string *out, spa_error *err)
+{
+    spa_table t;
+    spa_table_init(&t,
+                   "policy|aims at|samples/run|runs|queue ms|collecting|run ms|padding %|"
+                   "overhead %",
+                   "lrrrrrrrr");
+    for (size_t i = 0; i < runs->policies.count; i++) {
+        const spa_outcome *o = spa_runs_outcome(runs, c, i);
+        const spa_batch_outcome *b = &o->batches;
+        if (o->is_skipped) continue;
+        spa_table_put(&t, "%s", spa_outcome_label(o));
+        spa_table_put(&t, "%u", b->target);
+        spa_table_number(&t, b->samples, 2);
+        spa_table_number(&t, b->runs, 0);
+        spa_table_number(&t, b->queue_ms, 3);
+        spa_table_number(&t, b->collect_ms, 3);
+        spa_table_number(&t, b->run_ms, 3);
+        spa_table_number(&t, b->padding * 100, 1);
+        spa_table_number(&t, b->overhead * 100, 1);
+    }
+    spa_string_append(out, "\n");
+    spa_status status = spa_table_print(&t, 2, out, err);
+    spa_table_fini(&t);
+    return status;
+}
+
 spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_string *out,
                           spa_error *err)
 {
@@ -265,11 +299,26 @@ spa_status spa_runs_print(const spa_runs *runs, const spa_options *options, spa_
             spa_string_append(out, "  energy: not known for this device\n");
         }
         SPA_TRY(print_parts(runs, c, out, err));
+        if (spa_batcher_given(options)) SPA_TRY(print_batches(runs, c, out, err));
     }
     return spa_string_ok(out, err);
 }
 
 /* ---------------------------------------------------------------- JSON */
+static void json_batches(spa_json *j, json_t *row, const spa_batch_outcome *b)
+{
+    if (b->target == 0) return;
+    json_t *one = spa_json_member(j, row, "batches");
+    spa_json_set(j, one, "target", json_integer(b->target));
+    spa_json_set(j, one, "samples", spa_json_number(b->samples));
+    spa_json_set(j, one, "runs", spa_json_number(b->runs));
+    spa_json_set(j, one, "queue_ms", spa_json_number(b->queue_ms));
+    spa_json_set(j, one, "collect_ms", spa_json_number(b->collect_ms));
+    spa_json_set(j, one, "run_ms", spa_json_number(b->run_ms));
+    spa_json_set(j, one, "padding", spa_json_number(b->padding));
+    spa_json_set(j, one, "overhead", spa_json_number(b->overhead));
+}
+
 static void json_parts(spa_json *j, json_t *row, const spa_outcome *o)
 {
     if (o->n_parts == 0) return;
@@ -331,6 +380,7 @@ static void json_outcome(spa_json *j, json_t *row, const spa_case *c, const spa_
     spa_json_set(j, row, "plan_host_ms", spa_json_number(o->plan_host_ms));
     spa_json_set(j, row, "digest", json_sprintf("%016" PRIx64, o->digest));
     json_parts(j, row, o);
+    json_batches(j, row, &o->batches);
 }
 
 static void json_ranges(spa_json *j, json_t *run, const spa_runs *runs, size_t c,

@@ -200,8 +200,8 @@ static spa_status prepare(trial *t, const char *text, spa_outcome *outcome, spa_
         return spa_fail(err, SPA_E_UNSUPPORTED, "the power of '%s' is not known", c->costs.device);
     }
     double begin = now_ms();
-    if (c->n_parts) {
-        SPA_TRY(spa_planned_open(&t->planned, c, t->options, t->policy, &values, err));
+    if (spa_planned_needed(c, t->options)) {
+        SPA_TRY(spa_planned_open(&t->planned, c, t->options, t->scenario, t->policy, &values, err));
         outcome->splits = t->planned.splits;
     } else {
         SPA_TRY(spa_study_plan(c, t->options, t->policy, &values, &t->self, &t->evaluator,
@@ -245,7 +245,7 @@ static spa_run_config run_config(const trial *t, const spa_outcome *outcome)
     config.contention = t->options->contention != 0;
     config.policy_cost = t->options->policy_cost != 0;
     config.seed = (uint64_t)t->options->seed;
-    if (t->c->n_parts) spa_planned_configure(&t->planned, &config);
+    if (t->planned.n) spa_planned_configure(&t->planned, &config);
     return config;
 }
 
@@ -256,6 +256,9 @@ static spa_status make_engine(trial *t, const spa_outcome *outcome, spa_error *e
         config.record = record;
         config.record_user = t;
     }
+    if (t->recorder && t->recorder->begin)
+        t->recorder->begin(t->recorder->user,
+                           config.programs ? &config.programs->costs : config.costs);
     return spa_engine_new(&t->engine, &config, err);
 }
 
@@ -341,7 +344,7 @@ static spa_status replicate(trial *t, spa_outcome *outcome, spa_error *err)
         SPA_TRY(spa_engine_restart(t->engine, seed, r, NULL, err));
         SPA_TRY(spa_engine_run(t->engine, &t->latencies, &result, err));
         add_result(&t->sum, &result);
-        if (t->c->n_parts) spa_planned_note(&t->planned, t->engine);
+        if (t->planned.n) spa_planned_note(&t->planned, t->engine);
         spa_moments_add(&t->means, result.latency_ns.mean);
         keep_sample(t, &result, outcome, r);
         if (r == 0) outcome->first_digest = result.digest;
@@ -432,15 +435,15 @@ spa_status spa_study_run(const spa_case *c, const spa_options *options,
     } else if (!status) {
         outcome->gap = NAN;
         /* The bound is one request's: with more in flight there is nothing to compare it with. */
-        if (scenario->concurrency == 1 && !c->n_parts) status = measure_gap(&t, outcome, &cause);
+        if (scenario->concurrency == 1 && !t.planned.n) status = measure_gap(&t, outcome, &cause);
         if (!status) status = replicate(&t, outcome, &cause);
         if (!status) summarise(&t, outcome);
-        if (!status && c->n_parts)
+        if (!status && t.planned.n)
             status = spa_planned_summarise(&t.planned, t.sum.span_ns, outcome, &cause);
     }
     spa_engine_free(t.engine);
     spa_evaluator_free(t.evaluator);
-    if (t.policy && t.policy->destroy && !c->n_parts) t.policy->destroy(t.self);
+    if (t.policy && t.policy->destroy && !spa_planned_needed(c, options)) t.policy->destroy(t.self);
     spa_planned_close(&t.planned);
     spa_histogram_fini(&t.latencies);
     if (status) {

@@ -20,8 +20,11 @@ typedef struct spa_case {
     int64_t split_bound_ns; /* of schedules that split some */
     const char *trained;    /* folder of trained policies; of the paths, NULL = none */
     bool power_known;       /* false = every energy is unknown, never 0 */
+    const spa_paths *paths; /* with these three it was opened, and opens at other batch sizes */
+    const char *device_name;
+    spa_options options; /* borrowed */
     spa_case_kind kind;
-    struct spa_case *parts; /* [n_parts] one for each program; graph and costs of a mix are joint */
+    struct spa_case *parts; /* [n_parts] of a mix; its graph and costs are joint */
     size_t n_parts;
     double *weights;     /* [n_parts] of the models of a mix */
     char *text;          /* the mix's names */
@@ -60,6 +63,16 @@ typedef struct spa_part_outcome {
     double latency_ms, p50_ms, p95_ms, p99_ms, throughput_ips;
 } spa_part_outcome;
 
+/* What a batcher came to; times per sample, means over all replications. */
+typedef struct spa_batch_outcome {
+    uint32_t target;             /* batch that the batcher aims at; 0 = there is no batcher */
+    double samples, runs;        /* samples per run; runs per replication */
+    double queue_ms, collect_ms; /* waiting; of it while a run might have begun */
+    double run_ms;               /* from the beginning of a sample's run to its end */
+    double padding;              /* share of the places in runs that were empty */
+    double overhead;             /* share of latency that is collecting or padding */
+} spa_batch_outcome;
+
 /* A policy's row. NaN = unknown. Times in ms, energies in mJ per inference. */
 typedef struct spa_outcome {
     const char *policy;   /* as given: "threshold:intensity=1e8" */
@@ -87,6 +100,7 @@ typedef struct spa_outcome {
     bool is_precise;   /* the interval is as narrow as the options ask for, if they do */
     spa_schedule plan; /* n_ops = 0: the policy decides as it goes, or there are several plans */
     bool splits;       /* a plan splits operators */
+    spa_batch_outcome batches;
     spa_part_outcome *parts; /* [n_parts] of a mix */
     size_t n_parts;
     /* Whatever else points to memory of its own goes through study_apart.c, too. */
@@ -106,6 +120,9 @@ spa_status spa_study_plan(const spa_case *c, const spa_options *options, const s
 
 /* Called for every event of replication 0. */
 typedef struct spa_recorder {
+    /* Before the runs; may be NULL. The table is what events are about: the case's, or that of all
+     * programs; it lives as long as the runs. */
+    void (*begin)(void *user, const spa_costs *costs);
     void (*event)(void *user, const spa_event *event);
     void *user;
 } spa_recorder;

@@ -198,7 +198,7 @@ ENGINE_INLINE void note_latency(spa_engine *e, const engine_request *r, uint64_t
     if (number < e->config.scenario.warmup) return;
     spa_moments_add(&e->state.result.latency_ns, (double)latency);
     if (e->latencies) spa_histogram_add(e->latencies, latency);
-    if (ENGINE_RARELY(e->programs != NULL)) note_program(e, r->program, latency);
+    if (ENGINE_RARELY(e->programs != NULL) && !e->batching) note_program(e, r->program, latency);
     if (ENGINE_RARELY(latency > e->deadline_ns)) {
         e->state.result.missed++;
         e->state.result.tardiness_ns += (double)(latency - e->deadline_ns);
