@@ -62,6 +62,28 @@ $(BINS): $(B)/%: $(B)/experiments/%_main.o $(OBJ_CLI) $(B)/libkernels.a $(B)/lib
 	@$(SHOW) "  link $@"
 	$(LINK) -o $@
 
+# The C interface (experiments/sparoa.h) as a library: its files, the rooms of the simulator whole (plug-ins
+# use them), and what these need of the rest. One object first, in which all that is not marked as an
+# interface becomes local.
+API_SO  := libsparoa.so.1
+OBJ_API := $(call obj,$(wildcard experiments/api*.c))
+$(B)/libcli.a: $(OBJ_CLI)
+	@rm -f $@; ar rcs $@ $^
+$(B)/api/sparoa.o: $(OBJ_API) $(B)/libsparoa.a $(B)/libcli.a $(B)/libkernels.a
+	@mkdir -p $(@D)
+	$(Q)$(LD) -r -o $@ $(OBJ_API) --whole-archive $(B)/libsparoa.a --no-whole-archive \
+	    --start-group $(B)/libcli.a $(B)/libkernels.a --end-group
+	$(Q)$(OBJCOPY) --localize-hidden $@
+$(B)/api/libsparoa.a: $(B)/api/sparoa.o
+	@rm -f $@; ar rcs $@ $^
+$(B)/api/$(API_SO): $(B)/api/sparoa.o
+	@$(SHOW) "  link $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,$(API_SO) -Wl,-z,defs -Wl,--as-needed $< $(LIBS) -o $@
+	@ln -sf $(API_SO) $(B)/api/libsparoa.so
+OBJCOPY ?= objcopy
+api: $(B)/api/$(API_SO) $(B)/api/libsparoa.a  ## the C interface as a library: build/$(VARIANT)/api/libsparoa.so and .a
+.PHONY: api
+
 # tests/oom.c stands between the program and its allocations, to make the n-th one fail.
 WRAP_TEST := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(B)/tests/run: private LDFLAGS_ALL += $(WRAP_TEST) -rdynamic

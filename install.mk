@@ -10,7 +10,7 @@ DATA_FILES = $(shell find $(ROOMS) -path '*/data/*' -type f | sort) $(wildcard e
 DOC_FILES  = $(wildcard docs/*.md docs/images/*.png) LICENSE
 
 .PHONY: install uninstall test-install
-install: $(B)/sparoa  ## install below PREFIX (/usr/local); DESTDIR is put in front of every path
+install: $(B)/sparoa api  ## install below PREFIX (/usr/local); DESTDIR is put in front of every path
 	@mkdir -p $(I)
 	@$(B)/sparoa completion bash >$(I)/bash && $(B)/sparoa completion zsh >$(I)/zsh && \
 	    $(B)/sparoa completion man >$(I)/sparoa.1
@@ -20,6 +20,10 @@ install: $(B)/sparoa  ## install below PREFIX (/usr/local); DESTDIR is put in fr
 	echo '644 $(I)/bash share/bash-completion/completions/sparoa'; \
 	echo '644 $(I)/zsh share/zsh/site-functions/_sparoa'; \
 	echo '644 $(I)/sparoa.pc lib/pkgconfig/sparoa.pc'; \
+	echo '644 experiments/sparoa.h include/sparoa.h'; \
+	echo '755 $(B)/api/$(API_SO) lib/$(API_SO)'; \
+	echo 'link $(API_SO) lib/libsparoa.so'; \
+	echo '644 $(B)/api/libsparoa.a lib/libsparoa.a'; \
 	for f in $(PLUGIN_HEADERS); do echo "644 $$f include/sparoa/$$f"; done; \
 	for f in $(DATA_FILES); do echo "644 $$f share/sparoa/$$f"; done; \
 	for f in $(DOC_FILES); do echo "644 $$f share/doc/sparoa/$${f#docs/}"; done; \

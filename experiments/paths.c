@@ -74,6 +74,14 @@ static bool look_around(spa_paths *paths, const char *folder)
     return false;
 }
 
+spa_status spa_paths_at(spa_paths *paths, const char *root, spa_error *err)
+{
+    memset(paths, 0, sizeof *paths);
+    paths->device_search[0] = paths->devices;
+    if (take_root(paths, root)) return SPA_OK;
+    return spa_fail(err, SPA_E_NOT_FOUND, "'%.300s': there is no folder devices/data in it", root);
+}
+
 spa_status spa_paths_find(spa_paths *paths, spa_error *err)
 {
     memset(paths, 0, sizeof *paths);

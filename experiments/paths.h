@@ -21,5 +21,7 @@ typedef struct spa_paths {
  * the current folder.
  * SPA_E_NOT_FOUND lists the places that were tried. Caller-owned; do not copy the struct. */
 spa_status spa_paths_find(spa_paths *paths, spa_error *err);
+/* The same in this folder and nowhere else. */
+spa_status spa_paths_at(spa_paths *paths, const char *root, spa_error *err);
 
 #endif

@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #include "experiments/cli.h"
+#include "experiments/learn_cases.h"
 #include "policies/learn/scheduling.h"
 #include "policies/predicted.h"
 
-#define DEFAULT_STEPS    200000
-#define EVALUATIONS      50
-#define NOISY_EPISODES   20
-#define DEFAULT_VARIANTS 8
+#define DEFAULT_STEPS  200000
+#define EVALUATIONS    50
+#define NOISY_EPISODES 20
 /* Decisions of an episode. An evaluation plays at least one episode, with noise 20, and a training
  * evaluates 50 times: with this many, 10^8 decisions, some tens of minutes. */
 #define MOST_DECISIONS 100000
@@ -56,42 +56,6 @@ static spa_status note(void *user, const spa_train_progress *p, spa_error *err)
     SPA_TRY(spa_grow(&out->curve, &out->capacity, out->n_curve + 1, sizeof *out->curve, err));
     out->curve[out->n_curve++] = (spa_curve_point){p->steps, -p->score.mean};
     spa_progress_show(t->progress, (size_t)p->steps);
-    return SPA_OK;
-}
-
-/* A factor of --vary-...: anything between its inverse and itself. */
-static spa_status range_of(const char *option, double factor, spa_range *range, spa_error *err)
-{
-    if (factor == 0) return SPA_OK;
-    if (factor < 1 || factor > 1000)
-        return spa_fail(err, SPA_E_USAGE, "%s: %g is not between 1 and 1000", option, factor);
-    *range = (spa_range){1 / factor, factor};
-    return SPA_OK;
-}
-
-static spa_status describe_variants(trainer *t, spa_error *err)
-{
-    const spa_options *o = t->options;
-    bool varies = o->vary_speed > 0 || o->vary_launch > 0 || o->vary_transfer > 0;
-    SPA_TRY(range_of("--vary-speed", o->vary_speed, &t->config.speed, err));
-    SPA_TRY(range_of("--vary-launch", o->vary_launch, &t->config.launch, err));
-    SPA_TRY(range_of("--vary-transfer", o->vary_transfer, &t->config.transfer, err));
-    if (o->variants && !varies)
-        return spa_fail(err, SPA_E_USAGE,
-                        "--variants needs --vary-speed, --vary-launch or --vary-transfer");
-    t->config.n_variants = o->variants ? (uint32_t)o->variants : varies ? DEFAULT_VARIANTS : 0;
-    return SPA_OK;
-}
-
-static spa_status describe_scenarios(trainer *t, spa_error *err)
-{
-    size_t n = t->options->scenarios.count ? t->options->scenarios.count : 1;
-    SPA_TRY(spa_alloc(&t->scenarios, n, sizeof *t->scenarios, err));
-    t->n_scenarios = n;
-    for (size_t i = 0; i < n; i++)
-        SPA_TRY(spa_study_scenario_of(t->options, i, &t->scenarios[i], err));
-    t->config.scenarios = t->scenarios;
-    t->config.n_scenarios = n;
     return SPA_OK;
 }
 
@@ -168,9 +132,11 @@ static spa_status describe(trainer *t, spa_error *err)
     t->config.noise = t->options->noise != 0;
     t->config.contention = t->options->contention != 0;
     if (t->options->policy_cost) t->config.decision_cycles = policy->decision_cycles;
-    SPA_TRY(describe_scenarios(t, err));
+    SPA_TRY(spa_learn_scenarios(t->options, &t->scenarios, &t->n_scenarios, err));
+    t->config.scenarios = t->scenarios;
+    t->config.n_scenarios = t->n_scenarios;
     SPA_TRY(check_length(t, err));
-    SPA_TRY(describe_variants(t, err));
+    SPA_TRY(spa_learn_variants(t->options, &t->config, err));
     SPA_TRY(describe_thresholds(t, err));
     t->evaluated = t->config;
     t->evaluated.n_variants = 0;
@@ -311,8 +277,7 @@ spa_status spa_training_run(spa_training *out, const char *text, const spa_runs 
     free(t.predicted);
     free(t.thresholds);
     free(t.costs);
-    for (size_t i = 0; t.scenarios && i < t.n_scenarios; i++) spa_scenario_fini(&t.scenarios[i]);
-    free(t.scenarios);
+    spa_learn_scenarios_free(t.scenarios, t.n_scenarios);
     if (status) spa_training_fini(out);
     return status;
 }

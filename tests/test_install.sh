@@ -38,6 +38,18 @@ $CC -std=c17 -Wall -Wextra -Werror -shared -fPIC $flags queue_policy.c -o queue_
 "$at/bin/sparoa" compare resnet18 --device agx-orin --plugin ./queue_policy.so \
     --policy heft,queue:wait=5e4 --isolate --reps 3 | grep -q 'queue:wait=5e4 ' || fail "plug-in"
 
+say "the C example builds against the shared and the static library"
+$CC -std=c17 -Wall -Wextra -Werror embed.c $(pkg-config --cflags --libs sparoa) -o embed
+LD_LIBRARY_PATH="$at/lib" ./embed >embed.txt || fail "embed"
+cat embed.txt
+grep -q '^heft  *3\.9.. ms' embed.txt || fail "embed: not what compare says"
+$CC -std=c17 embed.c $(pkg-config --cflags sparoa) "$at/lib/libsparoa.a" \
+    $(pkg-config --libs-only-l --static sparoa | sed 's/-lsparoa//') -o embed-static
+SPAROA_DATA="$at/share/sparoa" ./embed-static >static.txt || fail "embed, static"
+cmp embed.txt static.txt || fail "the static library differs"
+nm -D --defined-only "$at/lib/libsparoa.so" | awk '$3 !~ /^spa(_|roa_)/ {print $3; bad = 1} END {exit bad}' ||
+    fail "the library exports what is no interface"
+
 say "completions and manual page"
 bash -n "$at/share/bash-completion/completions/sparoa"
 PATH=$at/bin:$PATH bash -c '
