@@ -226,7 +226,8 @@ sparoa_status sparoa_results_json(sparoa_results *r, const char **text, sparoa_e
 {
     spa_error e = {0};
     spa_status status = SPA_OK;
-    if (!r->json.text) status = spa_runs_print_json(&r->runs, r->command, &r->json, &e);
+    if (!r->json.text)
+        status = spa_runs_print_json(&r->runs, &r->o.parsed, r->command, &r->json, &e);
     if (!status) status = spa_string_ok(&r->json, &e);
     *text = status ? NULL : r->json.text;
     return spa_api_done(status, &e, err);
