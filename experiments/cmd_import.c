@@ -29,7 +29,7 @@ static spa_status find(const char *name, const spa_import_format **format, spa_e
 
 spa_status spa_cmd_import(spa_cli *cli, spa_options *options, spa_error *err)
 {
-    const spa_import_format *format;
+    const spa_import_format *format = NULL;
     SPA_TRY(spa_cli_operands(options, 2, 2, "a format and a file: trtexec PROFILE.json", err));
     SPA_TRY(find(options->operands.items[0], &format, err));
     options->import_format = format->name;

@@ -239,7 +239,7 @@ static spa_status fit_full_gpu(const fit_power *p, const fit_log *log, double co
 {
     const fit_log *idle = &p->logs[FIT_LOG_NANO_IDLE];
     picked busy = {0}, per_w = {0}, rails = {0}, rest_w = {0};
-    double idle_rails, idle_rest;
+    double idle_rails = 0, idle_rest = 0;
     for (size_t i = 0; i < idle->n; i++) {
         const fit_sample *s = &idle->samples[i];
         if (!is_of(s, FIT_LOAD_QUIET)) continue;

@@ -85,7 +85,7 @@ static spa_status open_mix(spa_case *c, const spa_options *options, const spa_pa
 {
     const char *names[SPA_MIX_MOST];
     double weights[SPA_MIX_MOST];
-    size_t count;
+    size_t count = 0;
     SPA_TRY(spa_strdup(&c->text, c->model, err));
     SPA_TRY(read_mix(c->model, c->text, names, weights, &count, err));
     SPA_TRY(spa_alloc(&c->parts, count, sizeof *c->parts, err));
