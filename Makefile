@@ -94,7 +94,7 @@ test-asan: deps-test  ## the same tests under AddressSanitizer and UBSan (audite
 test-threads: deps-test  ## thread tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory VARIANT=tsan run-thread-tests
 
-bench: $(B)/bench  ## speed of the engine, of `sparoa compare`, of the kernels and of learning (BENCH_ARGS=--quick)
+bench: $(B)/bench peers  ## speed of the engine, of `sparoa compare`, of the kernels and of learning (BENCH_ARGS=--quick)
 	@$(TEST_ENV) $(B)/bench $(BENCH_ARGS)
 
 check-layers:  ## rooms include only from rooms to their left

@@ -58,6 +58,19 @@ $(B)/sparoa: private LDFLAGS_ALL += -rdynamic
 $(B)/fit_orin $(B)/fit_power $(B)/fidelity: $(OBJ_FIT)
 $(B)/fit_orin $(B)/fit_power $(B)/fidelity: private LIBS += -lmd -lz
 $(B)/bench: $(OBJ_BENCH)
+
+# What bench measures beside ours, where it can be built: SimGrid, queues of the C++ library.
+PEERS := $(if $(shell pkg-config --exists simgrid 2>/dev/null && echo yes),simgrid) \
+         $(if $(shell command -v $(CXX) 2>/dev/null),event_queues)
+.PHONY: peers
+peers: $(PEERS:%=$(B)/peers/%)
+$(B)/peers/simgrid: experiments/peers/simgrid.c
+	@mkdir -p $(@D); $(SHOW) "  peer $@"
+	$(Q)$(CC) -O2 -std=c17 $< -lsimgrid -o $@
+$(B)/peers/event_queues: experiments/peers/event_queues.cpp
+	@mkdir -p $(@D); $(SHOW) "  peer $@"
+	$(Q)$(CXX) -O2 -std=c++17 $< -o $@
+
 $(BINS): $(B)/%: $(B)/experiments/%_main.o $(OBJ_CLI) $(B)/libkernels.a $(B)/libsparoa.a
 	@$(SHOW) "  link $@"
 	$(LINK) -o $@

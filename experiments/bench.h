@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-#define BENCH_MAX_FIGURES 128
+#define BENCH_MAX_FIGURES 160
 
 typedef struct bench_figure {
     char name[96];
@@ -24,12 +24,16 @@ typedef struct bench_report {
 bench_figure *bench_add(bench_report *report, const char *name, double value, const char *unit);
 void bench_peer(bench_figure *figure, const char *peer, double value);
 
+/* Runs a program of experiments/peers, if it was built beside this one, with up to 6 arguments;
+ * what it prints. NaN = it is not there or failed. */
+double bench_run_peer(const char *name, const char *const *arguments, size_t n);
+
 /* CPU time of this thread, in ns: less disturbed by other processes than the wall clock. */
 double bench_cpu_ns(void);
 double bench_wall_ns(void);
 
-/* The engine: ns per simulated operator, growth with requests in flight, copies, event list,
- * decisions. Beside a bare C loop of the same job. */
+/* The engine: ns per simulated operator, growth with requests in flight, copies, event list. Beside
+ * a bare C loop of the same job, SimGrid, and other event queues. */
 spa_status bench_engine(bench_report *report, spa_error *err);
 /* The scheduling environment of the learning policies, alone. */
 spa_status bench_environment(bench_report *report, spa_error *err);

@@ -146,6 +146,25 @@ static double bare_loop(const bench_world *w, uint64_t requests, volatile int64_
 /* ---- figures -----------------------------------------------------------------------------------
  */
 
+/* SimGrid on the same requests, without transfers, launches and energy; fewer of them, it takes
+ * long. */
+static void add_simgrid(bench_report *report, const uint32_t *flights, const double *median)
+{
+    for (int k = 0; k < 3; k++) {
+        double ns[3];
+        char name[96], in_flight[16], requests[16];
+        const char *arguments[] = {in_flight, requests};
+        snprintf(in_flight, sizeof in_flight, "%u", flights[k]);
+        snprintf(requests, sizeof requests, "%d", (int)(2000 * report->seconds));
+        for (int rep = 0; rep < 3; rep++) {
+            ns[rep] = bench_run_peer("simgrid", arguments, 2);
+            if (isnan(ns[rep])) return;
+        }
+        snprintf(name, sizeof name, "engine beside SimGrid, %u in flight", flights[k]);
+        bench_peer(bench_add(report, name, median[k], "ns/operator"), "SimGrid", spa_median(ns, 3));
+    }
+}
+
 static spa_status bench_loop(bench_report *report, bool occupies, const spa_policy *policy,
                              const void *self, spa_error *err)
 {
@@ -173,6 +192,7 @@ static spa_status bench_loop(bench_report *report, bool occupies, const spa_poli
         bench_peer(f, "bare C loop", floor_ns);
         if (k == 0) f->target = 100;
     }
+    if (!occupies) add_simgrid(report, flights, median);
     snprintf(name, sizeof name, "growth 1 -> 1000 in flight, %s",
              occupies ? "host dispatches" : "lane dispatches");
     bench_add(report, name, median[3] / median[0], "times")->target = 2;
@@ -212,10 +232,30 @@ static spa_status bench_copy(bench_report *report, const spa_policy *policy, con
     return status;
 }
 
+/* The same by std::priority_queue and by a calendar queue: the first beside ours, the second as a
+ * figure of its own. */
+static void add_queue_peers(bench_report *report, bench_figure *ours, uint32_t size)
+{
+    double ns[2][3];
+    char name[96], n[16], holds[16];
+    const char *heap[] = {"heap", n, holds}, *calendar[] = {"calendar", n, holds};
+    snprintf(n, sizeof n, "%u", size);
+    snprintf(holds, sizeof holds, "%d", (int)(500000 * report->seconds));
+    for (int rep = 0; rep < 3; rep++) {
+        ns[0][rep] = bench_run_peer("event_queues", heap, 3);
+        ns[1][rep] = bench_run_peer("event_queues", calendar, 3);
+        if (isnan(ns[0][rep]) || isnan(ns[1][rep])) return;
+    }
+    double ours_ns = ours->value;
+    bench_peer(ours, "std::priority_queue", spa_median(ns[0], 3));
+    snprintf(name, sizeof name, "the same, %u pending", size);
+    bench_peer(bench_add(report, name, ours_ns, "ns"), "calendar queue", spa_median(ns[1], 3));
+}
+
 /* Hold model (Vaucher and Duval 1975): take the first event, put it back later. */
 static spa_status bench_events(bench_report *report, spa_error *err)
 {
-    static const uint32_t sizes[] = {4, 8, 64, 1000, 100000};
+    static const uint32_t sizes[] = {4, 10, 100, 1000, 10000, 100000, 1000000};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         spa_event_list *list = NULL;
         double samples[BENCH_REPS];
@@ -238,8 +278,9 @@ static spa_status bench_events(bench_report *report, spa_error *err)
             samples[rep] = (bench_cpu_ns() - start) / n;
         }
         snprintf(name, sizeof name, "event list, pop + push, %u pending", sizes[k]);
-        bench_add(report, name, spa_median(samples, BENCH_REPS), "ns");
+        bench_figure *f = bench_add(report, name, spa_median(samples, BENCH_REPS), "ns");
         free(list);
+        add_queue_peers(report, f, sizes[k]);
     }
     return SPA_OK;
 }
