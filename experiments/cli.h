@@ -49,6 +49,7 @@ spa_status spa_cmd_calibrate(spa_cli *cli, spa_options *options, spa_error *err)
 spa_status spa_cmd_replay(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_import(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_train(spa_cli *cli, spa_options *options, spa_error *err);
+spa_status spa_cmd_report(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_figures(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_run(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_validate(spa_cli *cli, spa_options *options, spa_error *err);

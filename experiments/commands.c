@@ -176,6 +176,15 @@ static const char help_import[] =
     "  sparoa import tegrastats tegra.log --from 30 --until 60 -o power.csv\n"
     "  sparoa import nsys cuda_gpu_kern_sum.csv\n";
 
+static const char help_report[] =
+    "Judges every claim of the paper by the rows of results.db: holds, holds only if ..., does "
+    "not\n"
+    "hold, cannot be told. Writes one self-contained page with all figures; prints the verdicts.\n"
+    "--json prints them as a document, and then needs no -o.\n\n"
+    "Examples:\n"
+    "  sparoa report --db results.db -o build/out/report.html\n"
+    "  sparoa report --db results.db --json\n";
+
 static const spa_command commands[] = {
     {"models", SPA_CMD_MODELS, "", "list the models of the zoo", NULL, spa_cmd_models},
     {"devices", SPA_CMD_DEVICES, "", "list the devices, their modes and software stacks", NULL,
@@ -212,7 +221,8 @@ static const spa_command commands[] = {
     {"merge", 0, "OUT.db IN.db...", "join results of several machines", NULL, NULL},
     {"figures", SPA_CMD_FIGURES, "[NAME...] --db F -o DIR", "figures from results.db", help_figures,
      spa_cmd_figures},
-    {"report", 0, "--db F -o FILE.html", "one self-contained page", NULL, NULL},
+    {"report", SPA_CMD_REPORT, "--db F -o FILE.html",
+     "the scorecard of the paper's claims, one page", help_report, spa_cmd_report},
     {"import", SPA_CMD_IMPORT, "FORMAT FILE [-o OUT]", "bring measured data from elsewhere",
      help_import, spa_cmd_import},
     {"export", 0, "onnx MODEL -o FILE.onnx", "write a model as ONNX", NULL, NULL},

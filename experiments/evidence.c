@@ -124,9 +124,6 @@ static spa_record *find_run(spa_evidence *e, int64_t id)
 }
 
 /* Rows of an experiment file that are no longer in it are left out. */
-#define BARE_RUNS                                                                                  \
-    "SELECT run.*, experiment.name AS experiment FROM run "                                        \
-    "JOIN experiment ON experiment.id = run.experiment_id ORDER BY run.id"
 #define RUNS                                                                                       \
     "SELECT run.*, experiment.name AS experiment, experiment_row.row AS row FROM run "             \
     "JOIN experiment ON experiment.id = run.experiment_id "                                        \
@@ -138,11 +135,10 @@ static spa_record *find_run(spa_evidence *e, int64_t id)
 static spa_status read_runs(spa_evidence *e, sqlite3 *db, spa_error *err)
 {
     evidence_query q;
-    size_t n, n_status, i = 0;
+    size_t n, i = 0;
     SPA_TRY(evidence_count(db, e->path, "run", &n, err));
-    SPA_TRY(evidence_count(db, e->path, "experiment_status", &n_status, err));
     SPA_TRY(spa_arena_alloc(&e->arena, &e->records, n, sizeof *e->records, err));
-    spa_status status = evidence_begin(&q, db, e->path, n_status ? RUNS : BARE_RUNS, err);
+    spa_status status = evidence_begin(&q, db, e->path, RUNS, err);
     while (!status && evidence_step(&q, &status, err) && i < n)
         status = read_run(&q, e, &e->records[i++], err);
     e->n_records = i;
@@ -271,7 +267,6 @@ static void count_rows(const spa_evidence *e, spa_progress_row *p)
     }
 }
 
-#define BARE_PROGRESS "SELECT name AS experiment FROM experiment ORDER BY name"
 #define PROGRESS                                                                                   \
     "SELECT experiment.name AS experiment, experiment_status.* FROM experiment "                   \
     "LEFT JOIN experiment_status ON experiment_status.experiment_id = experiment.id "              \
@@ -280,11 +275,10 @@ static void count_rows(const spa_evidence *e, spa_progress_row *p)
 static spa_status read_progress(spa_evidence *e, sqlite3 *db, spa_error *err)
 {
     evidence_query q;
-    size_t n, n_status, i = 0;
+    size_t n, i = 0;
     SPA_TRY(evidence_count(db, e->path, "experiment", &n, err));
-    SPA_TRY(evidence_count(db, e->path, "experiment_status", &n_status, err));
     SPA_TRY(spa_arena_alloc(&e->arena, &e->progress, n, sizeof *e->progress, err));
-    spa_status status = evidence_begin(&q, db, e->path, n_status ? PROGRESS : BARE_PROGRESS, err);
+    spa_status status = evidence_begin(&q, db, e->path, PROGRESS, err);
     while (!status && evidence_step(&q, &status, err) && i < n) {
         spa_progress_row *p = &e->progress[i++];
         p->expected = evidence_integer(&q, "expected", -1);

@@ -67,10 +67,6 @@ spa_status evidence_count(sqlite3 *db, const char *path, const char *table, size
 {
     char sql[96];
     int64_t count = 0;
-    *n = 0;
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_schema WHERE name = '%s'", table);
-    SPA_TRY(read_pragma(db, path, sql, &count, err));
-    if (count == 0) return SPA_OK;
     snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
     spa_status status = read_pragma(db, path, sql, &count, err);
     *n = (size_t)count;

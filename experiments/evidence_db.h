@@ -20,7 +20,6 @@ spa_status evidence_connect(sqlite3 **db, const char *path, spa_error *err);
 /* Is it a results.db of this version? Begins a read transaction: all that follows is of one state.
  */
 spa_status evidence_check(sqlite3 *db, const char *path, spa_error *err);
-/* Number of rows; 0 when there is no such table. */
 spa_status evidence_count(sqlite3 *db, const char *path, const char *table, size_t *n,
                           spa_error *err);
 

@@ -11,8 +11,6 @@
 #include "experiments/parts.h"
 #include "experiments/version.h"
 
-#define APPLICATION_ID 0x53504f41 /* "SPOA" */
-
 static const char *const statements[N_STATEMENTS] = {
     [ADD_EXPERIMENT] = "INSERT INTO experiment(name) VALUES(?1) "
                        "ON CONFLICT(name) DO UPDATE SET name = name RETURNING id",
@@ -91,14 +89,14 @@ static spa_status check_schema(spa_results *r, spa_error *err)
     SPA_TRY(read_pragma(r, "PRAGMA application_id", &application, err));
     SPA_TRY(read_pragma(r, "SELECT count(*) FROM sqlite_schema", &tables, err));
     snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-             APPLICATION_ID, SPA_RESULTS_VERSION);
+             RESULTS_APPLICATION_ID, SPA_RESULTS_VERSION);
     if (tables == 0) {
         SPA_TRY(results_execute(r, results_schema, err));
         SPA_TRY(results_execute(r, sql, err));
-    } else if (application == APPLICATION_ID && version == SPA_RESULTS_VERSION - 1) {
+    } else if (application == RESULTS_APPLICATION_ID && version == SPA_RESULTS_VERSION - 1) {
         SPA_TRY(results_execute(r, results_upgrade, err));
         SPA_TRY(results_execute(r, sql, err));
-    } else if (application != APPLICATION_ID) {
+    } else if (application != RESULTS_APPLICATION_ID) {
         return spa_fail_at(err, SPA_E_INVALID, r->path, 0,
                            "is a database, but not one of sparoa's; name another file");
     } else if (version != SPA_RESULTS_VERSION) {

@@ -1,0 +1,226 @@
+/* From a claim and the rows of the database to a finding. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "experiments/claim_rows.h"
+
+static const spa_estimate unknown = {NAN, NAN, NAN, NULL};
+
+/* The pair of a slice at a point, and the claim's quantity of it. */
+typedef struct measured {
+    const spa_record *subject, *other;
+    spa_estimate value;
+} measured;
+
+static spa_estimate quantity_of(const spa_claim *c, const spa_record *subject,
+                                const spa_record *other)
+{
+    spa_estimate mine = claim_value(subject, c->metric);
+    if (c->quantity == SPA_VALUE) {
+        double scale = c->scale != 0 ? c->scale : 1;
+        return (spa_estimate){mine.value * scale, mine.low * scale, mine.high * scale, NULL};
+    }
+    spa_estimate theirs = claim_value(other, c->metric);
+    if (c->quantity == SPA_RATIO) return claim_ratio(theirs, mine);
+    spa_estimate r = claim_ratio(mine, theirs);
+    return (spa_estimate){100 * (r.value - 1), 100 * (r.low - 1), 100 * (r.high - 1), NULL};
+}
+
+static measured measure(const spa_evidence *e, const spa_claim *c, const char *other,
+                        const claim_slice *slice, const claim_point *point, bool scaled)
+{
+    /* A sweep is an experiment of its own: both rows come from there. */
+    const char *off = c->ablate ? c->ablate : "";
+    claim_place mine = {scaled ? NULL : c->experiment, off, c->batcher};
+    claim_place theirs = {mine.experiment, c->ablate_other ? c->ablate_other : off, NULL};
+    measured m = {.value = unknown};
+    m.subject = claim_pick(e, &mine, c->subject, slice, point);
+    if (scaled && m.subject) theirs.experiment = m.subject->experiment;
+    if (other) m.other = claim_pick(e, &theirs, other, slice, point);
+    m.value = quantity_of(c, m.subject, m.other);
+    return m;
+}
+
+static bool is_scaled(const claim_point *point)
+{
+    for (int k = 0; k < SPA_SCALE_COUNT; k++)
+        if (point->scales[k] != 1) return true;
+    return false;
+}
+
+/* Over the slices at one point; *n_known of them have a value. */
+static spa_estimate pool_slices(const spa_evidence *e, const spa_claim *c, const char *other,
+                                const claim_slice *slices, size_t n, const claim_point *point,
+                                size_t *n_known)
+{
+    spa_estimate values[SPA_FINDING_MODELS], largest = unknown;
+    *n_known = 0;
+    for (size_t i = 0; i < n; i++) {
+        values[i] = measure(e, c, other, &slices[i], point, is_scaled(point)).value;
+        if (!isfinite(values[i].value)) continue;
+        (*n_known)++;
+        if (!(largest.value >= values[i].value)) largest = values[i];
+    }
+    if (c->pool == SPA_LARGEST) return largest;
+    return claim_mean(values, n, c->quantity == SPA_RATIO);
+}
+
+/* ---------------------------------------------------------------- why there is nothing */
+static void explain(const spa_evidence *e, const spa_claim *c, const claim_slice *slices, size_t n,
+                    const claim_point *nominal, spa_finding *f)
+{
+    if (n == 0) {
+        snprintf(f->missing, sizeof f->missing, "experiment '%s' has no rows%s%s%s%s",
+                 c->experiment, c->device ? " on " : "", c->device ? c->device : "",
+                 c->model ? " of " : "", c->model ? c->model : "");
+        return;
+    }
+    measured m = measure(e, c, c->other, &slices[0], nominal, false);
+    const spa_record *r = m.subject;
+    const char *names = c->subject;
+    if (r && !r->skipped && c->other && c->quantity != SPA_VALUE) {
+        r = m.other;
+        names = c->other;
+    }
+    if (!r) {
+        snprintf(f->missing, sizeof f->missing, "no row of %.*s in experiment '%s'",
+                 (int)strcspn(names, "|"), names, c->experiment);
+    } else if (r->skipped) {
+        snprintf(f->missing, sizeof f->missing, "%.60s could not be run: %.250s", r->name,
+                 r->skipped);
+    } else {
+        snprintf(f->missing, sizeof f->missing, "metric %s is not known of %.80s", c->metric,
+                 r->name);
+    }
+}
+
+/* ---------------------------------------------------------------- what must be said beside it */
+static void note(spa_finding *f, const char *text)
+{
+    size_t used = strlen(f->notes);
+    if (strstr(f->notes, text)) return;
+    snprintf(f->notes + used, sizeof f->notes - used, "%s%s", used ? "; " : "", text);
+}
+
+static void note_stand_in(spa_finding *f, const char *names, const spa_record *r)
+{
+    char text[160];
+    size_t first = strcspn(names, "|,");
+    if (strlen(r->name) == first && strncmp(names, r->name, first) == 0) return;
+    if (strchr(names, ',')) return;
+    snprintf(text, sizeof text, "%.60s stands in for %.*s", r->name, (int)(first < 60 ? first : 60),
+             names);
+    note(f, text);
+}
+
+static void note_progress(const spa_evidence *e, spa_finding *f)
+{
+    char text[160];
+    const spa_progress_row *p = spa_evidence_progress(e, f->claim->experiment);
+    if (!p) return;
+    if (!p->is_finished || (p->expected >= 0 && p->done < p->expected)) {
+        snprintf(text, sizeof text,
+                 "experiment %.60s is unfinished (%" PRId64 " of %" PRId64 " rows)", p->experiment,
+                 p->done, p->expected);
+        note(f, text);
+    }
+    if (p->quick) note(f, "quick run");
+}
+
+static void note_used(spa_finding *f, const spa_claim *c, const char *other, const measured *m)
+{
+    if (!isfinite(m->value.value)) return;
+    claim_used(f, m->subject);
+    note_stand_in(f, c->subject, m->subject);
+    if (!m->other) return;
+    claim_used(f, m->other);
+    note_stand_in(f, other, m->other);
+}
+
+/* ---------------------------------------------------------------- one or several others */
+static void collect_models(const spa_evidence *e, const spa_claim *c, const char *other,
+                           const claim_slice *slices, size_t n, const claim_point *nominal,
+                           spa_finding *f)
+{
+    for (size_t i = 0; i < n && f->n_models < SPA_FINDING_MODELS; i++) {
+        measured m = measure(e, c, other, &slices[i], nominal, false);
+        if (!isfinite(m.value.value)) continue;
+        m.value.where = slices[i].model;
+        f->models[f->n_models++] = m.value;
+        note_used(f, c, other, &m);
+    }
+}
+
+/* Every assumption under which all of the nominal models are there. */
+static void collect_points(const spa_evidence *e, const spa_claim *c, const char *other,
+                           const claim_slice *slices, size_t n, spa_finding *f)
+{
+    claim_point points[SPA_FINDING_POINTS];
+    size_t n_points = claim_points(e, c->subject, other, points), n_nominal = 0, known;
+    for (size_t i = 0; i < n_points; i++) {
+        spa_estimate v = pool_slices(e, c, other, slices, n, &points[i], &known);
+        if (i == 0) n_nominal = known;
+        if (known == 0 || known < n_nominal || f->n_pooled == SPA_FINDING_POINTS) continue;
+        claim_point_text(&points[i], f->names[f->n_pooled]);
+        v.where = f->names[f->n_pooled];
+        if (i == 0) f->nominal = v;
+        f->pooled[f->n_pooled++] = v;
+    }
+    collect_models(e, c, other, slices, n, &points[0], f);
+    if (f->n_pooled == 0) explain(e, c, slices, n, &points[0], f);
+}
+
+/* Of several others the one with the largest, or the smallest, quantity. */
+static void collect_others(const spa_evidence *e, const spa_claim *c, const claim_slice *slices,
+                           size_t n, spa_finding *f)
+{
+    char best[96] = "", name[96];
+    double extreme = NAN;
+    claim_point points[SPA_FINDING_POINTS];
+    claim_points(e, c->subject, c->other, points);
+    for (const char *at = c->other; *at;) {
+        size_t length = strcspn(at, ","), known;
+        snprintf(name, sizeof name, "%.*s", (int)length, at);
+        at += length + (at[length] != '\0');
+        spa_estimate v = pool_slices(e, c, name, slices, n, &points[0], &known);
+        bool better = c->pool == SPA_LARGEST ? !(extreme >= v.value) : !(extreme <= v.value);
+        if (!isfinite(v.value) || !better) continue;
+        extreme = v.value;
+        strcpy(best, name);
+    }
+    if (*best) {
+        char text[160];
+        collect_points(e, c, best, slices, n, f);
+        snprintf(text, sizeof text, "decided by %.90s", best);
+        note(f, text);
+    } else {
+        explain(e, c, slices, n, &points[0], f);
+    }
+}
+
+spa_status spa_claim_judge(const spa_claim *claim, const spa_evidence *evidence,
+                           spa_finding *finding, spa_error *err)
+{
+    claim_slice slices[SPA_FINDING_MODELS];
+    *finding = (spa_finding){.claim = claim, .nominal = unknown};
+    if (claim->quantity == SPA_NOTHING) {
+        snprintf(finding->missing, sizeof finding->missing, "%s", claim->assumes);
+    } else if (claim->quantity == SPA_OWN) {
+        SPA_TRY(claim->own(evidence, finding, err));
+        if (finding->n_pooled) finding->nominal = finding->pooled[0];
+    } else {
+        size_t n = claim_slices(evidence, claim, slices);
+        if (claim->other && strchr(claim->other, ',')) {
+            collect_others(evidence, claim, slices, n, finding);
+        } else {
+            collect_points(evidence, claim, claim->other, slices, n, finding);
+        }
+    }
+    if (claim->experiment) note_progress(evidence, finding);
+    /* The largest is one model's: nothing to say of the others. */
+    size_t n_models = claim->pool == SPA_LARGEST || claim->model ? 0 : finding->n_models;
+    spa_judge(&claim->rule, finding->pooled, finding->n_pooled, finding->models, n_models,
+              finding->missing, &finding->judgement);
+    return SPA_OK;
+}
