@@ -1,7 +1,7 @@
 #include "experiments/baselines.h"
 
+#include <stdio.h>
 #include <string.h>
-#include "devices/device.h"
 
 /* What runs operators side by side on one accelerator. More streams changed no latency of the zoo's
  * models on the modelled boards by 1 %. */
@@ -142,7 +142,29 @@ spa_status spa_baseline_find(const char *name, const spa_baseline **out, spa_err
     return spa_fail_unknown(err, "baseline", name, names, N_BASELINES);
 }
 
-const char *spa_baseline_range_name(const spa_baseline *b, int end)
+spa_status spa_baseline_parse(const char *text, const spa_baseline **out, spa_range_end *end,
+                              spa_error *err)
+{
+    static const char *const ends[] = {"low", "mid", "high"};
+    static const spa_range_end values[] = {SPA_RANGE_LOW, SPA_RANGE_MID, SPA_RANGE_HIGH};
+    const char *at = strchr(text, '@');
+    char name[64];
+    size_t length = at ? (size_t)(at - text) : strlen(text);
+    *end = SPA_RANGE_MID;
+    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1),
+             text);
+    SPA_TRY(spa_baseline_find(name, out, err));
+    if (!at) return SPA_OK;
+    for (size_t i = 0; i < 3; i++) {
+        if (strcmp(at + 1, ends[i]) != 0) continue;
+        *end = values[i];
+        if ((*out)->has_range) return SPA_OK;
+        return spa_fail(err, SPA_E_INVALID, "baseline '%s' has no range; leave '%s' out", name, at);
+    }
+    return spa_fail_unknown(err, "end of a range", at + 1, ends, 3);
+}
+
+const char *spa_baseline_range_name(const spa_baseline *b, spa_range_end end)
 {
     if (!b || !b->has_range) return "";
     return end == SPA_RANGE_LOW ? "low" : end == SPA_RANGE_HIGH ? "high" : "mid";
@@ -153,8 +175,9 @@ bool spa_baseline_has_own_costs(const spa_baseline *b)
     return b->stack || b->lanes || b->rewrite || b->dtype != SPA_BASELINE_DTYPE;
 }
 
-void spa_baseline_apply(const spa_baseline *b, spa_options *options)
+void spa_baseline_apply(const spa_baseline *b, spa_range_end end, spa_options *options)
 {
+    options->baseline_range = (int)end;
     /* Lanes belong to a stack: those of the study may be more than another stack can use. */
     if (b->stack) options->lanes = NULL;
     if (b->stack) options->stack = b->stack;

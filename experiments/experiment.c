@@ -142,10 +142,11 @@ static spa_status check_value(const char *text, spa_factor factor, const spa_pat
     const spa_policy *policy;
     spa_param_values values;
     const spa_baseline *baseline;
+    spa_range_end end;
     spa_options scratch;
     switch (factor) {
     case SPA_FACTORS:
-        return spa_baseline_find(text, &baseline, err);
+        return spa_baseline_parse(text, &baseline, &end, err);
     case SPA_FACTOR_MODEL:
         return check_model(text, err);
     case SPA_FACTOR_DEVICE:
@@ -195,6 +196,67 @@ static spa_status read_factor(spa_experiment *x, spa_factor factor, const spa_pa
     return read_values(x, factor, f->between, entry, paths, err);
 }
 
+static spa_status add_end(spa_experiment *x, spa_names *ends, const char *text, size_t length,
+                          spa_error *err)
+{
+    static const char *const names[] = {"low", "mid", "high"};
+    char end[16] = "";
+    while (length > 0 && strchr(" \t", text[0])) text++, length--;
+    while (length > 0 && strchr(" \t", text[length - 1])) length--;
+    if (length < sizeof end) memcpy(end, text, length);
+    for (size_t i = 0; i < ends->count; i++)
+        if (strcmp(ends->items[i], end) == 0)
+            return spa_fail(err, SPA_E_INVALID, "'%s' is named twice", end);
+    for (size_t i = 0; i < 3; i++)
+        if (strcmp(names[i], end) == 0) return spa_names_add(&x->names, ends, names[i], err);
+    return spa_fail_unknown(err, "end of a range", end, names, 3);
+}
+
+/* "tensorrt" at each of the ends; a baseline that has none, or says its own, as it is. */
+static spa_status add_ends_of(spa_experiment *x, spa_names *rows, const char *name,
+                              const spa_names *ends, spa_error *err)
+{
+    const spa_baseline *baseline;
+    spa_range_end end;
+    SPA_TRY(spa_baseline_parse(name, &baseline, &end, err));
+    if (!baseline->has_range || strchr(name, '@')) return spa_names_add(&x->names, rows, name, err);
+    for (size_t i = 0; i < ends->count; i++) {
+        char *text;
+        size_t size = strlen(name) + 8;
+        bool mid = strcmp(ends->items[i], "mid") == 0; /* has no suffix */
+        SPA_TRY(spa_arena_alloc(&x->names.arena, &text, size, 1, err));
+        snprintf(text, size, "%s%s%s", name, mid ? "" : "@", mid ? "" : ends->items[i]);
+        SPA_TRY(spa_names_add(&x->names, rows, text, err));
+    }
+    return SPA_OK;
+}
+
+/* Rows for the ends that 'baseline_range' names, of the baselines that have a range and whose name
+ * says nothing of it. Without the key: the middle. */
+static spa_status add_ends(spa_experiment *x, spa_error *err)
+{
+    const spa_ini_entry *entry = find(x, "factors", "baseline_range");
+    spa_names *rows = &x->factors[SPA_FACTOR_POLICY].values, named = {0};
+    if (!entry) return SPA_OK;
+    spa_names ends = {0};
+    spa_error cause;
+    spa_status status = SPA_OK;
+    const char *text = entry->value;
+    for (bool more = true; more && !status;) {
+        size_t length = strcspn(text, ",");
+        more = text[length] != '\0';
+        status = add_end(x, &ends, text, length, &cause);
+        text += length + 1;
+    }
+    if (status) return fail_in(x, entry->line, "baseline_range", &cause, err);
+    for (size_t i = x->n_policies; i < rows->count; i++)
+        SPA_TRY(spa_names_add(&x->names, &named, rows->items[i], err));
+    rows->count = x->n_policies;
+    for (size_t i = 0; i < named.count; i++)
+        SPA_TRY(add_ends_of(x, rows, named.items[i], &ends, err));
+    return SPA_OK;
+}
+
 static spa_status read_baselines(spa_experiment *x, const spa_paths *paths, spa_error *err)
 {
     const spa_ini_entry *entry = find(x, "factors", "baselines");
@@ -204,6 +266,7 @@ static spa_status read_baselines(spa_experiment *x, const spa_paths *paths, spa_
         x->baselines_line = entry->line;
         SPA_TRY(read_values(x, SPA_FACTORS, ",", entry, paths, err));
     }
+    SPA_TRY(add_ends(x, err));
     if (rows->count > 0) return SPA_OK;
     return spa_fail_at(err, SPA_E_PARSE, x->path, 0,
                        "section [factors] lacks 'policies' and 'baselines': one is needed");

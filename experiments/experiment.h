@@ -74,8 +74,10 @@ size_t spa_experiment_case_of(const spa_experiment *x, size_t row);
 size_t spa_experiment_cases(const spa_experiment *x);
 /* The value of a factor in a row, as written. */
 const char *spa_experiment_value(const spa_experiment *x, size_t row, spa_factor factor);
-/* A row of a baseline: it says which policy, perhaps on costs of its own. NULL: of a policy. */
-const spa_baseline *spa_experiment_baseline(const spa_experiment *x, size_t row);
+/* A row of a baseline: it says which policy, perhaps on costs of its own, at one end of its range.
+ * NULL: of a policy. */
+const spa_baseline *spa_experiment_baseline(const spa_experiment *x, size_t row,
+                                            spa_range_end *end);
 /* The row that differs from this one in its policy alone, which is the reference; SIZE_MAX = none,
  * or it is one itself. */
 size_t spa_experiment_reference_row(const spa_experiment *x, size_t row);

@@ -40,7 +40,9 @@ enum {
 };
 
 static const char select_rows[] =
-    "SELECT CASE r.baseline WHEN 'none' THEN r.policy ELSE r.baseline END, r.skipped, r.reps, "
+    "SELECT CASE r.baseline WHEN 'none' THEN r.policy ELSE r.baseline || CASE WHEN "
+    "r.baseline_range IN "
+    "('low', 'high') THEN '@' || r.baseline_range ELSE '' END END, r.skipped, r.reps, "
     "c.difference, c.ci95, c.p_t, c.p_wilcoxon, c.p_t_holm, "
     "c.p_wilcoxon_holm, c.reference_mean, %s FROM experiment e JOIN experiment_row w ON "
     "w.experiment_id = e.id JOIN run r ON r.id = w.run_id LEFT JOIN comparison c ON c.run_id = "
@@ -203,10 +205,11 @@ static void json_comparison(spa_json *j, json_t *row, sqlite3_stmt *s)
 static void json_row(spa_json *j, json_t *row, const spa_experiment *x, size_t i, sqlite3_stmt *s)
 {
     json_t *factors = spa_json_member(j, row, "factors");
+    spa_range_end end;
     for (int f = 0; f < SPA_FACTORS; f++)
         spa_json_set(j, factors, experiment_factors[f].key,
                      spa_json_text(j, spa_experiment_value(x, i, (spa_factor)f)));
-    spa_json_set(j, row, "is_baseline", json_boolean(spa_experiment_baseline(x, i) != NULL));
+    spa_json_set(j, row, "is_baseline", json_boolean(spa_experiment_baseline(x, i, &end) != NULL));
     if (text(s, SKIPPED)) {
         spa_json_set(j, row, "skipped", spa_json_text(j, text(s, SKIPPED)));
         return;

@@ -42,12 +42,13 @@ const char *spa_experiment_value(const spa_experiment *x, size_t row, spa_factor
     return x->factors[factor].values.items[digit_of(x, row, factor)];
 }
 
-const spa_baseline *spa_experiment_baseline(const spa_experiment *x, size_t row)
+const spa_baseline *spa_experiment_baseline(const spa_experiment *x, size_t row, spa_range_end *end)
 {
     const spa_baseline *baseline = NULL;
+    *end = SPA_RANGE_MID;
     if (digit_of(x, row, SPA_FACTOR_POLICY) < x->n_policies) return NULL;
     /* The name was checked when the file was read. */
-    if (spa_baseline_find(spa_experiment_value(x, row, SPA_FACTOR_POLICY), &baseline, NULL))
+    if (spa_baseline_parse(spa_experiment_value(x, row, SPA_FACTOR_POLICY), &baseline, end, NULL))
         return NULL;
     return baseline;
 }

@@ -136,12 +136,13 @@ static bool is_lack(spa_status status)
 }
 
 /* Costs of a baseline's own; closed by the caller if *own is open. */
-static spa_status open_own(running *k, size_t row, const spa_baseline *b, const spa_options *o,
-                           spa_case *own, spa_outcome *outcome, spa_error *err)
+static spa_status open_own(running *k, size_t row, const spa_baseline *b, spa_range_end end,
+                           const spa_options *o, spa_case *own, spa_outcome *outcome,
+                           spa_error *err)
 {
     spa_options one = *o;
     spa_error why = {0};
-    spa_baseline_apply(b, &one);
+    spa_baseline_apply(b, end, &one);
     spa_status status =
         spa_parts_open(own, &one, k->paths, spa_experiment_value(k->x, row, SPA_FACTOR_MODEL),
                        spa_experiment_value(k->x, row, SPA_FACTOR_DEVICE), &why);
@@ -152,7 +153,7 @@ static spa_status open_own(running *k, size_t row, const spa_baseline *b, const 
 }
 
 static spa_status run_key(running *k, size_t row, spa_run_key *key, const spa_baseline *b,
-                          spa_error *err)
+                          spa_range_end end, spa_error *err)
 {
     spa_outcome outcome = {0};
     placing placed = {0};
@@ -160,7 +161,7 @@ static spa_status run_key(running *k, size_t row, spa_run_key *key, const spa_ba
     bool done = false;
     spa_status status = SPA_OK;
     if (b && spa_baseline_has_own_costs(b))
-        status = open_own(k, row, b, key->options, &own, &outcome, err);
+        status = open_own(k, row, b, end, key->options, &own, &outcome, err);
     if (own.model) key->c = &own;
     if (!status) status = resume(k, row, key, &done, err);
     if (!status && !done && !outcome.is_skipped) status = simulate(k, key, &placed, &outcome, err);
@@ -176,7 +177,8 @@ static spa_status run_row(running *k, const spa_case *c, size_t row, const spa_o
                           spa_error *err)
 {
     spa_scenario scenario, resolved;
-    const spa_baseline *b = spa_experiment_baseline(k->x, row);
+    spa_range_end end;
+    const spa_baseline *b = spa_experiment_baseline(k->x, row, &end);
     SPA_TRY(spa_study_scenario(o, &scenario, err));
     /* The same rates and times for all rows of the case: baselines on stacks of their own, too. */
     resolved = scenario;
@@ -186,8 +188,9 @@ static spa_status run_row(running *k, const spa_case *c, size_t row, const spa_o
                        .options = o,
                        .scenario = &resolved,
                        .policy = b ? b->policy : spa_experiment_value(k->x, row, SPA_FACTOR_POLICY),
-                       .baseline = b ? b->name : NULL};
-    spa_status status = run_key(k, row, &key, b, err);
+                       .baseline = b ? b->name : NULL,
+                       .range = spa_baseline_range_name(b, end)};
+    spa_status status = run_key(k, row, &key, b, end, err);
     spa_scenario_fini(&scenario);
     return status;
 }

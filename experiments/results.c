@@ -18,11 +18,11 @@ static const char *const statements[N_STATEMENTS] = {
                 "mode, stack, lanes, costs_hash, origin, policy, objective, scenario, concurrency, "
                 "requests, batch, dtype, noise, policy_cost, seed, reps, budget, digest, skipped, "
                 "batcher, baseline, ablate, scale_contention, scale_launch, scale_transfer, "
-                "scale_rho, scale_noise) "
+                "scale_rho, scale_noise, baseline_range) "
                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
                 "?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, coalesce(?26, 'none'), coalesce(?27, "
                 "'none'), coalesce(?28, 'none'), coalesce(?29, 1.0), coalesce(?30, 1.0), "
-                "coalesce(?31, 1.0), coalesce(?32, 1.0), coalesce(?33, 1.0)) "
+                "coalesce(?31, 1.0), coalesce(?32, 1.0), coalesce(?33, 1.0), coalesce(?34, '')) "
                 "ON CONFLICT(hash) DO UPDATE SET program_version = excluded.program_version, "
                 "digest = excluded.digest, skipped = excluded.skipped, reps = excluded.reps, "
                 "origin = excluded.origin RETURNING id",
@@ -196,6 +196,7 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
     }
     h = hash_text(hash_text(h, key->c->graph.name), key->policy); /* a mix: names and weights */
     if (key->baseline) h = hash_text(h, key->baseline); /* else as ever: old hashes stay */
+    if (key->range && *key->range) h = hash_text(h, key->range);
     h = spa_hash_u64(hash_text(h, s->name), (uint64_t)s->arrivals);
     h = spa_hash_u64(spa_hash_u64(h, s->concurrency), s->requests);
     if (spa_scenario_is_open(s)) h = spa_hash_bytes(h, &s->rate_hz, sizeof s->rate_hz);
@@ -285,6 +286,7 @@ static void bind_run(sqlite3_stmt *s, int64_t experiment, const spa_run_key *key
     results_bind_text(s, 25, outcome->is_skipped ? outcome->skipped : NULL);
     bind_factors(s, o);
     results_bind_text(s, 27, key->baseline);
+    results_bind_text(s, 34, key->range);
 }
 
 spa_status results_add_metric(spa_results *r, int64_t run, const char *name, double value,
@@ -437,12 +439,14 @@ spa_status spa_results_store_runs(const char *path, const char *experiment, cons
     size_t n = runs->policies.count;
     for (size_t i = 0; i < runs->n_cases * n && !status; i++) {
         spa_scenario scenario = spa_runs_scenario(runs, i / n);
+        const spa_baseline *b = runs->rows[i % n].baseline;
         spa_run_key key = {.experiment = experiment,
                            .c = spa_runs_case(runs, i / n, i % n),
                            .options = options,
                            .scenario = &scenario,
                            .policy = runs->policies.items[i % n],
-                           .baseline = runs->rows[i % n].label};
+                           .baseline = b ? b->name : NULL,
+                           .range = spa_baseline_range_name(b, runs->rows[i % n].end)};
         status = spa_results_store(results, &key, &runs->outcomes[i], err);
     }
     spa_results_close(results);

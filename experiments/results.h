@@ -25,6 +25,7 @@ typedef struct spa_run_key {
     const spa_scenario *scenario;
     const char *policy;
     const char *baseline; /* NULL = none */
+    const char *range;    /* which end of its factors; NULL or "" = it has no range */
 } spa_run_key;
 /* The run's hash; the program's version is not in it. */
 uint64_t spa_run_key_hash(const spa_run_key *key);

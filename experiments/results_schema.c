@@ -67,7 +67,8 @@ const char results_schema[] =
     "  skipped TEXT,\n" /* the reason, or NULL */
     "  batcher TEXT NOT NULL DEFAULT 'none',\n"
     "  baseline TEXT NOT NULL DEFAULT 'none',\n"
-    "  ablate TEXT NOT NULL DEFAULT 'none',\n" /* components switched off, joined by '+' */
+    "  baseline_range TEXT NOT NULL DEFAULT '',\n" /* low, mid, high; '' = it has none */
+    "  ablate TEXT NOT NULL DEFAULT 'none',\n"     /* components switched off, joined by '+' */
     "  scale_contention REAL NOT NULL DEFAULT 1, scale_launch REAL NOT NULL DEFAULT 1,\n"
     "  scale_transfer REAL NOT NULL DEFAULT 1, scale_rho REAL NOT NULL DEFAULT 1,\n"
     "  scale_noise REAL NOT NULL DEFAULT 1\n"
@@ -107,6 +108,7 @@ const char results_schema[] =
 const char results_upgrade[] =
     "ALTER TABLE run ADD COLUMN batcher TEXT NOT NULL DEFAULT 'none';\n"
     "ALTER TABLE run ADD COLUMN baseline TEXT NOT NULL DEFAULT 'none';\n"
+    "ALTER TABLE run ADD COLUMN baseline_range TEXT NOT NULL DEFAULT '';\n"
     "ALTER TABLE run ADD COLUMN ablate TEXT NOT NULL DEFAULT 'none';\n"
     "ALTER TABLE run ADD COLUMN scale_contention REAL NOT NULL DEFAULT 1;\n"
     "ALTER TABLE run ADD COLUMN scale_launch REAL NOT NULL DEFAULT 1;\n"

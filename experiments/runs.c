@@ -70,57 +70,61 @@ static spa_status open_case(spa_case *c, const spa_options *options, const spa_p
 }
 
 /* ---------------------------------------------------------------- rows */
-/* The baselines of the options, "all" written out, behind the policies. */
-static spa_status list_baselines(spa_options *o, spa_names *names, spa_error *err)
+static spa_status add_row(spa_runs *runs, spa_options *o, const spa_baseline *b, spa_range_end end,
+                          spa_error *err)
 {
-    for (size_t i = 0; i < o->baselines.count; i++) {
-        size_t count;
-        const spa_baseline *all = spa_baselines(&count), *one;
-        if (strcmp(o->baselines.items[i], "all") != 0) {
-            spa_status status = spa_baseline_find(o->baselines.items[i], &one, err);
-            SPA_TRY(spa_cli_name_status(status, o->baselines.items[i], err));
-            SPA_TRY(spa_names_add(o, names, one->name, err));
-            continue;
-        }
-        for (size_t k = 0; k < count; k++) SPA_TRY(spa_names_add(o, names, all[k].name, err));
-    }
+    char label[96];
+    spa_row *row = &runs->rows[runs->policies.count];
+    *row = (spa_row){.baseline = b, .end = b->has_range ? end : SPA_RANGE_MID, .label = b->name};
+    SPA_TRY(spa_names_add(o, &runs->policies, b->policy, err));
+    if (row->end == SPA_RANGE_MID) return SPA_OK;
+    snprintf(label, sizeof label, "%.60s@%s", b->name, spa_baseline_range_name(b, end));
+    return spa_arena_strdup(&o->arena, &row->label, label, err);
+}
+
+/* At the end that its text or else --baseline-range says, or at all three. */
+static spa_status add_ends(spa_runs *runs, spa_options *o, const spa_baseline *b, bool named,
+                           spa_range_end end, spa_error *err)
+{
+    static const spa_range_end ends[SPA_RANGES] = {SPA_RANGE_LOW, SPA_RANGE_MID, SPA_RANGE_HIGH};
+    if (!named && o->baseline_range != SPA_RANGES) end = (spa_range_end)o->baseline_range;
+    if (named || o->baseline_range != SPA_RANGES || !b->has_range)
+        return add_row(runs, o, b, end, err);
+    for (size_t k = 0; k < SPA_RANGES; k++) SPA_TRY(add_row(runs, o, b, ends[k], err));
     return SPA_OK;
 }
 
-static spa_status add_row(spa_runs *runs, spa_options *o, size_t *n, const spa_baseline *b,
-                          spa_range_end end, spa_error *err)
+/* The baselines of the options, "all" written out. */
+static spa_status list_baselines(spa_runs *runs, spa_options *o, spa_error *err)
 {
-    char label[96];
-    spa_row *row = &runs->rows[(*n)++];
-    *row = (spa_row){.baseline = b, .end = end, .label = b->name};
-    SPA_TRY(spa_names_add(o, &runs->policies, b->policy, err));
-    if (end == SPA_RANGE_MID || !b->has_range) return SPA_OK;
-    snprintf(label, sizeof label, "%.60s@%s", b->name, spa_baseline_range_name(b, end));
-    return spa_arena_strdup(&o->arena, &row->label, label, err);
+    for (size_t i = 0; i < o->baselines.count; i++) {
+        const char *text = o->baselines.items[i];
+        size_t count;
+        const spa_baseline *all = spa_baselines(&count), *one;
+        spa_range_end end;
+        if (strcmp(text, "all") == 0) {
+            for (size_t k = 0; k < count; k++)
+                SPA_TRY(add_ends(runs, o, &all[k], false, SPA_RANGE_MID, err));
+            continue;
+        }
+        spa_status status = spa_baseline_parse(text, &one, &end, err);
+        if (status && err) err->status = SPA_E_USAGE;
+        if (status) return SPA_E_USAGE;
+        SPA_TRY(add_ends(runs, o, one, strchr(text, '@') != NULL, end, err));
+    }
+    return SPA_OK;
 }
 
 /* Policies first. With --baseline and no --policy there are only baselines. */
 static spa_status list_rows(spa_runs *runs, spa_options *o, spa_error *err)
 {
-    static const spa_range_end ends[SPA_RANGES] = {SPA_RANGE_LOW, SPA_RANGE_MID, SPA_RANGE_HIGH};
-    spa_names names = {0};
+    size_t count;
+    spa_baselines(&count);
     if (o->policies.count || !o->baselines.count)
         SPA_TRY(spa_study_policies(o, &runs->policies, err));
-    size_t n = runs->policies.count;
-    SPA_TRY(list_baselines(o, &names, err));
-    SPA_TRY(spa_arena_alloc(&o->arena, &runs->rows, n + SPA_RANGES * names.count + 1,
-                            sizeof *runs->rows, err));
-    for (size_t i = 0; i < names.count; i++) {
-        const spa_baseline *b;
-        SPA_TRY(spa_baseline_find(names.items[i], &b, err));
-        bool every = o->baseline_range == SPA_RANGES;
-        for (size_t k = 0; k < SPA_RANGES && every && b->has_range; k++)
-            SPA_TRY(add_row(runs, o, &n, b, ends[k], err));
-        if (every && b->has_range) continue;
-        SPA_TRY(
-            add_row(runs, o, &n, b, every ? SPA_RANGE_MID : (spa_range_end)o->baseline_range, err));
-    }
-    return SPA_OK;
+    size_t most = runs->policies.count + SPA_RANGES * count * (o->baselines.count + 1);
+    SPA_TRY(spa_arena_alloc(&o->arena, &runs->rows, most, sizeof *runs->rows, err));
+    return list_baselines(runs, o, err);
 }
 
 /* A row that cannot be: the reason stands where its result would. */
@@ -148,8 +152,7 @@ static spa_status open_own(spa_runs *runs, const spa_options *options, const spa
         spa_error why;
         if (!b || !spa_baseline_has_own_costs(b)) continue;
         spa_options one = *options;
-        spa_baseline_apply(b, &one);
-        one.baseline_range = (int)runs->rows[r].end;
+        spa_baseline_apply(b, runs->rows[r].end, &one);
         SPA_TRY(spa_alloc(&runs->own[at], 1, sizeof **runs->own, err));
         spa_status status =
             open_case(runs->own[at], &one, paths, model, device, c % runs->n_batches, &why);

@@ -49,13 +49,13 @@ Test(baselines, what_it_leaves_open_stays_the_studys)
     spa_options o = {.stack = "darknet", .lanes = "cpu:0,gpu:0", .dtype = SPA_FP16};
     cr_assert_eq(spa_baseline_find("codl", &b, NULL), SPA_OK);
     cr_assert_not(spa_baseline_has_own_costs(b));
-    spa_baseline_apply(b, &o);
+    spa_baseline_apply(b, SPA_RANGE_MID, &o);
     cr_assert_str_eq(o.stack, "darknet");
     cr_assert_str_eq(o.lanes, "cpu:0,gpu:0");
     cr_assert_eq(o.dtype, SPA_FP16);
     cr_assert_eq(spa_baseline_find("eager", &b, NULL), SPA_OK);
     cr_assert(spa_baseline_has_own_costs(b));
-    spa_baseline_apply(b, &o);
+    spa_baseline_apply(b, SPA_RANGE_MID, &o);
     cr_assert_str_eq(o.stack, "pytorch-eager");
     cr_assert_null(o.lanes, "another stack has lanes of its own");
 }
@@ -177,6 +177,9 @@ Test(cli_baselines, a_range_gives_three_rows_and_a_verdict_over_it)
     cr_assert_eq(mean_ms(row_named(d, 0, "tensorrt@low")), low);
     cr_assert_null(json_object_get(json_array_get(json_object_get(d, "runs"), 0), "ranges"));
     json_decref(d);
+    d = cli_json("compare resnet18 --device agx-orin --noise=off --json --baseline tensorrt@low");
+    cr_assert_eq(mean_ms(row_named(d, 0, "tensorrt@low")), low);
+    json_decref(d);
 }
 
 /* What the table says of a range is so on the shipped device. */
@@ -245,6 +248,10 @@ Test(cli_baselines, unknown_ones_name_the_nearest)
 {
     cli_expect_failure(2, "unknown baseline 'eagre'; did you mean 'eager'",
                        "compare resnet18 --device agx-orin --baseline eagre");
+    cli_expect_failure(2, "unknown end of a range 'lwo'; did you mean 'low'",
+                       "compare resnet18 --device agx-orin --baseline tvm@lwo");
+    cli_expect_failure(2, "'eager' has no range; leave '@low' out",
+                       "compare resnet18 --device agx-orin --baseline eager@low");
     cli_expect_failure(2, "an empty name", "compare resnet18 --device agx-orin --baseline eager,");
     cli_expect_failure(2, "takes no --baseline",
                        "simulate resnet18 --device agx-orin --policy dp --baseline eager");

@@ -136,13 +136,13 @@ Test(results, a_database_of_the_version_before_is_brought_to_this_one)
 {
     static const char *const added[] = {"batcher",          "baseline",     "ablate",
                                         "scale_contention", "scale_launch", "scale_transfer",
-                                        "scale_rho",        "scale_noise"};
+                                        "scale_rho",        "scale_noise",  "baseline_range"};
     static const char *const tables[] = {"experiment_status", "experiment_row", "replication",
                                          "comparison", "operator"};
     char sql[200];
     store("");
     double columns = query("SELECT count(*) FROM pragma_table_info('run')");
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 9; i++) {
         snprintf(sql, sizeof sql, "ALTER TABLE run DROP COLUMN %s", added[i]);
         execute(sql);
     }

@@ -180,6 +180,27 @@ Test(run, baselines_are_rows_behind_the_policies)
         1);
 }
 
+/* "tensorrt" at three ends; a baseline without a range once, as it is. */
+Test(run, baselines_with_a_range_get_a_row_for_each_end_asked_for)
+{
+    write_file(HEAD "[factors]\nmodels = mobilenet_v3_small\ndevices = agx-orin\n"
+                    "policies = gpu-only\nbaselines = eager, tensorrt, tvm@high\n"
+                    "baseline_range = low, mid, high\n[precision]\nmax = 10\n");
+    run("--quiet");
+    cr_assert_eq(query("SELECT done FROM experiment_status"), 6);
+    cr_assert_eq(query("SELECT count(*) FROM run WHERE baseline = 'tensorrt'"), 3);
+    cr_assert_eq(query("SELECT count(*) FROM run WHERE baseline_range = ''"), 2);
+    cr_assert_eq(query("SELECT baseline_range = 'high' FROM run WHERE baseline = 'tvm'"), 1);
+    cr_assert_eq(query("SELECT count(DISTINCT costs_hash) FROM run WHERE baseline = 'tensorrt'"),
+                 3);
+    cr_assert_eq(query("SELECT a.value < b.value FROM metric a, metric b, run x, run y WHERE "
+                       "a.run_id = x.id AND b.run_id = y.id AND x.baseline = 'tensorrt' AND "
+                       "y.baseline = 'tensorrt' AND x.baseline_range = 'low' AND "
+                       "y.baseline_range = 'high' AND a.name = 'latency_mean_ms' AND "
+                       "b.name = 'latency_mean_ms'"),
+                 1);
+}
+
 Test(run, an_inspection_keeps_where_every_operator_ran)
 {
     write_file(HEAD "kind = inspect\n[factors]\nmodels = " TINY
@@ -367,6 +388,14 @@ Test(run, bad_files_are_errors_with_file_line_and_cure)
          "e.exp:7: ablations: unknown component 'contenton'; did you mean 'contention'"},
         {HEAD FACTORS "baselines = eagre\n",
          "e.exp:7: baselines: unknown baseline 'eagre'; did you mean 'eager'"},
+        {HEAD FACTORS "baselines = tvm@lo\n",
+         "e.exp:7: baselines: unknown end of a range 'lo'; did you mean 'low'"},
+        {HEAD FACTORS "baselines = eager@low\n",
+         "e.exp:7: baselines: baseline 'eager' has no range"},
+        {HEAD FACTORS "baselines = tvm\nbaseline_range = low, hihg\n",
+         "e.exp:8: baseline_range: unknown end of a range 'hihg'; did you mean 'high'"},
+        {HEAD FACTORS "baselines = tvm\nbaseline_range = low, low\n",
+         "e.exp:8: baseline_range: 'low' is named twice"},
         {HEAD "[factors]\nmodels = resnet18\ndevices = crossover\n", "lacks 'policies'"},
         {HEAD FACTORS "batchers = timeout\n", "not built in this version"},
         {HEAD FACTORS "batches = 0\n", "e.exp:7: batches"},
