@@ -252,6 +252,83 @@ static void add_queue_peers(bench_report *report, bench_figure *ours, uint32_t s
     bench_peer(bench_add(report, name, ours_ns, "ns"), "calendar queue", spa_median(ns[1], 3));
 }
 
+/* ---- open loops --------------------------------------------------------------------------------
+ */
+
+#define BENCH_SIZES 4 /* programs of 1, 2, 4, 8 samples; here all of them cost the same */
+
+static spa_status run_open(const spa_run_config *config, uint64_t requests, double *s_per_million,
+                           spa_error *err)
+{
+    spa_engine *engine = NULL;
+    spa_histogram latencies;
+    spa_run_result result;
+    SPA_TRY(spa_histogram_init(&latencies, err));
+    spa_status status = spa_engine_new(&engine, config, err);
+    double start = bench_cpu_ns();
+    if (!status) status = spa_engine_run(engine, &latencies, &result, err);
+    *s_per_million = (bench_cpu_ns() - start) / (double)requests * 1e-3;
+    spa_engine_free(engine);
+    spa_histogram_fini(&latencies);
+    return status;
+}
+
+/* Poisson arrivals at a load of about 0.6: every request alone, and in batches of up to 8. */
+static spa_status time_open(const bench_world *w, const spa_policy *policy, const void *self,
+                            uint64_t requests, double seconds[2], spa_error *err)
+{
+    spa_run_config config = spa_run_config_default();
+    spa_program list[BENCH_SIZES];
+    spa_programs *programs = NULL;
+    spa_param_values values;
+    void *batcher_self = NULL;
+    config.policy = policy;
+    config.self = self;
+    config.graph = &w->graph;
+    config.costs = &w->costs;
+    config.scenario = spa_scenario_open(SPA_ARRIVALS_POISSON, 6000, 64, requests);
+    SPA_TRY(run_open(&config, requests, &seconds[0], err));
+    for (uint32_t i = 0; i < BENCH_SIZES; i++)
+        list[i] = (spa_program){.label = "bench",
+                                .graph = &w->graph,
+                                .costs = &w->costs,
+                                .self = self,
+                                .samples = 1u << i,
+                                .weight = 1};
+    SPA_TRY(spa_batcher_parse("timeout:size=8:ms=1", &config.batcher, &values, err));
+    spa_status status = config.batcher->create(&batcher_self, &values, err);
+    if (!status) status = spa_programs_new(&programs, list, BENCH_SIZES, err);
+    config.graph = NULL, config.costs = NULL, config.self = NULL;
+    config.programs = programs;
+    config.batcher_self = batcher_self;
+    if (!status) status = run_open(&config, requests, &seconds[1], err);
+    spa_programs_free(programs);
+    free(batcher_self);
+    return status;
+}
+
+static spa_status bench_open(bench_report *report, const spa_policy *policy, const void *self,
+                             spa_error *err)
+{
+    double alone[BENCH_REPS], batched[BENCH_REPS], pair[2];
+    uint64_t requests = (uint64_t)(20000 * report->seconds);
+    bench_world w;
+    spa_status status = world_open(&w, false, err);
+    for (int rep = 0; rep < BENCH_REPS && !status; rep++) {
+        status = time_open(&w, policy, self, requests, pair, err);
+        alone[rep] = pair[0];
+        batched[rep] = pair[1];
+    }
+    world_close(&w);
+    if (status) return status;
+    bench_add(report, "1,000,000 requests, open loop, 60 operators", spa_median(alone, BENCH_REPS),
+              "s")
+        ->target = 6;
+    bench_add(report, "the same in batches of up to 8", spa_median(batched, BENCH_REPS), "s")
+        ->target = 6;
+    return SPA_OK;
+}
+
 /* Hold model (Vaucher and Duval 1975): take the first event, put it back later. */
 static spa_status bench_events(bench_report *report, spa_error *err)
 {
@@ -295,6 +372,7 @@ spa_status bench_engine(bench_report *report, spa_error *err)
     if (policy->create) SPA_TRY(policy->create(&self, &values, err));
     status = bench_loop(report, false, policy, self, err);
     if (!status) status = bench_loop(report, true, policy, self, err);
+    if (!status) status = bench_open(report, policy, self, err);
     if (!status) status = bench_copy(report, policy, self, err);
     if (!status) status = bench_events(report, err);
     if (policy->destroy) policy->destroy(self);
