@@ -67,7 +67,7 @@ static double end_of(const builder *b, const spec_range *range)
                                                  : range->value;
 }
 
-static spec_point make_point(const builder *b, uint32_t device_p, const char *section)
+spec_point build_point(const builder *b, uint32_t device_p, const char *section)
 {
     const spa_device *d = b->device;
     const spec_speed *now = &b->mode->speed[device_p], *then = &d->reference[device_p];
@@ -114,7 +114,7 @@ static spa_status fill_processor(builder *b, uint32_t p, spa_error *err)
     out->slow_b = (float)(slow->slow_b * b->options->scale_contention);
     snprintf(b->sections[p], sizeof b->sections[p], "rates %s %s",
              b->stack->like ? b->stack->like : b->stack->name, q->name);
-    b->points[p] = make_point(b, from, b->sections[p]);
+    b->points[p] = build_point(b, from, b->sections[p]);
     return SPA_OK;
 }
 
@@ -205,8 +205,8 @@ static void take_row(const builder *b, size_t op, uint32_t p, const spa_trace_co
 }
 
 /* Launch and saturation come from the device's rates where it has them, also for measured rows. */
-static spa_status model_time(const builder *b, const spa_op *op, uint32_t p, bool needed,
-                             spec_time *time, spa_error *err)
+spa_status build_model_time(const builder *b, const spa_op *op, uint32_t p, bool needed,
+                            spec_time *time, spa_error *err)
 {
     const spec_point *point = &b->points[p];
     const spa_cost_processor *q = &b->costs->processors[p];
@@ -286,7 +286,7 @@ static spa_status fill_op(builder *b, size_t i, uint32_t p, spa_error *err)
                         op->name, b->graph->name);
     }
     if (!row && b->trace && !b->options->missing_model) return fail_missing_row(b, op, p, err);
-    SPA_TRY(model_time(b, op, p, row == NULL, &time, err));
+    SPA_TRY(build_model_time(b, op, p, row == NULL, &time, err));
     out->origin = (uint8_t)modelled;
     out->noise_cv = (float)b->stack->rates[b->index[p]].noise_cv;
     if (row) {
@@ -404,6 +404,7 @@ static spa_status fill(builder *b, spa_error *err)
     }
     SPA_TRY(build_links(b, err));
     SPA_TRY(build_parts(b, err));
+    SPA_TRY(build_modes(b, err));
     if (!b->trace) return SPA_OK;
     const char *stack = b->trace->fingerprint.stack;
     const char *power_mode = b->trace->fingerprint.power_mode;

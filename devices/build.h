@@ -36,4 +36,14 @@ spa_status build_links(builder *b, spa_error *err);
 /* build_parts.c: times of parts of operators; after those of whole ones and of moving. */
 spa_status build_parts(builder *b, spa_error *err);
 
+/* build_modes.c: what the device's other power modes make of the table; after all the rest. */
+spa_status build_modes(builder *b, spa_error *err);
+
+/* build.c: a processor of the device in the builder's mode, as the run has it. */
+spec_point build_point(const builder *b, uint32_t device_p, const char *section);
+/* An operator's time by the equation at b->points[p]. Not `needed`: there is a row, and what the
+ * rates lack is no error. */
+spa_status build_model_time(const builder *b, const spa_op *op, uint32_t p, bool needed,
+                            spec_time *time, spa_error *err);
+
 #endif

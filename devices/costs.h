@@ -66,6 +66,26 @@ typedef struct spa_cost_link {
     bool on_lane;       /* from a processor that is not asynchronous to one with one lane */
 } spa_cost_link;
 
+/* One operator on one processor in another power mode, alone on the machine. With the clock at a
+ * ratio r of the mode's it takes clocked_ns / r + max(bound_ns / r, memory_ns). */
+typedef struct spa_op_speed {
+    double clocked_ns; /* cycles whatever memory does: launch inside the kernel, barriers */
+    double bound_ns;   /* computing, or memory as far as one core's clock limits it */
+    double memory_ns;  /* memory behind the clock */
+    float dynamic_w, dram_share;
+} spa_op_speed;
+
+/* What a power mode of the device makes of the table. */
+typedef struct spa_cost_mode {
+    const char *name;
+    const char *unusable; /* why this run's lanes cannot be in it; NULL = they can */
+    double clock_ratio[SPA_MAX_PROCESSORS]; /* its clock over that of the table's mode */
+    double base_w;
+    float dispatch_w[SPA_MAX_PROCESSORS];
+    spa_op_speed *ops;    /* [n_ops * n_processors] */
+    int64_t *transfer_ns; /* as that of the table */
+} spa_cost_mode;
+
 typedef struct spa_costs {
     const spa_graph *graph;  /* not owned; must outlive the table */
     size_t n_ops, n_tensors; /* tensors: operator outputs, then graph inputs (n_ops + k) */
@@ -78,6 +98,10 @@ typedef struct spa_costs {
     int64_t *part_ns;     /* [n_ops * n_processors * (SPA_TENTHS - 1)], see spa_part_ns */
     int64_t *transfer_ns; /* [n_tensors * n_processors * n_processors], see spa_transfer_ns;
                              includes latency and synchronisation; 0 on the diagonal */
+    /* The device's power modes, the table's own one among them; n_modes = 0: nothing is known but
+     * what is in the table, and clocks are taken to scale all of it. Not part of the hash. */
+    uint32_t n_modes, own_mode;
+    spa_cost_mode *modes; /* [n_modes] */
     /* Dispatch: true = issuing work occupies the host's lane 0 (one thread computes and dispatches,
      * as in eager frameworks); false = the lane that completes an operator issues the next ones,
      * and launch_ns is a delay on the target lane. */
@@ -132,6 +156,23 @@ static inline int64_t spa_part_transfer_ns(const spa_costs *c, size_t op, uint32
     if (fixed_ns > whole_ns) fixed_ns = whole_ns;
     return fixed_ns + (whole_ns - fixed_ns) / SPA_TENTHS * tenths;
 }
+/* How fast an operator's kernel runs in a mode with the clock at `ratio` of the mode's, over how
+ * fast it runs in the table: > 1 is faster. Parts of operators change like the whole. */
+SPA_API double spa_cost_speed(const spa_costs *costs, uint32_t mode, double ratio, size_t op,
+                              uint32_t processor);
+/* The same of a transfer, which no ratio changes. */
+SPA_API double spa_transfer_speed(const spa_costs *costs, uint32_t mode, size_t tensor,
+                                  uint32_t from, uint32_t to);
+/* Its power above idle there, W, with the clock at the mode's. */
+SPA_API double spa_cost_power(const spa_costs *costs, uint32_t mode, size_t op, uint32_t processor);
+/* What the host draws above idle while it dispatches, and the idle board, W. */
+SPA_API double spa_dispatch_power(const spa_costs *costs, uint32_t mode, uint32_t processor);
+SPA_API double spa_mode_base(const spa_costs *costs, uint32_t mode);
+/* Hash of the modes: for runs that change them. */
+SPA_API uint64_t spa_costs_modes_hash(const spa_costs *costs, uint64_t hash);
+/* Room for modes in a table that has none; every field but ops and transfer_ns to be filled in. */
+SPA_API spa_status spa_costs_add_modes(spa_costs *costs, uint32_t n_modes, spa_error *err);
+
 /* Tensor index of input edge `producer` (an operator, or ~k for a graph input). */
 static inline size_t spa_tensor_of(const spa_costs *c, int32_t producer)
 {

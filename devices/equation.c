@@ -99,12 +99,17 @@ static double speed_up(const spec_point *p)
     return 1 / (1 - r->parallel + r->parallel / n);
 }
 
-static double bandwidth(const spec_point *p, double bytes_per_s)
+/* Bandwidth that the clocks of a CPU's cores limit; infinite for an accelerator. */
+static double core_bandwidth(const spec_point *p, double bytes_per_s)
 {
-    if (!p->is_cpu) return bytes_per_s * p->dram_ratio;
-    double cores = bytes_per_s * p->cores * p->clock_ratio;
-    double all = p->rates->max_bytes_per_s * p->dram_ratio;
-    return !isnan(all) && all < cores ? all : cores;
+    return p->is_cpu ? bytes_per_s * p->cores * p->clock_ratio : INFINITY;
+}
+
+/* Bandwidth whatever the clock is. */
+static double memory_bandwidth(const spec_point *p, double bytes_per_s)
+{
+    double all = p->is_cpu ? p->rates->max_bytes_per_s : bytes_per_s;
+    return isnan(all) ? INFINITY : all * p->dram_ratio;
 }
 
 static double fixed_seconds(const spec_point *p, const spec_rate *rate)
@@ -146,8 +151,11 @@ spa_status spec_op_time(const spec_point *point, const spa_graph *graph, const s
         if (p->fp16) per_s *= rate.fp16;
         compute = work * (1 - zero_gain) / per_s * p->kernel_factor;
     }
-    double memory = out->bytes / bandwidth(p, rate.bytes_per_s);
-    out->kernel_s = fixed_seconds(p, &rate) + (compute > memory ? compute : memory);
+    double by_cores = out->bytes / core_bandwidth(p, rate.bytes_per_s);
+    out->memory_s = out->bytes / memory_bandwidth(p, rate.bytes_per_s);
+    out->bound_s = compute > by_cores ? compute : by_cores;
+    out->clocked_s = fixed_seconds(p, &rate);
+    out->kernel_s = out->clocked_s + (out->bound_s > out->memory_s ? out->bound_s : out->memory_s);
     out->launch_s = (isnan(p->launch_cycles) ? rate.launch_cycles : p->launch_cycles) / p->host_hz;
     return SPA_OK;
 }

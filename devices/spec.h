@@ -214,6 +214,8 @@ typedef struct spec_time {
     double kernel_s, launch_s;
     double fill; /* x/(x + x_half): how much of the processor a kernel of this size fills */
     double bytes;
+    /* kernel_s = clocked_s + max(bound_s, memory_s): see spa_op_speed */
+    double clocked_s, bound_s, memory_s;
 } spec_time;
 
 unsigned spec_class_of(const spa_graph *graph, const spa_op *op);

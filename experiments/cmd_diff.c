@@ -46,10 +46,18 @@ static spa_status search(side *a, side *b, difference *d, spa_error *err)
 static void print_event(spa_string *out, const char *mark, const spa_log *log, const spa_event *e)
 {
     const spa_log_info *info = spa_log_info_of(log);
+    char number[16];
     bool transfer = e->kind == SPA_EV_TRANSFER_BEGIN || e->kind == SPA_EV_TRANSFER_END;
-    spa_string_append(out, "  %s %8" PRIu64 "  %14.6f ms  request %" PRIu64 "  %-14s %s", mark,
-                      e->sequence, (double)e->time_ns * 1e-6, e->request,
-                      spa_event_kind_name(e->kind), spa_log_name(info, e->op));
+    spa_string_append(out, "  %s %8" PRIu64 "  %14.6f ms  ", mark, e->sequence,
+                      (double)e->time_ns * 1e-6);
+    if (spa_event_is_condition(e->kind)) {
+        spa_string_append(out, "machine    %-14s %s on %s  (%g)\n", spa_event_kind_name(e->kind),
+                          spa_log_event_name(info, e, number), info->processors[e->processor],
+                          (double)e->power_w);
+        return;
+    }
+    spa_string_append(out, "request %" PRIu64 "  %-14s %s", e->request,
+                      spa_event_kind_name(e->kind), spa_log_event_name(info, e, number));
     if (transfer) {
         spa_string_append(out, "  %s to %s", info->processors[e->lane],
                           info->processors[e->processor]);
@@ -108,12 +116,15 @@ static json_t *json_event(spa_json *j, const side *s)
     if (s->end) return json_null();
     const spa_log_info *info = spa_log_info_of(s->log);
     const spa_event *e = &s->event;
+    char number[16];
     json_t *o = json_object();
     spa_json_set(j, o, "time_ns", json_integer(e->time_ns));
     spa_json_set(j, o, "sequence", json_integer((json_int_t)e->sequence));
-    spa_json_set(j, o, "request", json_integer((json_int_t)e->request));
+    spa_json_set(j, o, "request",
+                 spa_event_is_condition(e->kind) ? json_null()
+                                                 : json_integer((json_int_t)e->request));
     spa_json_set(j, o, "kind", spa_json_text(j, spa_event_kind_name(e->kind)));
-    spa_json_set(j, o, "operator", spa_json_text(j, spa_log_name(info, e->op)));
+    spa_json_set(j, o, "operator", spa_json_text(j, spa_log_event_name(info, e, number)));
     spa_json_set(j, o, "processor", spa_json_text(j, info->processors[e->processor]));
     spa_json_set(j, o, "lane", json_integer(e->lane));
     spa_json_set(j, o, "power_w", spa_json_number((double)e->power_w));

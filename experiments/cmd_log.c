@@ -43,6 +43,7 @@ static spa_status print_json(spa_cli *cli, const spa_log *log, const uint64_t *k
     spa_json_set(&j, j.root, "digest", json_sprintf("%016" PRIx64, info->digest));
     json_t *events = spa_json_member(&j, j.root, "events");
     for (unsigned k = 0; k < SPA_EV_KIND_COUNT; k++) {
+        if (kinds[k] == 0 && spa_event_is_condition(k)) continue;
         spa_json_set(&j, events, spa_event_kind_name(k), json_integer((json_int_t)kinds[k]));
     }
     spa_status status = spa_json_print(&j, &cli->out, err);
@@ -56,6 +57,7 @@ static void print_text(spa_cli *cli, const spa_log *log, const uint64_t *kinds, 
     spa_string_append(&cli->out, "%s%" PRIu64 " events over %.3f ms, digest %016" PRIx64 "\n",
                       info->description, spa_log_count(log), (double)end_ns * 1e-6, info->digest);
     for (unsigned k = 0; k < SPA_EV_KIND_COUNT; k++) {
+        if (kinds[k] == 0 && spa_event_is_condition(k)) continue;
         spa_string_append(&cli->out, "  %-14s %" PRIu64 "\n", spa_event_kind_name(k), kinds[k]);
     }
 }

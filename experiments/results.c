@@ -202,6 +202,7 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
     if (spa_scenario_is_open(s)) h = spa_hash_bytes(h, &s->rate_hz, sizeof s->rate_hz);
     h = spa_hash_u64(spa_hash_u64(h, s->warmup), (uint64_t)s->workers << 32 | s->serial_ops);
     h = spa_scenario_hash(h, s);
+    if (spa_conditions_any(&s->conditions)) h = spa_costs_modes_hash(&key->c->costs, h);
     h = spa_hash_u64(spa_hash_u64(h, (uint64_t)o->objective), (uint64_t)o->seed);
     h = spa_hash_u64(spa_hash_u64(h, spa_study_reps(o)), (uint64_t)o->budget);
     h = spa_hash_u64(h, (uint64_t)!o->contention << 2 | (uint64_t)o->noise << 1 |

@@ -20,6 +20,24 @@ static bool splits_measured(const spa_runs *runs, size_t c)
     return false;
 }
 
+/* What else the machine does: never measured, whatever the times are. */
+static void print_conditions(const spa_conditions *c, spa_string *out)
+{
+    static const char *const governors[] = {"fixed", "schedutil", "list"};
+    if (!spa_conditions_any(c)) return;
+    spa_string_append(out, "\n  conditions (modelled, uncalibrated):");
+    for (uint32_t i = 0; i < c->n_backgrounds; i++)
+        spa_string_append(out, " load %g on %s %.0f %% of the time,", c->backgrounds[i].share,
+                          c->backgrounds[i].processor,
+                          100 * c->backgrounds[i].on_ms /
+                              (c->backgrounds[i].on_ms + c->backgrounds[i].off_ms));
+    spa_string_append(out, " governor %s", governors[c->governor]);
+    if (c->thermal.r_k_per_w > 0)
+        spa_string_append(out, ", clocks x %g from %g C on with R = %g K/W, C = %g J/K",
+                          c->thermal.cap, c->thermal.throttle_c, c->thermal.r_k_per_w,
+                          c->thermal.c_j_per_k);
+}
+
 /* What the scenario comes to for this case: its rate, its deadline. */
 static void print_arrivals(const spa_scenario *scenario, double service_ns, spa_string *out)
 {
@@ -54,6 +72,7 @@ void spa_runs_heading(const spa_runs *runs, size_t c, const spa_options *options
                           runs->scenario.concurrency, runs->scenario.requests);
     }
     print_arrivals(&runs->scenario, spa_case_service_ns(k), out);
+    print_conditions(&runs->scenario.conditions, out);
     spa_string_append(out, "\n  objective %s, noise %s, %" PRIu64 " replication%s, seed %lld\n",
                       spa_objective_name((spa_objective)options->objective),
                       options->noise ? "on" : "off", reps, reps == 1 ? "" : "s",

@@ -17,6 +17,8 @@ spa_status spa_audit_new(spa_audit **audit, const spa_graph *graph, const spa_co
     a->graph = graph;
     a->costs = costs;
     a->serial_ops = scenario->serial_ops;
+    a->conditions = scenario->conditions;
+    a->has_conditions = spa_conditions_any(&scenario->conditions);
     a->n_slots = scenario->concurrency;
     if (scenario->requests < a->n_slots) a->n_slots = (uint32_t)scenario->requests;
     a->stride = AUDIT_OP_ARRAYS * graph->n_ops + costs->n_tensors;
@@ -67,6 +69,7 @@ void spa_audit_reset(spa_audit *a)
     a->section_last = NO_REQUEST;
     a->kernels_running = a->transfers_running = 0;
     a->power_w = a->energy_j = 0;
+    audit_conditions_reset(a);
     memset(&a->sum, 0, sizeof a->sum);
     a->suspended = false;
     a->failed = SPA_OK;
@@ -107,7 +110,7 @@ static void check_totals(spa_audit *a, const spa_run_result *result)
 {
     const spa_run_result *sum = &a->sum;
     double tolerance = 1e-6 * fabs(result->energy_dynamic_j) + 1e-9;
-    double idle_j = a->costs->base_w * (double)a->now * 1e-9;
+    double idle_j = a->has_conditions ? a->base_j : a->costs->base_w * (double)a->now * 1e-9;
     bool batches = a->programs && a->programs->items[0].samples;
     if (a->finished != result->runs ||
         (batches ? result->requests < result->runs : result->requests != result->runs))

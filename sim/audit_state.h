@@ -33,7 +33,9 @@ typedef struct audit_activity {
     uint32_t op;
     uint8_t kind, tenths; /* of the event that began it */
     uint8_t to;           /* transfers: destination */
+    float power_w;
     int64_t since;
+    double possible_ns; /* under conditions: isolated ns that it can have done so far */
 } audit_activity;
 
 struct spa_audit {
@@ -53,6 +55,10 @@ struct spa_audit {
     audit_activity copies[SPA_MAX_PROCESSORS]; /* made by the lane of a processor */
     uint32_t kernels_running, transfers_running;
     double power_w, energy_j;
+    bool has_conditions;
+    spa_conditions conditions;
+    uint32_t mode, clock_ppm[SPA_MAX_PROCESSORS];
+    double base_w, base_j;
     spa_run_result sum; /* what the events add up to */
     spa_status failed;
     spa_error error;
@@ -68,6 +74,13 @@ static inline bool audit_is_view(const spa_audit *a, size_t op)
 {
     return op < a->graph->n_ops && a->graph->ops[op].kind == SPA_OP_RESHAPE;
 }
+/* audit_conditions.c */
+bool audit_condition_is_sound(const spa_audit *a, const spa_event *ev);
+void audit_condition(spa_audit *a, const spa_event *ev);
+void audit_conditions_pass(spa_audit *a, int64_t step_ns);
+void audit_conditions_reset(spa_audit *a);
+float audit_kernel_power(const spa_audit *a, uint32_t op, uint32_t p);
+float audit_dispatch_power(const spa_audit *a, uint32_t p);
 /* Notes the first violation; the event may be NULL. */
 void audit_violation(spa_audit *a, const spa_event *ev, const char *what);
 

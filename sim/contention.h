@@ -12,7 +12,8 @@
 
 #include "sim/engine_state.h"
 
-#define CONTENTION_MAX  (SPA_MAX_LANES + SPA_MAX_LINKS)
+/* lanes, links, background loads */
+#define CONTENTION_MAX  (SPA_MAX_LANES + SPA_MAX_LINKS + ENGINE_MAX_LOADS)
 #define CONTENTION_FULL (1 + 1e-9) /* a resource asked for more than this is shared */
 
 /* Resources: the capacity of each processor, DRAM, and one that nobody asks for (transfers have no

@@ -64,11 +64,13 @@ static void lay_out(spa_engine *e)
     l->links = take(&at, e->n_links * sizeof(engine_link));
     l->activities = take(&at, slots * sizeof(engine_activity));
     l->active = take(&at, (slots + 1) * sizeof *e->active);
-    l->events = take(&at, spa_event_list_bytes((uint32_t)slots + arrival_slots(e)));
+    l->events = take(&at, spa_event_list_bytes(e->n_event_slots));
     l->memory = take_memory(e, &at);
     l->programs = take(&at, program_count(e) * sizeof(spa_moments));
     l->batching = take(
         &at, e->config.batcher ? sizeof(engine_batching) + e->n_slots * sizeof(engine_batch) : 0);
+    l->conditions = take(&at, e->has_conditions ? sizeof(engine_conditions) : 0);
+    l->watts = take(&at, e->has_conditions ? 2 * slots * sizeof(double) : 0);
     l->requests = take_lines(&at, e->n_slots * l->request_bytes);
     l->total = at;
 }
@@ -173,7 +175,8 @@ static void reset_state(spa_engine *e)
         link->head = link->tail = SPA_NONE;
     }
     memset(e->activities, 0, (e->n_lanes + e->n_links) * sizeof(engine_activity));
-    spa_event_list_init(e->events, e->n_lanes + e->n_links + arrival_slots(e));
+    spa_event_list_init(e->events, e->n_event_slots);
+    engine_conditions_reset(e);
     if (e->config.noise) {
         e->noise_key =
             spa_hash_u64(spa_hash_bytes(e->config.seed, "kernel-noise", 12), e->config.replication);
@@ -247,6 +250,8 @@ static void set_constants(spa_engine *e)
         .graph = c->graph, .costs = c->costs, .objective = c->objective, .seed = c->seed};
     e->view.graph = c->graph;
     e->view.costs = c->costs;
+    for (uint32_t p = 0; p < SPA_MAX_PROCESSORS; p++) e->view.speed[p] = 1;
+    e->view.temperature_c = NAN;
 }
 
 /* Makes the engine from its constants, with the block behind it. */
@@ -265,6 +270,11 @@ static spa_status allocate(spa_engine **engine, const spa_engine *constants, spa
     e->events = (spa_event_list *)(block + e->layout.events);
     e->requests = block + e->layout.requests;
     if (e->config.batcher) e->batching = (engine_batching *)(block + e->layout.batching);
+    if (e->has_conditions) {
+        e->conditions = (engine_conditions *)(block + e->layout.conditions);
+        e->watts = (double *)(block + e->layout.watts);
+        e->joules = e->watts + e->n_lanes + e->n_links;
+    }
     e->view.busy_ns = e->state.result.busy_ns;
     e->home = &e->lanes[e->lane_first[e->host]];
     e->home_end = e->home + (e->workers ? e->costs->processors[e->host].n_lanes : 1);
@@ -320,8 +330,11 @@ spa_status spa_engine_new(spa_engine **engine, const spa_run_config *config, spa
     SPA_TRY(engine_check_config(config, err));
     set_constants(&constants);
     SPA_TRY(lay_out_lanes(&constants, err));
+    constants.n_event_slots = constants.n_lanes + constants.n_links;
     constants.arrival_slot =
-        spa_scenario_is_open(&config->scenario) ? constants.n_lanes + constants.n_links : SPA_NONE;
+        spa_scenario_is_open(&config->scenario) ? constants.n_event_slots : SPA_NONE;
+    constants.n_event_slots += arrival_slots(&constants);
+    SPA_TRY(engine_conditions_bind(&constants, err));
     lay_out(&constants);
     SPA_TRY(allocate(&e, &constants, err));
     status = set_up(e, err);

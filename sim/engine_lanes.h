@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "sim/contention.h"
 #include "sim/engine_emit.h"
+#include "sim/engine_power.h"
 
 /* ---- activities ------------------------------------------------------------------------------ */
 
@@ -149,7 +150,8 @@ ENGINE_APART bool start_copy(spa_engine *e, engine_lane *lane, engine_request *r
         lane->started_ns = e->state.now;
         lane->expected_end_ns = e->state.now + duration;
         e->state.transfers_running++;
-        emit(e, SPA_EV_TRANSFER_BEGIN, r, t, event_place(p, from), e->loads[load].dynamic_w);
+        emit(e, SPA_EV_TRANSFER_BEGIN, r, t, event_place(p, from),
+             draw_begin(e, lane->id, e->loads[load].dynamic_w));
         add_activity(e, lane->id, load, (double)duration * (e->noise ? e->state.run_factor : 1.0));
         e->activities[lane->id].tensor = t;
         return true;
@@ -186,7 +188,7 @@ ENGINE_APART void start_kernel(spa_engine *e, engine_lane *lane, engine_request 
     lane->expected_end_ns = now + expected_ns;
     lane->backlog_ns -= expected_ns;
     e->state.kernels_running++;
-    emit_node(e, SPA_EV_KERNEL_BEGIN, r, op, lane->name, load->dynamic_w);
+    emit_node(e, SPA_EV_KERNEL_BEGIN, r, op, lane->name, draw_begin(e, lane->id, load->dynamic_w));
     add_activity(e, lane->id, load_id,
                  ENGINE_RARELY(e->noise) ? noisy(e, r, op, load) : (double)expected_ns);
     if (ENGINE_RARELY(e->executor != NULL)) execute(e, lane, r, slot, op);

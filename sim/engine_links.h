@@ -106,7 +106,8 @@ ENGINE_APART void start_transfer(spa_engine *e, uint32_t link_id, engine_request
     link->name = event_place(to, from);
     link->started_ns = e->state.now;
     e->state.transfers_running++;
-    emit_move(e, SPA_EV_TRANSFER_BEGIN, r, tensor, link->name, e->loads[load_id].dynamic_w);
+    emit_move(e, SPA_EV_TRANSFER_BEGIN, r, tensor, link->name,
+              draw_begin(e, e->n_lanes + link_id, e->loads[load_id].dynamic_w));
     add_activity(e, e->n_lanes + link_id, load_id, work);
     if (ENGINE_RARELY(e->executor != NULL))
         e->executor->transfer(e->config.executor_self, link_id, slot, tensor, from, to);

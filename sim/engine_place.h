@@ -56,6 +56,7 @@ ENGINE_INLINE void fill_view(spa_engine *e, engine_request *r, uint32_t slot)
     for (uint32_t p = 0; p < e->n_processors; p++)
         view->free_ns[p] = lane_free_ns(e, best_lane(e, r, p));
     for (; link < links_end; link++) *link_free_ns++ = link->free_ns > now ? link->free_ns : now;
+    if (ENGINE_CONDITIONS) view_conditions(e, view);
 }
 
 /* The policy of one of several programs sees that program alone: numbered from 0, its inputs behind

@@ -9,7 +9,7 @@ spa_status engine_run_on(spa_engine *e, int64_t until_ns, bool *done, spa_error 
 {
     const engine_state *s = &e->state;
     uint64_t requests = e->config.scenario.requests;
-    engine_outcome outcome = engine_advance(e, until_ns);
+    engine_outcome outcome = e->loop->advance(e, until_ns);
     uint64_t served = e->batching ? e->batching->served : s->finished;
     if (outcome == ENGINE_STUCK)
         return spa_fail(err, SPA_E_ILLEGAL,
@@ -30,7 +30,7 @@ spa_status spa_engine_run_until(spa_engine *e, int64_t until_ns, bool *done, spa
     *done = false;
     if (e->stepped)
         return spa_fail(err, SPA_E_INVALID, "a stepped run goes on with spa_engine_decide");
-    if (e->state.admitted == 0) engine_begin(e);
+    if (!e->state.begun) e->loop->begin(e);
     return engine_run_on(e, until_ns, done, err);
 }
 
@@ -53,7 +53,9 @@ spa_status spa_engine_result(spa_engine *e, spa_run_result *result, spa_error *e
     s->result.requests = e->batching ? e->batching->served : s->finished;
     s->result.runs = s->finished;
     s->result.span_ns = s->now;
-    s->result.energy_j = s->result.energy_dynamic_j + e->costs->base_w * (double)s->now * 1e-9;
+    double base_j =
+        e->conditions ? e->conditions->base_j : e->costs->base_w * (double)s->now * 1e-9;
+    s->result.energy_j = s->result.energy_dynamic_j + base_j;
     s->result.events = s->sequence;
     s->result.digest = s->digest;
     *result = s->result;
@@ -74,14 +76,14 @@ static spa_status outcome_of(const spa_engine *e, bool *done, spa_error *err)
 spa_status spa_engine_begin(spa_engine *e, spa_histogram *latencies, bool *done, spa_error *err)
 {
     e->latencies = latencies;
-    engine_begin(e);
+    e->loop->begin(e);
     return outcome_of(e, done, err);
 }
 
 spa_status spa_engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_ns, bool *done,
                                spa_error *err)
 {
-    engine_complete(e, event_slot, now_ns < e->state.now ? e->state.now : now_ns);
+    e->loop->complete(e, event_slot, now_ns < e->state.now ? e->state.now : now_ns);
     return outcome_of(e, done, err);
 }
 
@@ -132,6 +134,7 @@ void spa_engine_copy(spa_engine *to, const spa_engine *from)
     to->failed = from->failed;
     to->noise_key = from->noise_key;
     to->arrival_key = from->arrival_key;
+    to->conditions_key = from->conditions_key;
     to->mix_key = from->mix_key;
     to->config.seed = from->config.seed;
     to->config.replication = from->config.replication;

@@ -39,6 +39,7 @@ static uint64_t config_hash(const spa_engine *e)
     }
     if (e->config.batcher)
         h = spa_hash_bytes(h, e->config.batcher->name, strlen(e->config.batcher->name));
+    if (e->has_conditions) h = spa_costs_modes_hash(e->costs, h);
     if (e->stepped) h = spa_hash_u64(h, (uint64_t)e->policy_ns);
     if (e->config.policy)
         h = spa_hash_bytes(h, e->config.policy->name, strlen(e->config.policy->name));
@@ -99,6 +100,7 @@ spa_status spa_engine_resume(spa_engine *e, const void *bytes, size_t size, spa_
     e->arrival_key = spa_hash_u64(spa_hash_bytes(head.seed, "arrivals", 8), head.replication);
     e->mix_key = spa_hash_u64(spa_hash_bytes(head.seed, "mix", 3), head.replication);
     e->noise_key = head.noise_key;
+    engine_conditions_keys(e);
     e->failed = SPA_OK;
     if (e->audit) spa_audit_suspend(e->audit); /* it has not seen the beginning */
     return SPA_OK;

@@ -115,6 +115,26 @@ typedef struct engine_batching {
     engine_batch batches[]; /* [n_slots] */
 } engine_batching;
 
+#define ENGINE_MAX_LOADS       8 /* background loads */
+#define ENGINE_CONDITION_SLOTS 4 /* event slots of conditions, beside one per load */
+
+/* What conditions have made of the machine; part of the block where there are any. */
+typedef struct engine_conditions {
+    uint32_t mode, throttled, next_change, pad;
+    uint32_t wanted_ppm[SPA_MAX_PROCESSORS];  /* by the governor, of the mode's clock */
+    uint32_t pending_ppm[SPA_MAX_PROCESSORS]; /* chosen, not in force yet */
+    uint32_t clock_ppm[SPA_MAX_PROCESSORS];   /* in force */
+    uint32_t load_on[ENGINE_MAX_LOADS];
+    uint64_t load_draws[ENGINE_MAX_LOADS]; /* random numbers used so far */
+    double power_factor[SPA_MAX_PROCESSORS];
+    double background_share[SPA_MAX_PROCESSORS]; /* of the loads that are on */
+    double busy_ns[SPA_MAX_PROCESSORS];          /* utilisation summed since the governor looked */
+    double host_ratio;                           /* host's clock over that of the table */
+    double base_w, base_j;                       /* board and background: power, energy so far */
+    double heat_j, temperature_c;                /* since, and at, the last look */
+    int64_t polled_ns, round_ns;                 /* last look; begin of the list's present round */
+} engine_conditions;
+
 typedef struct engine_state {
     int64_t now;
     uint64_t now_hash;
@@ -124,7 +144,8 @@ typedef struct engine_state {
     uint32_t section_holder, section_head, section_tail; /* slots */
     uint32_t views_head; /* views to complete (items), linked by engine_op.next */
     uint32_t dirty;      /* the set of running things changed */
-    uint32_t stopped;    /* STOP_*: all is finished, or the policy failed; or it asks */
+    uint32_t begun;
+    uint32_t stopped; /* STOP_*: all is finished, or the policy failed; or it asks */
     uint32_t asked_slot, asked_op, asked_event; /* while it asks: for what, and in which step */
     uint32_t free_slot;         /* open loop: requests that are not in use, linked by next */
     uint64_t arrived;           /* open loop: arrivals that have happened; `admitted` were let in */
@@ -178,7 +199,9 @@ typedef struct engine_program {
 typedef struct engine_layout {
     size_t finish, where, placed, ready, more_next, share, joins;
     size_t request_bytes;
-    size_t links, activities, active, events, memory, programs, batching, requests, total;
+    size_t links, activities, active, events, memory, programs, batching, conditions, watts,
+        requests;
+    size_t total;
 } engine_layout;
 
 #define ENGINE_QUANTILES 4096u
@@ -209,7 +232,18 @@ struct spa_engine {
     bool stepped;          /* the caller decides */
     spa_action decided;    /* by the caller of a stepped run */
     uint32_t arrival_slot; /* of the event list, open loop; else SPA_NONE; the batcher's is next */
-    int64_t deadline_ns;   /* from a request's arrival; INT64_MAX = none */
+    /* Conditions: what they are now, what each event slot draws and has drawn since it began;
+     * NULL = there are none. Their event slots begin at condition_slot. */
+    engine_conditions *conditions;
+    double *watts, *joules; /* [n_lanes + n_links] */
+    bool has_conditions;
+    uint32_t n_event_slots, condition_slot, n_background;
+    struct {
+        uint8_t which, processor;
+    } background[ENGINE_MAX_LOADS];
+    uint32_t mode_of_change[SPA_MAX_MODE_CHANGES];
+    const struct engine_loop *loop;
+    int64_t deadline_ns; /* from a request's arrival; INT64_MAX = none */
     bool is_async[SPA_MAX_PROCESSORS];
     const spa_executor *executor;
     uint32_t lane_first[SPA_MAX_PROCESSORS];
@@ -220,7 +254,7 @@ struct spa_engine {
     spa_run_config config;
     spa_view view;         /* what stays the same from call to call is set once */
     spa_schedule schedule; /* own copy of the plan */
-    uint64_t noise_key, arrival_key, mix_key;
+    uint64_t noise_key, arrival_key, mix_key, conditions_key;
     const engine_program *programs; /* [config.programs->count], or NULL: there is one */
     double *normal_quantiles;       /* [ENGINE_QUANTILES] */
     spa_histogram *latencies;
@@ -397,6 +431,12 @@ spa_status engine_tables_build(spa_engine *e, spa_error *err);
 void engine_tables_order(spa_engine *e); /* ranks and the fresh request, by the present schedule */
 void engine_tables_free(spa_engine *e);
 
+/* engine_conditions.c: once lanes, links and arrivals have their event slots; keys also after a
+ * resume. */
+spa_status engine_conditions_bind(spa_engine *e, spa_error *err);
+void engine_conditions_reset(spa_engine *e);
+void engine_conditions_keys(spa_engine *e);
+
 /* engine_step.c */
 typedef enum engine_outcome {
     ENGINE_DONE,
@@ -405,16 +445,20 @@ typedef enum engine_outcome {
     ENGINE_FAILED,
     ENGINE_ASKS
 } engine_outcome;
-/* Admits the first requests and starts what can start. */
-void engine_begin(spa_engine *e);
-/* With an executor: what ran in an event slot is done. */
-void engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_ns);
-/* Stepped runs: what waits for a decision is placed as engine->decided says. */
-void engine_decide(spa_engine *e);
-/* What a dispatcher of a request knows now. */
-void engine_fill_view(spa_engine *e, engine_request *r, uint32_t slot);
-/* Runs until simulated time would pass until_ns, or to the end. */
-engine_outcome engine_advance(spa_engine *e, int64_t until_ns);
+/* The event loop. It is compiled twice, without and with conditions. */
+typedef struct engine_loop {
+    /* Admits the first requests and starts what can start. */
+    void (*begin)(spa_engine *e);
+    /* With an executor: what ran in an event slot is done. */
+    void (*complete)(spa_engine *e, uint32_t event_slot, int64_t now_ns);
+    /* Stepped runs: what waits for a decision is placed as engine->decided says. */
+    void (*decide)(spa_engine *e);
+    /* What a dispatcher of a request knows now. */
+    void (*fill_view)(spa_engine *e, engine_request *r, uint32_t slot);
+    /* Runs until simulated time would pass until_ns, or to the end. */
+    engine_outcome (*advance)(spa_engine *e, int64_t until_ns);
+} engine_loop;
+extern const engine_loop engine_loop_plain, engine_loop_conditions;
 
 /* engine_run.c: goes on to the end, to until_ns, or to the next decision of a stepped run. */
 spa_status engine_run_on(spa_engine *e, int64_t until_ns, bool *done, spa_error *err);

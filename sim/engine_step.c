@@ -6,7 +6,32 @@
 #include "sim/engine_arrivals.h"
 #include "sim/engine_place.h"
 
-void engine_fill_view(spa_engine *e, engine_request *r, uint32_t slot)
+#ifndef ENGINE_LOOP
+#define ENGINE_LOOP engine_loop_plain
+#endif
+#if ENGINE_CONDITIONS
+#include "sim/engine_conditions.h"
+#else
+/* What takes the place of conditions where there are none. */
+ENGINE_INLINE void begin_conditions(spa_engine *e) {}
+ENGINE_INLINE void pass_time(spa_engine *e, int64_t at) {}
+ENGINE_INLINE void conditions_event(spa_engine *e, uint32_t which) {}
+ENGINE_INLINE bool conditions_alone(const spa_engine *e)
+{
+    return false;
+}
+ENGINE_INLINE void settle(spa_engine *e)
+{
+    rerate(e);
+}
+#endif
+
+ENGINE_INLINE bool is_condition(const spa_engine *e, uint32_t event_slot)
+{
+    return ENGINE_CONDITIONS && event_slot != SPA_NONE && event_slot >= e->condition_slot;
+}
+
+static void fill_the_view(spa_engine *e, engine_request *r, uint32_t slot)
 {
     fill_view(e, r, slot);
 }
@@ -104,7 +129,8 @@ ENGINE_INLINE void begin_dispatch(spa_engine *e, engine_lane *home, const engine
     home->started_ns = e->state.now;
     home->expected_end_ns = e->state.now + cost_ns;
     spa_event_list_set(e->events, home->id, e->state.now + cost_ns);
-    emit(e, SPA_EV_DISPATCH_BEGIN, r, op, home->name, e->costs->processors[e->host].dispatch_w);
+    emit(e, SPA_EV_DISPATCH_BEGIN, r, op, home->name,
+         draw_begin(e, home->id, e->costs->processors[e->host].dispatch_w));
 }
 
 /* Places an operator and issues it; false if that takes time, and the host lane is busy with it. */
@@ -113,6 +139,8 @@ ENGINE_INLINE bool dispatch(spa_engine *e, engine_lane *home, engine_request *r,
 {
     int64_t cost_ns = place(e, r, slot, op);
     if (ENGINE_RARELY(e->failed)) return false;
+    if (ENGINE_CONDITIONS && cost_ns > 0)
+        cost_ns = (int64_t)ceil((double)cost_ns / e->conditions->host_ratio);
     if (cost_ns > 0) {
         begin_dispatch(e, home, r, slot, op, cost_ns);
         return false;
@@ -181,9 +209,10 @@ ENGINE_INLINE void end_dispatch(spa_engine *e, engine_lane *lane)
 {
     uint32_t slot = lane->slot, op = lane->op;
     engine_request *r = request_of(e, slot);
-    float dispatch_w = e->costs->processors[lane->processor].dispatch_w;
     int64_t duration = e->state.now - lane->started_ns;
-    double joule = dispatch_w * (double)duration * 1e-9;
+    double joule;
+    float dispatch_w =
+        draw_end(e, lane->id, e->costs->processors[lane->processor].dispatch_w, duration, &joule);
     e->state.result.dispatch_ns += duration;
     e->state.result.energy_dynamic_j += joule;
     e->state.result.energy_processor_j[lane->processor] += joule;
@@ -220,7 +249,8 @@ ENGINE_INLINE void end_kernel(spa_engine *e, engine_lane *lane)
     engine_request *r = request_of(e, slot);
     const engine_load *load = &e->loads[lane->load];
     int64_t duration = e->state.now - lane->started_ns;
-    double joule = load->dynamic_w * (double)duration * 1e-9;
+    double joule;
+    float power_w = draw_end(e, lane->id, load->dynamic_w, duration, &joule);
     spa_run_result *result = &e->state.result;
     result->busy_ns[p] += duration;
     result->ops[p]++;
@@ -231,7 +261,7 @@ ENGINE_INLINE void end_kernel(spa_engine *e, engine_lane *lane)
     lane->doing = LANE_IDLE;
     lane->expected_end_ns = 0;
     remove_activity(e, lane->id);
-    emit_node(e, SPA_EV_KERNEL_END, r, op, lane->name, load->dynamic_w);
+    emit_node(e, SPA_EV_KERNEL_END, r, op, lane->name, power_w);
     if (e->observes) tell_policy(e, lane);
     if (ENGINE_RARELY(e->splits) && tenths_of(e, r, op))
         finish_part(e, r, slot, op);
@@ -246,7 +276,8 @@ ENGINE_INLINE void end_transfer(spa_engine *e, uint32_t link_id)
     engine_request *r = request_of(e, slot);
     const engine_load *load = &e->loads[link->load];
     int64_t duration = e->state.now - link->started_ns;
-    double joule = load->dynamic_w * (double)duration * 1e-9;
+    double joule;
+    float power_w = draw_end(e, e->n_lanes + link_id, load->dynamic_w, duration, &joule);
     e->state.result.transfers++;
     e->state.result.transfer_ns += duration;
     e->state.result.energy_dynamic_j += joule;
@@ -254,7 +285,7 @@ ENGINE_INLINE void end_transfer(spa_engine *e, uint32_t link_id)
     e->state.transfers_running--;
     link->busy = 0;
     remove_activity(e, e->n_lanes + link_id);
-    emit_move(e, SPA_EV_TRANSFER_END, r, tensor, link->name, load->dynamic_w);
+    emit_move(e, SPA_EV_TRANSFER_END, r, tensor, link->name, power_w);
     arrive(e, r, slot, tensor, to);
     if (link->head != SPA_NONE) start_next_transfer(e, link_id);
 }
@@ -266,7 +297,8 @@ ENGINE_APART void end_copy(spa_engine *e, engine_lane *lane)
     engine_request *r = request_of(e, slot);
     const engine_load *load = &e->loads[lane->load];
     int64_t duration = e->state.now - lane->started_ns;
-    double joule = load->dynamic_w * (double)duration * 1e-9;
+    double joule;
+    float power_w = draw_end(e, lane->id, load->dynamic_w, duration, &joule);
     e->state.result.transfers++;
     e->state.result.transfer_ns += duration;
     e->state.result.energy_dynamic_j += joule;
@@ -276,7 +308,7 @@ ENGINE_APART void end_copy(spa_engine *e, engine_lane *lane)
     lane->expected_end_ns = 0;
     remove_activity(e, lane->id);
     emit(e, SPA_EV_TRANSFER_END, r, tensor, event_place(lane->processor, placed_of(e, r)[tensor]),
-         load->dynamic_w);
+         power_w);
     r->ops[tensor].present |= 1u << lane->processor & 0xffu;
     start_kernel(e, lane, r, slot, op);
 }
@@ -302,7 +334,7 @@ ENGINE_INLINE void dispatch_step(spa_engine *e, uint32_t event_slot)
     if (!pump_all(e) || !finish_step(e, event_slot))
         e->state.asked_event = event_slot;
     else if (e->state.dirty && !e->executor)
-        rerate(e);
+        settle(e);
 }
 
 /* One step: the completion in an event slot, and all that follows from it at that moment. */
@@ -310,9 +342,12 @@ ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
 {
     if (e->state.transfers_running && e->state.kernels_running)
         e->state.result.overlap_ns += (at - e->state.now) * e->state.transfers_running;
+    pass_time(e, at);
     set_now(e, at);
     spa_event_list_set(e->events, event_slot, SPA_NEVER);
-    if (ENGINE_RARELY(event_slot >= e->arrival_slot)) {
+    if (is_condition(e, event_slot)) {
+        conditions_event(e, event_slot - e->condition_slot);
+    } else if (ENGINE_RARELY(event_slot >= e->arrival_slot)) {
         if (event_slot == e->arrival_slot)
             arrive_requests(e);
         else
@@ -334,7 +369,7 @@ ENGINE_INLINE void step(spa_engine *e, uint32_t event_slot, int64_t at)
 
 /* Goes on where the step was left: the host lane of the request that asked was dispatching. That
  * its end may come by twice does no harm: requests that wait are let in once. */
-void engine_decide(spa_engine *e)
+static void decide(spa_engine *e)
 {
     uint32_t slot = e->state.asked_slot;
     engine_request *r = request_of(e, slot);
@@ -343,16 +378,18 @@ void engine_decide(spa_engine *e)
     if (dispatch(e, home, r, slot, e->state.asked_op)) pump(e, home);
     if (e->failed || e->state.stopped & STOP_ASKS) return; /* in the same step */
     if (!pump_from(e, home + 1, home != e->home)) return;
-    if (finish_step(e, e->state.asked_event) && e->state.dirty) rerate(e);
+    if (finish_step(e, e->state.asked_event) && e->state.dirty) settle(e);
 }
 
-void engine_complete(spa_engine *e, uint32_t event_slot, int64_t now_ns)
+static void complete(spa_engine *e, uint32_t event_slot, int64_t now_ns)
 {
     step(e, event_slot, now_ns);
 }
 
-void engine_begin(spa_engine *e)
+static void begin(spa_engine *e)
 {
+    e->state.begun = 1;
+    if (ENGINE_CONDITIONS) begin_conditions(e);
     if (e->arrival_slot != SPA_NONE)
         begin_arrivals(e);
     else
@@ -361,7 +398,7 @@ void engine_begin(spa_engine *e)
     dispatch_step(e, SPA_NONE);
 }
 
-engine_outcome engine_advance(spa_engine *e, int64_t until_ns)
+static engine_outcome advance(spa_engine *e, int64_t until_ns)
 {
     while (!e->state.stopped) {
         uint32_t event_slot = spa_event_list_first(e->events);
@@ -369,8 +406,15 @@ engine_outcome engine_advance(spa_engine *e, int64_t until_ns)
         if (event_slot == SPA_EVENT_LIST_NONE) return ENGINE_STUCK;
         at = spa_event_list_times(e->events)[event_slot];
         if (at > until_ns) return ENGINE_PAUSED;
+        if (is_condition(e, event_slot) && conditions_alone(e)) return ENGINE_STUCK;
         step(e, event_slot, at);
     }
     if (e->failed) return ENGINE_FAILED;
     return e->state.stopped & STOP_ASKS ? ENGINE_ASKS : ENGINE_DONE;
 }
+
+const engine_loop ENGINE_LOOP = {.begin = begin,
+                                 .complete = complete,
+                                 .decide = decide,
+                                 .fill_view = fill_the_view,
+                                 .advance = advance};

@@ -7,7 +7,7 @@ spa_status spa_engine_start(spa_engine *e, bool *done, spa_error *err)
     if (!e->stepped || e->state.sequence || e->state.stopped)
         return spa_fail(err, SPA_E_INVALID, "%s",
                         e->stepped ? "the run has begun already" : "the run is not a stepped one");
-    engine_begin(e);
+    e->loop->begin(e);
     return engine_run_on(e, INT64_MAX - 1, done, err);
 }
 
@@ -17,7 +17,7 @@ spa_status spa_engine_decide(spa_engine *e, spa_action action, bool *done, spa_e
     if (!(e->state.stopped & STOP_ASKS))
         return spa_fail(err, SPA_E_INVALID, "no operator waits for a decision");
     e->decided = action;
-    engine_decide(e);
+    e->loop->decide(e);
     return engine_run_on(e, INT64_MAX - 1, done, err);
 }
 
@@ -29,7 +29,7 @@ uint32_t spa_engine_asked(const spa_engine *e)
 const spa_view *spa_engine_view(spa_engine *e)
 {
     uint32_t slot = e->state.asked_slot;
-    engine_fill_view(e, request_of(e, slot), slot);
+    e->loop->fill_view(e, request_of(e, slot), slot);
     return &e->view;
 }
 

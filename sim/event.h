@@ -15,8 +15,21 @@ typedef enum spa_event_kind {
     SPA_EV_TRANSFER_BEGIN, /* op = tensor; processor = destination, lane = source processor */
     SPA_EV_TRANSFER_END,
     SPA_EV_FINISH, /* a request leaves: its outputs are on the host */
+    /* Conditions (sim/conditions.h). They are of no request; power_w holds another value. */
+    SPA_EV_MODE,     /* the power mode is now `op`; power_w: the idle board's, W */
+    SPA_EV_CLOCK,    /* a processor's clock is now op millionths of the mode's */
+    SPA_EV_LOAD,     /* a background load on a processor begins: op millionths of its capacity; or
+                        ends: 0; power_w: how much more the board draws, W */
+    SPA_EV_THROTTLE, /* op: clocks are capped, or (0) no longer; power_w: temperature, C */
     SPA_EV_KIND_COUNT
 } spa_event_kind;
+
+#define SPA_EVENT_NO_REQUEST UINT64_MAX
+/* Is it about the machine, not about a request? */
+static inline int spa_event_is_condition(unsigned kind)
+{
+    return kind >= SPA_EV_MODE && kind <= SPA_EV_THROTTLE;
+}
 
 typedef struct spa_event {
     int64_t time_ns;

@@ -64,8 +64,9 @@ static uint64_t hash_record(uint64_t h, const unsigned char *p)
 
 /* ---------------------------------------------------------------- names */
 static const char *const kind_names[SPA_EV_KIND_COUNT] = {
-    "arrive",     "dispatch_begin", "dispatch_end", "place", "kernel_begin",
-    "kernel_end", "transfer_begin", "transfer_end", "finish"};
+    "arrive",     "dispatch_begin", "dispatch_end", "place",  "kernel_begin",
+    "kernel_end", "transfer_begin", "transfer_end", "finish", "mode",
+    "clock",      "load",           "throttle"};
 
 const char *spa_event_kind_name(unsigned kind)
 {
@@ -75,6 +76,13 @@ const char *spa_event_kind_name(unsigned kind)
 const char *spa_log_name(const spa_log_info *info, uint32_t op)
 {
     return op < info->n_tensors ? info->names[op] : "-";
+}
+
+const char *spa_log_event_name(const spa_log_info *info, const spa_event *e, char number[16])
+{
+    if (!spa_event_is_condition(e->kind)) return spa_log_name(info, e->op);
+    snprintf(number, 16, "%" PRIu32, e->op);
+    return number;
 }
 
 spa_status spa_log_info_init(spa_log_info *info, const spa_costs *costs, spa_arena *arena,
@@ -375,6 +383,8 @@ static bool within_names(const spa_log *log, const spa_event *e)
 {
     bool transfer = e->kind == SPA_EV_TRANSFER_BEGIN || e->kind == SPA_EV_TRANSFER_END;
     if (e->kind >= SPA_EV_KIND_COUNT || e->processor >= log->info.n_processors) return false;
+    if (spa_event_is_condition(e->kind))
+        return e->request == SPA_EVENT_NO_REQUEST && e->op <= 1000000;
     if (e->op != UINT32_MAX && e->op >= log->info.n_tensors) return false;
     if (e->tenths >= SPA_TENTHS) return false;
     return e->lane < (transfer ? log->info.n_processors : SPA_MAX_LANES);
@@ -415,8 +425,9 @@ spa_status spa_log_next(spa_log *log, spa_event *event, bool *end, spa_error *er
 /* ---------------------------------------------------------------- conversion */
 static void put_row(FILE *stream, const spa_log_info *info, const spa_event *e, spa_string *cell)
 {
+    char number[16];
     cell->length = 0;
-    spa_csv_put(cell, spa_log_name(info, e->op));
+    spa_csv_put(cell, spa_log_event_name(info, e, number));
     bool transfer = e->kind == SPA_EV_TRANSFER_BEGIN || e->kind == SPA_EV_TRANSFER_END;
     fprintf(stream, "%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,", e->time_ns, e->sequence,
             e->request, spa_event_kind_name(e->kind), cell->text ? cell->text : "",

@@ -54,6 +54,9 @@ SPA_API spa_status spa_log_next(spa_log *log, spa_event *event, bool *end, spa_e
 
 /* "conv1", or "-" for an event without operator. */
 SPA_API const char *spa_log_name(const spa_log_info *info, uint32_t op);
+/* The same of an event's operator; of conditions, which have none, the number in its place. */
+SPA_API const char *spa_log_event_name(const spa_log_info *info, const spa_event *event,
+                                       char number[16]);
 /* "kernel_begin", ... */
 SPA_API const char *spa_event_kind_name(unsigned kind);
 

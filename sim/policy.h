@@ -70,6 +70,11 @@ typedef struct spa_view {
                                             free of what was issued so far; >= now_ns */
     int64_t link_free_ns[SPA_MAX_LINKS]; /* by link id */
     const int64_t *busy_ns; /* [n_processors] kernel time so far in this run, summed over lanes */
+    /* Of conditions (sim/conditions.h), as the operating system shows them. Estimates above do not
+     * know them: they hold at the clocks of the table and without other loads. */
+    double speed[SPA_MAX_PROCESSORS];      /* clock now over that of the table; 1 */
+    double background[SPA_MAX_PROCESSORS]; /* share of its capacity that other loads ask for; 0 */
+    double temperature_c; /* when it was looked at last; NaN where there is no thermal model */
 } spa_view;
 
 /* Earliest time at which every input of `op` can be on `processor` (transfers queued alone). */

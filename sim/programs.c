@@ -185,6 +185,37 @@ static spa_status join_costs(spa_programs *all, spa_error *err)
     return SPA_OK;
 }
 
+/* Modes are the device's, so all programs have the same ones. */
+static spa_status join_modes(spa_programs *all, spa_error *err)
+{
+    spa_costs *c = &all->costs;
+    const spa_costs *like = all->items[0].costs;
+    size_t n = c->n_processors;
+    c->n_modes = c->own_mode = 0;
+    c->modes = NULL;
+    for (uint32_t i = 0; i < all->count; i++)
+        if (all->items[i].costs->n_modes != like->n_modes ||
+            all->items[i].costs->own_mode != like->own_mode)
+            return SPA_OK; /* tables that were not built from one device know none */
+    SPA_TRY(spa_costs_add_modes(c, like->n_modes, err));
+    c->own_mode = like->own_mode;
+    for (uint32_t m = 0; m < c->n_modes; m++) {
+        spa_cost_mode *to = &c->modes[m];
+        spa_op_speed *ops = to->ops;
+        int64_t *transfer_ns = to->transfer_ns;
+        *to = like->modes[m];
+        to->ops = ops, to->transfer_ns = transfer_ns;
+        for (uint32_t i = 0; i < all->count; i++) {
+            const spa_costs *from = all->items[i].costs;
+            size_t first = all->spans[i].first;
+            memcpy(ops + first * n, from->modes[m].ops, from->n_ops * n * sizeof *ops);
+            memcpy(transfer_ns + first * n * n, from->modes[m].transfer_ns,
+                   from->n_tensors * n * n * sizeof *transfer_ns);
+        }
+    }
+    return SPA_OK;
+}
+
 /* Graph inputs stand in the order, too, in front of their program: nothing is dispatched there. */
 static spa_status join_schedules(spa_programs *all, spa_error *err)
 {
@@ -226,6 +257,7 @@ spa_status spa_programs_new(spa_programs **programs, const spa_program *list, si
     if ((status = place_spans(all, list, err))) goto out;
     if ((status = join_graphs(all, err))) goto out;
     if ((status = join_costs(all, err))) goto out;
+    if ((status = join_modes(all, err))) goto out;
     if ((status = join_schedules(all, err))) goto out;
     for (uint32_t i = 0; i < all->count; i++) all->items[i].schedule = NULL; /* copied */
     *programs = all;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
+#include "sim/scenario_file.h"
 
 #define SUFFIX     ".scenario"
 #define PATH_BYTES 4096
@@ -110,12 +111,12 @@ static spa_status fail_unknown(const char *name, const char *folder, spa_error *
     return status;
 }
 
-static spa_status read_file(spa_scenario *s, const char *path, spa_error *err)
+static spa_status read_file(spa_scenario *s, const char *path, const char *changes, spa_error *err)
 {
     char *text;
     size_t size;
     SPA_TRY(spa_read_file(path, (size_t)1 << 20, false, &text, &size, err));
-    spa_status status = spa_scenario_parse(s, path, text, size, err);
+    spa_status status = scenario_parse_changed(s, path, text, size, changes, err);
     free(text);
     return status;
 }
@@ -129,7 +130,9 @@ static bool is_file(const char *path)
 
 spa_status spa_scenario_find(spa_scenario *s, const char *name, const char *folder, spa_error *err)
 {
-    char path[PATH_BYTES];
+    static const char *const built_in[] = {"single", "closed", "periodic"};
+    char path[PATH_BYTES], base[PATH_BYTES];
+    const char *changes = strchr(name, ':');
     memset(s, 0, sizeof *s);
     if (strcmp(name, "single") == 0 || strcmp(name, "closed") == 0) {
         *s = name[0] == 's' ? spa_scenario_single() : spa_scenario_closed(1, 20);
@@ -140,10 +143,21 @@ spa_status spa_scenario_find(spa_scenario *s, const char *name, const char *fold
                                SPA_OPEN_CONCURRENCY, 200);
         return SPA_OK;
     }
-    if (has_suffix(name)) return read_file(s, name, err);
+    if (changes) {
+        size_t length = (size_t)(changes++ - name);
+        if (length >= sizeof base) return spa_fail(err, SPA_E_RANGE, "the name is too long");
+        snprintf(base, sizeof base, "%.*s", (int)length, name);
+        name = base;
+        for (int i = 0; i < 3; i++)
+            if (strcmp(name, built_in[i]) == 0)
+                return spa_fail(err, SPA_E_INVALID,
+                                "scenario '%s' has no file whose values could be changed", name);
+    }
+    if (has_suffix(name)) return read_file(s, name, changes, err);
     if (folder && *name && !strchr(name, '/')) {
         int n = snprintf(path, sizeof path, "%s/%s" SUFFIX, folder, name);
-        if (n > 0 && (size_t)n < sizeof path && is_file(path)) return read_file(s, path, err);
+        if (n > 0 && (size_t)n < sizeof path && is_file(path))
+            return read_file(s, path, changes, err);
     }
     return fail_unknown(name, folder, err);
 }
@@ -239,6 +253,7 @@ uint64_t spa_scenario_hash(uint64_t h, const spa_scenario *s)
             h = hash_double(hash_double(h, s->phases[i].rate_hz), s->phases[i].mean_ms);
     if (s->arrivals == SPA_ARRIVALS_RECORDED)
         h = spa_hash_bytes(h, s->arrival_ns, s->n_arrivals * sizeof *s->arrival_ns);
+    h = spa_conditions_hash(h, &s->conditions);
     if (s->mix[0]) h = spa_hash_bytes(h, s->mix, strlen(s->mix));
     return h;
 }

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "devices/costs.h"
+#include "sim/conditions.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,9 +45,10 @@ typedef struct spa_scenario {
      * them), see spa_scenario_fini. */
     int64_t *arrival_ns;
     uint64_t n_arrivals;
-    char mix[128];     /* models that requests are of, "resnet18+mobilenet_v2"; "" = one */
-    uint64_t requests; /* per run */
-    uint64_t warmup;   /* first requests not counted in latency, < requests */
+    spa_conditions conditions; /* what the machine does beside; zero = nothing */
+    char mix[128];             /* models that requests are of, "resnet18+mobilenet_v2"; "" = one */
+    uint64_t requests;         /* per run */
+    uint64_t warmup;           /* first requests not counted in latency, < requests */
     /* Workers: each request is bound to a host lane of its own (round robin, in the order of
      * arrival): the thread that dispatches it and runs its host operators. */
     bool workers;
@@ -72,7 +73,8 @@ SPA_API spa_scenario spa_scenario_closed(uint32_t concurrency, uint64_t requests
  * path of a *.scenario file. spa_scenario_fini when done. */
 SPA_API spa_status spa_scenario_load(spa_scenario *scenario, const char *name_or_path,
                                      spa_error *err);
-/* The same, or the name of a *.scenario file in `folder` (NULL: there are none). */
+/* The same, or the name of a *.scenario file in `folder` (NULL: there are none). Values of a file
+ * may be changed: "bursty:high_load=2.5:deadline_services=3", "thermal:thermal.r_k_per_w=2". */
 SPA_API spa_status spa_scenario_find(spa_scenario *scenario, const char *name_or_path,
                                      const char *folder, spa_error *err);
 /* Names of the scenario files in a folder, sorted; free the array and each name. A folder that is

@@ -217,16 +217,93 @@ static spa_status read_keys(spa_scenario *s, spa_ini *ini, spa_error *err)
     if (s->arrivals == SPA_ARRIVALS_SINGLE && s->concurrency != 1)
         return fail_key(ini, "concurrency", SPA_E_INVALID,
                         "arrivals = single has 1 request in flight; use arrivals = closed", err);
+    SPA_TRY(scenario_read_conditions(&s->conditions, ini, err));
     return spa_ini_check_unused(ini, err);
+}
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+static spa_status fail_change(const spa_ini *ini, const char *section, const char *key,
+                              spa_error *err)
+{
+    const char *keys[128];
+    size_t n = 0;
+    spa_error why;
+    for (size_t i = 0; i < ini->n_entries && n < 128; i++)
+        if (strcmp(ini->entries[i].section, section) == 0) keys[n++] = ini->entries[i].key;
+    if (n == 0)
+        return spa_fail(err, SPA_E_NOT_FOUND, "%s has no section [%s] to change", ini->path,
+                        section);
+    spa_status status = spa_fail_unknown(&why, "key", key, keys, n);
+    return spa_fail(err, status, "%s, [%s], to be changed: %s", ini->path, section, why.message);
+}
+
+/* One "section.key=value". */
+static spa_status change(spa_ini *ini, char *text, spa_error *err)
+{
+    char *value = strchr(text, '='), *dot;
+    const char *section = "scenario", *key = text;
+    if (!value || value == text || !value[1])
+        return spa_fail(err, SPA_E_INVALID, "'%s' changes nothing; write KEY=VALUE", text);
+    *value++ = '\0';
+    dot = strchr(text, '.');
+    if (dot) {
+        *dot = '\0';
+        section = text;
+        key = dot + 1;
+    }
+    for (size_t i = 0; i < ini->n_entries; i++) {
+        spa_ini_entry *entry = &ini->entries[i];
+        if (strcmp(entry->section, section) != 0 || strcmp(entry->key, key) != 0) continue;
+        return spa_arena_strdup(&ini->arena, &entry->value, value, err);
+    }
+    return fail_change(ini, section, key, err);
+}
+
+static spa_status apply_changes(spa_ini *ini, const char *changes, spa_error *err)
+{
+    char item[160];
+    while (changes && *changes) {
+        size_t length = strcspn(changes, ":");
+        if (length >= sizeof item)
+            return spa_fail(err, SPA_E_RANGE, "'%.60s...' is too long to change a scenario",
+                            changes);
+        snprintf(item, sizeof item, "%.*s", (int)length, changes);
+        SPA_TRY(change(ini, item, err));
+        changes += length;
+        if (*changes == ':') changes++;
+    }
+    return SPA_OK;
+}
+
+/* Runs of one file with other values must not look alike. */
+static spa_status rename_changed(spa_scenario *s, const char *changes, spa_error *err)
+{
+    size_t length = strlen(s->name);
+    if (!changes) return SPA_OK;
+    if (length + 1 + strlen(changes) >= sizeof s->name)
+        return spa_fail(err, SPA_E_RANGE,
+                        "'%s:%s' is too long a name (%zu bytes); make a file of your own", s->name,
+                        changes, sizeof s->name - 1);
+    snprintf(s->name + length, sizeof s->name - length, ":%s", changes);
+    return SPA_OK;
 }
 
 spa_status spa_scenario_parse(spa_scenario *s, const char *path_for_messages, const char *text,
                               size_t size, spa_error *err)
 {
+    return scenario_parse_changed(s, path_for_messages, text, size, NULL, err);
+}
+
+spa_status scenario_parse_changed(spa_scenario *s, const char *path, const char *text, size_t size,
+                                  const char *changes, spa_error *err)
+{
     spa_ini ini;
     memset(s, 0, sizeof *s);
-    SPA_TRY(spa_ini_parse(&ini, path_for_messages, text, size, err));
-    spa_status status = read_keys(s, &ini, err);
+    SPA_TRY(spa_ini_parse(&ini, path, text, size, err));
+    spa_status status = apply_changes(&ini, changes, err);
+    if (!status) status = read_keys(s, &ini, err);
+    if (!status) status = rename_changed(s, changes, err);
     if (status) spa_scenario_fini(s);
     spa_ini_fini(&ini);
     return status;

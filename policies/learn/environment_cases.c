@@ -30,6 +30,8 @@ static spa_status copy_table(spa_costs *to, const spa_costs *from, spa_error *er
     to->part_ns = own.part_ns;
     to->transfer_ns = own.transfer_ns;
     to->arena = own.arena;
+    to->n_modes = to->own_mode = 0; /* those of the original do not fit varied entries */
+    to->modes = NULL;
     memcpy(to->ops, from->ops, from->n_ops * n * sizeof *to->ops);
     memcpy(to->part_ns, from->part_ns, from->n_ops * n * (SPA_TENTHS - 1) * sizeof *to->part_ns);
     memcpy(to->transfer_ns, from->transfer_ns, from->n_tensors * n * n * sizeof *to->transfer_ns);
@@ -179,6 +181,12 @@ static spa_status check(const spa_environment_config *c, spa_error *err)
         if (c->max_steps == 0 && c->scenarios[i].requests > (UINT64_C(1) << 40))
             return spa_fail(err, SPA_E_RANGE,
                             "scenario '%s' has no end in practice; episodes need max_steps",
+                            c->scenarios[i].name);
+    for (size_t i = 0; c->scenarios && i < c->n_scenarios; i++)
+        if (spa_conditions_any(&c->scenarios[i].conditions) || c->scenarios[i].mix[0])
+            return spa_fail(err, SPA_E_UNSUPPORTED,
+                            "scenario '%s': learning under background load, governors, thermal "
+                            "limits or of a mix of models is not built",
                             c->scenarios[i].name);
     return SPA_OK;
 }

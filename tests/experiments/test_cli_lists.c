@@ -73,11 +73,12 @@ Test(cli_lists, there_is_a_batcher_and_scenarios_come_with_the_program)
     size_t i, shipped = 0;
     json_array_foreach(json_object_get(d, "scenarios"), i, row)
     {
-        static const char *const names[] = {"bursty", "mixed", "poisson", "static"};
-        for (size_t k = 0; k < 4; k++)
+        static const char *const names[] = {"bursty",  "loaded", "mixed",
+                                            "poisson", "static", "thermal"};
+        for (size_t k = 0; k < 6; k++)
             shipped += strcmp(text_of(row, "name"), names[k]) == 0 && *text_of(row, "summary");
     }
-    cr_assert_eq(shipped, 4);
+    cr_assert_eq(shipped, 6);
     json_decref(d);
 }
 

@@ -1,0 +1,128 @@
+/* What runs, how fast and at what power, under conditions: the clocks and the mode that are now.
+ * Without conditions (ENGINE_CONDITIONS 0) power is the table's and nothing here is compiled in. */
+#ifndef SPA_SIM_ENGINE_POWER_H
+#define SPA_SIM_ENGINE_POWER_H
+
+#include "sim/engine_state.h"
+
+#ifndef ENGINE_CONDITIONS
+#define ENGINE_CONDITIONS 0
+#endif
+
+static inline double condition_ratio(const spa_engine *e, uint32_t p)
+{
+    return (double)e->conditions->clock_ppm[p] / SPA_PPM;
+}
+
+/* Isolated ns of what runs in an event slot that are done per ns now. */
+static inline double condition_speed(const spa_engine *e, uint32_t event_slot)
+{
+    const engine_conditions *c = e->conditions;
+    if (event_slot >= e->n_lanes) {
+        const engine_link *link = &e->links[event_slot - e->n_lanes];
+        engine_request *r = request_of(e, link->slot);
+        return spa_transfer_speed(e->costs, c->mode, whole_of(e, link->tensor),
+                                  placed_of(e, r)[link->tensor], link->to);
+    }
+    const engine_lane *lane = &e->lanes[event_slot];
+    uint32_t p = lane->processor, op = whole_of(e, lane->op);
+    if (lane->doing == LANE_COPY) {
+        uint32_t tensor = e->activities[event_slot].tensor;
+        return spa_transfer_speed(e->costs, c->mode, tensor,
+                                  placed_of(e, request_of(e, lane->slot))[tensor], p);
+    }
+    double speed = spa_cost_speed(e->costs, c->mode, condition_ratio(e, p), op, p);
+    if (e->occupies) return speed;
+    /* Issuing is host cycles on this lane, in front of the kernel. */
+    double all = (double)e->loads[lane->load].expected_ns;
+    double issue = (double)(spa_cost(e->costs, op, p)->launch_ns + e->policy_ns);
+    if (!(issue > 0) || !(all > issue)) return speed;
+    return all / (issue / c->host_ratio + (all - issue) / speed);
+}
+
+/* Share of the DRAM bandwidth at this speed. */
+static inline float condition_dram(const spa_engine *e, uint32_t event_slot,
+                                   const engine_load *load)
+{
+    const spa_costs *costs = e->costs;
+    const engine_lane *lane = &e->lanes[event_slot];
+    uint32_t mode = e->conditions->mode, p, op;
+    double share = load->dram, own, there;
+    if (event_slot >= e->n_lanes || lane->doing != LANE_KERNEL || !(share > 0)) return load->dram;
+    p = lane->processor;
+    op = whole_of(e, lane->op);
+    own = spa_cost(costs, op, p)->dram_share;
+    there = own;
+    if (costs->n_modes && mode != costs->own_mode)
+        there = costs->modes[mode].ops[op * costs->n_processors + p].dram_share;
+    if (own > 0) share *= there / own;
+    share *= spa_cost_speed(costs, mode, condition_ratio(e, p), op, p) /
+             spa_cost_speed(costs, mode, 1, op, p);
+    return (float)(share < 1 ? share : 1);
+}
+
+/* What a busy event slot draws above idle now, W. */
+static inline double condition_watts(const spa_engine *e, uint32_t event_slot)
+{
+    const engine_conditions *c = e->conditions;
+    if (event_slot >= e->n_lanes) return e->loads[e->links[event_slot - e->n_lanes].load].dynamic_w;
+    const engine_lane *lane = &e->lanes[event_slot];
+    uint32_t p = lane->processor;
+    switch (lane->doing) {
+    case LANE_KERNEL:
+        return spa_cost_power(e->costs, c->mode, whole_of(e, lane->op), p) * c->power_factor[p];
+    case LANE_DISPATCH:
+        return spa_dispatch_power(e->costs, c->mode, p) * c->power_factor[p];
+    case LANE_COPY:
+        return e->loads[lane->load].dynamic_w;
+    default:
+        return 0;
+    }
+}
+
+/* Something begins in an event slot: returns what it draws. */
+static inline float condition_begin(spa_engine *e, uint32_t event_slot)
+{
+    e->joules[event_slot] = 0;
+    e->watts[event_slot] = condition_watts(e, event_slot);
+    return (float)e->watts[event_slot];
+}
+
+/* It ends: returns what it drew last, and the energy of all of it, J. */
+static inline float condition_end(spa_engine *e, uint32_t event_slot, double *joule)
+{
+    float watts = (float)e->watts[event_slot];
+    *joule = e->joules[event_slot];
+    e->watts[event_slot] = 0;
+    return watts;
+}
+
+/* What a dispatcher could know of it. */
+static inline void view_conditions(const spa_engine *e, spa_view *view)
+{
+    const engine_conditions *c = e->conditions;
+    for (uint32_t p = 0; p < e->n_processors; p++) {
+        double mode = e->costs->n_modes ? e->costs->modes[c->mode].clock_ratio[p] : 1;
+        view->speed[p] = mode * condition_ratio(e, p);
+        view->background[p] = c->background_share[p];
+    }
+    if (e->config.scenario.conditions.thermal.r_k_per_w > 0) view->temperature_c = c->temperature_c;
+}
+
+/* The power of what begins in an event slot: `watts` by the table, or what conditions make of it.
+ */
+ENGINE_INLINE float draw_begin(spa_engine *e, uint32_t event_slot, float watts)
+{
+    return ENGINE_CONDITIONS ? condition_begin(e, event_slot) : watts;
+}
+
+/* The same at its end, after ns; its energy goes to *joule. */
+ENGINE_INLINE float draw_end(spa_engine *e, uint32_t event_slot, float watts, int64_t ns,
+                             double *joule)
+{
+    if (ENGINE_CONDITIONS) return condition_end(e, event_slot, joule);
+    *joule = watts * (double)ns * 1e-9;
+    return watts;
+}
+
+#endif
