@@ -16,14 +16,13 @@ typedef struct measured {
 static spa_estimate quantity_of(const spa_claim *c, const spa_record *subject,
                                 const spa_record *other)
 {
-    spa_estimate mine = claim_value(subject, c->metric);
     if (c->quantity == SPA_VALUE) {
+        spa_estimate mine = claim_value(subject, c->metric);
         double scale = c->scale != 0 ? c->scale : 1;
         return (spa_estimate){mine.value * scale, mine.low * scale, mine.high * scale, NULL};
     }
-    spa_estimate theirs = claim_value(other, c->metric);
-    if (c->quantity == SPA_RATIO) return claim_ratio(theirs, mine);
-    spa_estimate r = claim_ratio(mine, theirs);
+    if (c->quantity == SPA_RATIO) return claim_row_ratio(other, subject, c->metric);
+    spa_estimate r = claim_row_ratio(subject, other, c->metric);
     return (spa_estimate){100 * (r.value - 1), 100 * (r.low - 1), 100 * (r.high - 1), NULL};
 }
 

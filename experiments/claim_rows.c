@@ -1,5 +1,6 @@
 #include "experiments/claim_rows.h"
 
+#include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -184,6 +185,43 @@ spa_estimate claim_ratio(spa_estimate a, spa_estimate b)
         v.low = v.value * (1 - error);
         v.high = v.value * (1 + error);
     }
+    return v;
+}
+
+static double sample(const spa_record *r, size_t i, bool energy)
+{
+    return energy ? r->replicates[i].energy_mj : r->replicates[i].latency_ms;
+}
+
+/* Half-width over the value of mean(a) / mean(b), of n pairs; NaN when they are too few. With
+ * relative deviations u = a / mean(a) - 1 and v likewise, the ratio's relative error is that of the
+ * mean of u - v. */
+static double paired_error(const spa_record *a, const spa_record *b, bool energy)
+{
+    size_t n = a->n_replicates < b->n_replicates ? a->n_replicates : b->n_replicates;
+    double mean_a = 0, mean_b = 0, square = 0;
+    if (n < 2 || strcmp(a->experiment, b->experiment) != 0) return NAN;
+    for (size_t i = 0; i < n; i++) {
+        mean_a += sample(a, i, energy) / (double)n;
+        mean_b += sample(b, i, energy) / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double d = sample(a, i, energy) / mean_a - sample(b, i, energy) / mean_b;
+        square += d * d;
+    }
+    double deviation = sqrt(square / (double)(n - 1) / (double)n);
+    return gsl_cdf_tdist_Pinv(0.975, (double)(n - 1)) * deviation;
+}
+
+spa_estimate claim_row_ratio(const spa_record *a, const spa_record *b, const char *metric)
+{
+    spa_estimate v = claim_ratio(claim_value(a, metric), claim_value(b, metric));
+    bool energy = strcmp(metric, "energy_mj") == 0;
+    if (!isfinite(v.value) || (!energy && strcmp(metric, "latency_mean_ms") != 0)) return v;
+    double error = paired_error(a, b, energy);
+    if (!isfinite(error)) return v;
+    v.low = v.value * (1 - error);
+    v.high = v.value * (1 + error);
     return v;
 }
 

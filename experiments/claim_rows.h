@@ -37,8 +37,12 @@ void claim_point_text(const claim_point *point, char text[64]);
 /* A row's metric with its 95 % interval. Beyond the stored ones: exposed_transfer_ms, transfers
  * while no kernel ran. NaN for NULL and for rows that were skipped. */
 spa_estimate claim_value(const spa_record *r, const char *metric);
-/* a / b with its interval: relative errors add in quadrature, which for paired runs is wide. */
+/* a / b with its interval: relative errors add in quadrature, as if the two were independent. */
 spa_estimate claim_ratio(spa_estimate a, spa_estimate b);
+/* The same of a metric of two rows. Where both have replications, and the metric is the latency or
+ * the energy, the interval is of the pairs (delta method, Student's t): noise that both share
+ * cancels. */
+spa_estimate claim_row_ratio(const spa_record *a, const spa_record *b, const char *metric);
 /* The mean of n estimates, `geometric` or not; what is not known is left out. */
 spa_estimate claim_mean(const spa_estimate *estimates, size_t n, bool geometric);
 

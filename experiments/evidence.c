@@ -164,6 +164,16 @@ static spa_status read_step(evidence_query *q, spa_evidence *e, void *item, spa_
     return SPA_OK;
 }
 
+static spa_status read_replicate(evidence_query *q, spa_evidence *e, void *item, spa_error *err)
+{
+    spa_replicate *r = item;
+    (void)e;
+    (void)err;
+    r->latency_ms = evidence_number(q, "latency_ms");
+    r->energy_mj = evidence_number(q, "energy_mj");
+    return SPA_OK;
+}
+
 static spa_status read_part(evidence_query *q, spa_evidence *e, void *item, spa_error *err)
 {
     spa_validated_part *p = item;
@@ -199,6 +209,8 @@ static const child children[] = {
      offsetof(spa_record, measures), offsetof(spa_record, n_measures)},
     {"learning_curve", "SELECT * FROM learning_curve ORDER BY run_id, step", sizeof(spa_step_value),
      read_step, offsetof(spa_record, curve), offsetof(spa_record, n_curve)},
+    {"replication", "SELECT * FROM replication ORDER BY run_id, replication", sizeof(spa_replicate),
+     read_replicate, offsetof(spa_record, replicates), offsetof(spa_record, n_replicates)},
     {"validation", "SELECT * FROM validation ORDER BY run_id, schedule, component",
      sizeof(spa_validated_part), read_part, offsetof(spa_record, parts),
      offsetof(spa_record, n_parts)},
@@ -305,16 +317,17 @@ static size_t zoo_place(const char *model)
     return n;
 }
 
-/* By experiment, then as its file enumerates them; others by what they are. */
+/* By experiment, device and model, then as the experiment's file enumerates them. */
 static int compare_place(const void *a, const void *b)
 {
     const spa_record *x = a, *y = b;
     int c = strcmp(x->experiment, y->experiment);
     if (c) return c;
+    if ((c = strcmp(x->device, y->device)) != 0) return c;
+    if ((c = strcmp(x->mode, y->mode)) != 0) return c;
     size_t zx = zoo_place(x->model), zy = zoo_place(y->model);
     if (zx != zy) return zx < zy ? -1 : 1;
     if ((c = strcmp(x->model, y->model)) != 0) return c;
-    if ((c = strcmp(x->device, y->device)) != 0) return c;
     if (x->order != y->order) return x->order < y->order ? -1 : 1;
     return strcmp(x->hash, y->hash);
 }

@@ -30,6 +30,11 @@ typedef struct spa_step_value {
     double value;
 } spa_step_value;
 
+/* A row of table replication. */
+typedef struct spa_replicate {
+    double latency_ms, energy_mj; /* NaN = not known */
+} spa_replicate;
+
 /* A row of table validation. */
 typedef struct spa_validated_part {
     const char *schedule, *component;
@@ -63,6 +68,8 @@ typedef struct spa_record {
     size_t n_measures;
     const spa_step_value *curve;
     size_t n_curve;
+    const spa_replicate *replicates; /* 0, 1, ...: the same number is the same noise in every row */
+    size_t n_replicates;
     const spa_validated_part *parts;
     size_t n_parts;
     const spa_operator_row *operators;

@@ -78,6 +78,20 @@ const char *figure_panel(const spa_evidence *e, const spa_study_figure *figure, 
     return text;
 }
 
+size_t figure_columns(const spa_evidence *e, const spa_study_figure *figure)
+{
+    const char *seen[6];
+    size_t n = 0;
+    const spa_record *r;
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        size_t i = 0;
+        while (i < n && strcmp(seen[i], r->model) != 0) i++;
+        if (i == n && n == 5) return 0;
+        if (i == n) seen[n++] = r->model;
+    }
+    return n;
+}
+
 /* ---------------------------------------------------------------- values */
 spa_plot_point figure_point(const spa_record *r, const char *metric, double scale)
 {

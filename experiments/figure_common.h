@@ -25,6 +25,10 @@ typedef enum figure_part {
 const char *figure_panel(const spa_evidence *e, const spa_study_figure *figure, const spa_record *r,
                          unsigned without, char text[FIGURE_TEXT]);
 
+/* How many models the rows are of; as many columns make a grid of panels, devices below each other.
+ * 0 = too many for that. */
+size_t figure_columns(const spa_evidence *e, const spa_study_figure *figure);
+
 /* A row's mean of a metric with its interval, if it has one: [y - ci, y + ci]. */
 spa_plot_point figure_point(const spa_record *r, const char *metric, double scale);
 

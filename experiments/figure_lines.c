@@ -13,6 +13,7 @@ static void add_sweep(const spa_evidence *e, const spa_study_figure *figure, spa
     const spa_record *r;
     plot->kind = SPA_PLOT_LINES;
     plot->y_label = "latency / reference";
+    plot->columns = figure_columns(e, figure);
     plot->y_guide = 1;
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
         const spa_record *other = figure_sibling(e, r, reference);
@@ -61,6 +62,7 @@ void figure_batches(const spa_evidence *e, const spa_study_figure *figure, spa_p
     plot->x_log = plot->y_log = true;
     plot->x_label = "inputs per request (batch)";
     plot->y_label = "inferences per second";
+    plot->columns = figure_columns(e, figure);
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
         spa_plot_point point = figure_point(r, "throughput_ips", 1);
         point.row = NULL;
@@ -133,16 +135,16 @@ void figure_quadrants(const spa_evidence *e, const spa_study_figure *figure, spa
         figure_panel(e, figure, r, 0, panel);
         for (size_t i = 0; i < r->n_operators; i++) {
             const spa_operator_row *o = &r->operators[i];
-            if (!(o->macs >= 1)) continue; /* has no place on a logarithmic axis */
             const char *where = o->accelerated > 0.99   ? "on the accelerator"
                                 : o->accelerated > 0.01 ? "on both"
                                                         : "on the host";
-            spa_plot_add(plot, panel, where,
-                         (spa_plot_point){.x = o->macs, .y = o->rho, .low = NAN, .high = NAN});
+            spa_plot_add(
+                plot, panel, where,
+                (spa_plot_point){.x = fmax(o->macs, 1), .y = o->rho, .low = NAN, .high = NAN});
         }
     }
     spa_string_append(&plot->caption,
                       "Dashed: the paper's cuts (1e8, 0.4). Placed by %s. "
-                      "Operators without multiply-accumulates are left out. ",
+                      "Operators without multiply-accumulates are drawn at 1. ",
                       shown);
 }

@@ -4,44 +4,16 @@
 #include <string.h>
 #include "experiments/figure_common.h"
 
-static size_t count_models(const spa_evidence *e, const spa_study_figure *figure)
-{
-    const char *seen[64];
-    size_t n = 0;
-    const spa_record *r;
-    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
-        size_t i = 0;
-        while (i < n && strcmp(seen[i], r->model) != 0) i++;
-        if (i == n && n < 64) seen[n++] = r->model;
-    }
-    return n;
-}
-
-/* Models beside each other, devices below: panels come in that order when the rows are added device
- * by device. */
 static void add_grid(const spa_evidence *e, const spa_study_figure *figure, const char *metric,
                      double scale, spa_plot *plot)
 {
-    char panel[FIGURE_TEXT], device[FIGURE_TEXT];
-    size_t n_models = count_models(e, figure);
-    if (n_models <= 5) plot->columns = n_models;
-    for (size_t start = 0; start < e->n_records; start++) {
-        const spa_record *head = &e->records[start];
-        if (strcmp(head->experiment, figure->experiment) != 0) continue;
-        snprintf(device, sizeof device, "%s@%s", head->device, head->mode);
-        bool seen = false;
-        for (size_t i = 0; i < start && !seen; i++)
-            seen = strcmp(e->records[i].experiment, figure->experiment) == 0 &&
-                   strcmp(e->records[i].device, head->device) == 0 &&
-                   strcmp(e->records[i].mode, head->mode) == 0;
-        if (seen) continue;
-        const spa_record *r;
-        for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
-            if (strcmp(r->device, head->device) != 0 || strcmp(r->mode, head->mode) != 0) continue;
-            if (*r->range && strcmp(r->range, "mid") != 0) continue;
-            figure_panel(e, figure, r, FIGURE_ABLATE, panel);
-            spa_plot_add(plot, panel, plot->y_label, figure_point(r, metric, scale));
-        }
+    char panel[FIGURE_TEXT];
+    const spa_record *r;
+    plot->columns = figure_columns(e, figure);
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        if (*r->range && strcmp(r->range, "mid") != 0) continue;
+        figure_panel(e, figure, r, FIGURE_ABLATE, panel);
+        spa_plot_add(plot, panel, plot->y_label, figure_point(r, metric, scale));
     }
     plot->reference = figure_reference(e, figure);
 }
@@ -147,10 +119,9 @@ void figure_breakdown(const spa_evidence *e, const spa_study_figure *figure, spa
 {
     char panel[FIGURE_TEXT];
     const spa_record *r;
-    size_t n_models = count_models(e, figure);
     plot->kind = SPA_PLOT_STACK;
     plot->x_label = "latency per request (ms)";
-    if (n_models <= 5) plot->columns = n_models;
+    plot->columns = figure_columns(e, figure);
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
         if (*r->range && strcmp(r->range, "mid") != 0) continue;
         figure_panel(e, figure, r, 0, panel);
@@ -169,12 +140,11 @@ void figure_breakdown(const spa_evidence *e, const spa_study_figure *figure, spa
 /* ---------------------------------------------------------------- ratios */
 void figure_ablation(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
 {
-    char panel[FIGURE_TEXT], row[FIGURE_TEXT];
+    char panel[FIGURE_TEXT], series[FIGURE_TEXT];
     const spa_record *r;
-    size_t n_models = count_models(e, figure);
     plot->kind = SPA_PLOT_BARS;
     plot->x_label = "speed-up over the reference with everything on";
-    if (n_models <= 5) plot->columns = n_models;
+    plot->columns = figure_columns(e, figure);
     const char *reference = figure_reference(e, figure);
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;)
         if (strcmp(r->name, "engine-only") == 0) reference = "engine-only";
@@ -182,20 +152,24 @@ void figure_ablation(const spa_evidence *e, const spa_study_figure *figure, spa_
         spa_record whole = *r;
         whole.ablate = "";
         const spa_record *other = figure_sibling(e, &whole, reference);
-        spa_plot_point mine = figure_point(r, "latency_mean_ms", 1);
-        spa_plot_point base = {.y = NAN};
+        spa_plot_point mine = figure_point(r, "latency_mean_ms", 1), base = {.y = NAN};
+        if (*r->range && strcmp(r->range, "mid") != 0) continue;
         if (other) base = figure_point(other, "latency_mean_ms", 1);
-        snprintf(row, sizeof row, "%.80s%s%.60s", r->name, *r->ablate ? " without " : "",
+        snprintf(series, sizeof series, "%s%.100s", *r->ablate ? "without " : "everything on",
                  r->ablate);
         double y = base.y / mine.y, error = NAN;
         if (isfinite(mine.high) && isfinite(base.high))
             error = y * hypot((mine.high - mine.y) / mine.y, (base.high - base.y) / base.y);
-        spa_plot_add(
-            plot, figure_panel(e, figure, r, FIGURE_ABLATE, panel), "speed-up",
-            (spa_plot_point){.row = row, .x = NAN, .y = y, .low = y - error, .high = y + error});
+        if (other == r) error = NAN; /* 1 by definition */
+        spa_plot_add(plot, figure_panel(e, figure, r, FIGURE_ABLATE, panel), series,
+                     (spa_plot_point){
+                         .row = r->name, .x = NAN, .y = y, .low = y - error, .high = y + error});
     }
     plot->reference = reference;
-    spa_string_append(&plot->caption, "Bars: 95 %% confidence. ");
+    spa_string_append(&plot->caption,
+                      "Reference: %s. Bars: 95 %% confidence, as if runs were "
+                      "independent. ",
+                      reference);
 }
 
 /* Latency over the best one of the column. */

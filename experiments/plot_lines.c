@@ -19,8 +19,9 @@ static void take(box *b, double x, double y)
     }
 }
 
-/* Room beside the outermost points, a part of the range (of its logarithm). */
-static void widen(double *low, double *high, bool log)
+/* Room beside the outermost points, a part of the range (of its logarithm); `keep_zero`: none below
+ * zero. */
+static void widen(double *low, double *high, bool log, bool keep_zero)
 {
     if (!(*high >= *low)) *low = log ? 1 : 0, *high = log ? 10 : 1;
     if (log && *low > 0) {
@@ -30,7 +31,7 @@ static void widen(double *low, double *high, bool log)
     } else {
         double room = fmax((*high - *low) * 0.05, fabs(*high) * 0.005);
         if (room == 0) room = 0.5;
-        *low = *low >= 0 && *low - room < 0 ? 0 : *low - room;
+        *low = keep_zero && *low >= 0 && *low - room < 0 ? 0 : *low - room;
         *high += room;
     }
 }
@@ -49,8 +50,8 @@ static box measure(const spa_plot *plot, const spa_plot_panel *panel)
     }
     take(&b, plot->x_guide, plot->y_guide);
     if (plot->diagonal) b.x0 = b.y0 = fmin(b.x0, b.y0), b.x1 = b.y1 = fmax(b.x1, b.y1);
-    widen(&b.x0, &b.x1, plot->x_log);
-    widen(&b.y0, &b.y1, plot->y_log);
+    widen(&b.x0, &b.x1, plot->x_log, plot->diagonal);
+    widen(&b.y0, &b.y1, plot->y_log, plot->kind == SPA_PLOT_LINES || plot->diagonal);
     return b;
 }
 

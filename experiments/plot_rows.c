@@ -109,6 +109,7 @@ static void put_data(const plot_layout *l, size_t p, const extent *e)
             bool known = isfinite(point->low) && isfinite(point->high);
             double low = known ? point->low : point->y, high = known ? point->high : point->y;
             if (plot->kind == SPA_PLOT_DOTS && low < e->low) low = e->low;
+            if (stacks) low = high = to; /* the number stands at the end of the stack */
             spa_string_append(d, "%.9g %.9g %.9g %.9g %.4f ", from, to, low, high, y);
             spa_figure_cell(d, spa_plot_number(stacks ? to : point->y, plot->percent, number));
             spa_string_append(d, "\n");
@@ -228,7 +229,7 @@ enum { HEAD_LETTERS = 20 }; /* of a column head that stands upright */
 
 double plot_head_height(const plot_layout *l)
 {
-    if (!heads_stand(l)) return 12;
+    if (!heads_stand(l)) return 20;
     size_t n = longest_column(l);
     return (double)(n > HEAD_LETTERS ? HEAD_LETTERS : n) * SPA_PLOT_LETTER_SMALL + 8;
 }

@@ -10,9 +10,9 @@ spa_plot_mark spa_plot_mark_of(size_t i)
     static const spa_plot_mark marks[SPA_PLOT_STYLES] = {
         {SPA_COLOUR_BLUE, 7, 1, "solid 1.0"},    {SPA_COLOUR_ORANGE, 5, 2, "pattern 2"},
         {SPA_COLOUR_SKY, 9, 4, "solid 1.0"},     {"#000000", 13, 3, "pattern 4"},
-        {SPA_COLOUR_YELLOW, 11, 5, "solid 1.0"}, {SPA_COLOUR_VERMILLION, 6, 1, "pattern 5"},
-        {SPA_COLOUR_GREEN, 4, 2, "solid 1.0"},   {SPA_COLOUR_PURPLE, 8, 4, "pattern 1"},
-        {SPA_COLOUR_GREY, 12, 3, "solid 1.0"},
+        {SPA_COLOUR_GREEN, 4, 2, "solid 1.0"},   {SPA_COLOUR_VERMILLION, 6, 1, "pattern 5"},
+        {SPA_COLOUR_PURPLE, 8, 4, "pattern 1"},  {SPA_COLOUR_GREY, 11, 3, "solid 1.0"},
+        {SPA_COLOUR_YELLOW, 12, 5, "solid 1.0"}, /* last: pale on white */
     };
     spa_plot_mark mark = marks[i % SPA_PLOT_STYLES];
     mark.dash = 1 + (mark.dash - 1 + (int)(i / SPA_PLOT_STYLES)) % 5;
@@ -59,27 +59,47 @@ void spa_plot_cut_text(spa_string *out, const char *text, size_t letters)
 /* ---------------------------------------------------------------- tics */
 static void put_tic(spa_string *out, double x, const char **between)
 {
-    spa_string_append(out, "%s'%.6g' %.9g", *between, x, x);
+    char text[32];
+    int power = x > 0 ? (int)floor(log10(x) + 1e-9) : 0;
+    if (power >= 5 || power <= -4) {
+        snprintf(text, sizeof text, "%.3ge%d", x / pow(10, power), power);
+    } else {
+        snprintf(text, sizeof text, "%.6g", x);
+    }
+    spa_string_append(out, "%s'%s' %.9g", *between, text, x);
     *between = ", ";
 }
 
-/* 1, 2, 5 times powers of ten, or fewer where they are too many. */
+/* Multiples of every `every`-th power of ten within low..high; returns their number. `out` may be
+ * NULL. */
+static int put_multiples(spa_string *out, double low, double high, const double *all, int n_all,
+                         int every)
+{
+    const char *between = "";
+    int n = 0;
+    for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++) {
+        for (int k = 0; k < n_all && e % every == 0; k++) {
+            double x = all[k] * pow(10, e);
+            if (x < low * 0.999 || x > high * 1.001) continue;
+            if (out) put_tic(out, x, &between);
+            n++;
+        }
+    }
+    return n;
+}
+
+/* The finest of 1 2 5, 1 3, powers of ten, every other one, ... that are not too many. */
 static void put_log_tics(spa_string *out, double low, double high, int most)
 {
-    static const double all[] = {1, 2, 5};
-    const char *between = "";
-    int first = (int)floor(log10(low)), last = (int)ceil(log10(high));
-    int n = 0, every = 1;
-    for (int e = first; e <= last; e++)
-        for (int k = 0; k < 3; k++) n += all[k] * pow(10, e) >= low && all[k] * pow(10, e) <= high;
-    int per_decade = n <= most ? 3 : 1;
-    if (per_decade == 1)
-        while ((last - first) / every > most) every++;
-    for (int e = first; e <= last; e += every) {
-        for (int k = 0; k < per_decade; k++) {
-            double x = all[k] * pow(10, e);
-            if (x >= low * 0.999 && x <= high * 1.001) put_tic(out, x, &between);
-        }
+    static const double fine[] = {1, 2, 5}, middle[] = {1, 3};
+    if (put_multiples(NULL, low, high, fine, 3, 1) <= most) {
+        put_multiples(out, low, high, fine, 3, 1);
+    } else if (put_multiples(NULL, low, high, middle, 2, 1) <= most) {
+        put_multiples(out, low, high, middle, 2, 1);
+    } else {
+        int every = 1;
+        while (every < 100 && put_multiples(NULL, low, high, fine, 1, every) > most) every++;
+        put_multiples(out, low, high, fine, 1, every);
     }
 }
 

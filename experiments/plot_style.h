@@ -5,7 +5,7 @@
 
 #include "experiments/plot.h"
 
-#define SPA_PLOT_STYLE 1
+#define SPA_PLOT_STYLE 2
 
 /* Pixels, 96 an inch: two columns of a printed page are 7 inches. Type in points. */
 enum {

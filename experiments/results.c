@@ -301,7 +301,18 @@ spa_status results_add_metric(spa_results *r, int64_t run, const char *name, dou
     return results_step(r, ADD_METRIC, NULL, err);
 }
 
-static spa_status store_metrics(spa_results *r, int64_t run, const spa_outcome *o, spa_error *err)
+/* Share of the time that accelerators compute, the busiest one's; NaN without one. */
+static double accelerator_busy(const spa_case *c, const spa_outcome *o)
+{
+    double busy = NAN;
+    for (size_t p = 0; p < c->costs.n_processors; p++)
+        if (c->costs.processors[p].role == SPA_ROLE_ACCELERATOR && !(busy >= o->busy[p]))
+            busy = o->busy[p];
+    return busy;
+}
+
+static spa_status store_metrics(spa_results *r, int64_t run, const spa_case *c,
+                                const spa_outcome *o, spa_error *err)
 {
     const struct {
         const char *name;
@@ -324,6 +335,7 @@ static spa_status store_metrics(spa_results *r, int64_t run, const spa_outcome *
         {"transfer_ms", o->transfer_ms, 1},
         {"overlap", o->overlap, 1},
         {"dispatch_ms", o->dispatch_ms, 1},
+        {"accelerator_busy", accelerator_busy(c, o), 1},
         {"deadline_ms", o->deadline_ms, 1},
         {"miss_rate", o->miss_rate, 1},
         {"tardiness_mean_ms", o->tardiness_ms, 1},
@@ -413,7 +425,7 @@ spa_status results_put_run(spa_results *r, const spa_run_key *key, const spa_out
     sqlite3_bind_int64(r->statements[CLEAR_SCHEDULE], 1, run);
     SPA_TRY(results_step(r, CLEAR_SCHEDULE, NULL, err));
     if (outcome->is_skipped) return SPA_OK;
-    SPA_TRY(store_metrics(r, run, outcome, err));
+    SPA_TRY(store_metrics(r, run, key->c, outcome, err));
     SPA_TRY(store_parts(r, run, outcome, err));
     SPA_TRY(store_batches(r, run, &outcome->batches, err));
     if (outcome->plan.n_ops == 0) return SPA_OK;

@@ -50,7 +50,7 @@ Test(results, a_comparison_is_a_run_per_policy)
     cr_assert_eq(query("SELECT count(*) FROM run WHERE skipped IS NULL"), 2);
     cr_assert_eq(query("SELECT count(*) FROM run WHERE skipped LIKE '%limit%' AND digest IS NULL"),
                  1);
-    cr_assert_eq(query("SELECT count(*) FROM metric"), 2 * 20);
+    cr_assert_eq(query("SELECT count(*) FROM metric"), 2 * 21);
     cr_assert_eq(query("SELECT count(*) FROM metric WHERE NOT repeatable"), 2);
     cr_assert_eq(query("SELECT count(*) FROM schedule WHERE json_array_length(placement) = 7"), 2);
     cr_assert_eq(query("PRAGMA user_version"), 3);
@@ -77,7 +77,7 @@ Test(results, storing_again_changes_nothing_repeatable)
     double before = query(sum);
     store("--jobs 2");
     cr_assert_eq(query("SELECT count(*) FROM run"), 3);
-    cr_assert_eq(query("SELECT count(*) FROM metric"), 2 * 20);
+    cr_assert_eq(query("SELECT count(*) FROM metric"), 2 * 21);
     cr_assert_eq(query("SELECT count(*) FROM experiment"), 1);
     cr_assert_eq(query(sum), before);
 }

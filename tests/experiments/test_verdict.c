@@ -150,6 +150,38 @@ static spa_record *add(world *w, const char *model, const char *name, double ms)
     return r;
 }
 
+/* Both vary by 10 % in the same replications: their ratio does not vary. */
+Test(claims, shared_noise_cancels_in_a_ratio)
+{
+    world w = {0};
+    static const spa_replicate a[] = {{2.2, NAN}, {1.8, NAN}}, b[] = {{1.1, NAN}, {0.9, NAN}};
+    spa_record *x = add(&w, "a", "x", 2), *y = add(&w, "a", "y", 1);
+    x->replicates = a;
+    y->replicates = b;
+    x->n_replicates = y->n_replicates = 2;
+    spa_estimate r = claim_row_ratio(x, y, "latency_mean_ms");
+    cr_assert_float_eq(r.value, 2, 1e-12);
+    cr_assert_float_eq(r.low, 2, 1e-9);
+    cr_assert_float_eq(r.high, 2, 1e-9);
+}
+
+/* 12 and 8 over 1 and 1: deviations +-0.2, of their mean sqrt(0.08 / 1 / 2) = 0.2; Student's t for
+ * one degree of freedom 12.7062: 10 x 0.2 x 12.7062 = 25.4124. */
+Test(claims, an_interval_of_pairs_is_students)
+{
+    world w = {0};
+    static const spa_replicate a[] = {{12, NAN}, {8, NAN}}, b[] = {{1, NAN}, {1, NAN}};
+    spa_record *x = add(&w, "a", "x", 10), *y = add(&w, "a", "y", 1);
+    x->replicates = a;
+    y->replicates = b;
+    x->n_replicates = y->n_replicates = 2;
+    spa_estimate r = claim_row_ratio(x, y, "latency_mean_ms");
+    cr_assert_float_eq(r.high - r.value, 25.4124, 1e-3);
+    y->experiment = "another"; /* its noise is another's */
+    r = claim_row_ratio(x, y, "latency_mean_ms");
+    cr_assert_lt(r.high - r.value, 0.02);
+}
+
 static const spa_claim faster = {.id = "x",
                                  .text = "",
                                  .source = "",
