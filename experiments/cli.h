@@ -47,6 +47,7 @@ spa_status spa_cmd_log(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_profile(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_calibrate(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_replay(spa_cli *cli, spa_options *options, spa_error *err);
+spa_status spa_cmd_merge(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_import(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_train(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_report(spa_cli *cli, spa_options *options, spa_error *err);

@@ -185,6 +185,14 @@ static const char help_report[] =
     "  sparoa report --db results.db -o build/out/report.html\n"
     "  sparoa report --db results.db --json\n";
 
+static const char help_merge[] = "Puts everything that the other databases hold into the first "
+                                 "one. Merging again adds nothing,\n"
+                                 "and the order does not matter. Runs that several hold must have "
+                                 "equal repeatable values; those\n"
+                                 "of host clocks are kept side by side (table host_value).\n\n"
+                                 "Example:\n"
+                                 "  sparoa merge all.db shard-1.db shard-2.db\n";
+
 static const spa_command commands[] = {
     {"models", SPA_CMD_MODELS, "", "list the models of the zoo", NULL, spa_cmd_models},
     {"devices", SPA_CMD_DEVICES, "", "list the devices, their modes and software stacks", NULL,
@@ -218,7 +226,8 @@ static const spa_command commands[] = {
      help_completion, spa_cmd_completion},
 
     {"run", SPA_CMD_RUN, "FILE.exp...", "whole experiments into results.db", help_run, spa_cmd_run},
-    {"merge", 0, "OUT.db IN.db...", "join results of several machines", NULL, NULL},
+    {"merge", SPA_CMD_MERGE, "OUT.db IN.db...", "join results of several machines", help_merge,
+     spa_cmd_merge},
     {"figures", SPA_CMD_FIGURES, "[NAME...] --db F -o DIR", "figures from results.db", help_figures,
      spa_cmd_figures},
     {"report", SPA_CMD_REPORT, "--db F -o FILE.html",

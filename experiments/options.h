@@ -93,6 +93,7 @@ enum {
     SPA_CMD_RUN = 1 << 15,
     SPA_CMD_BASELINES = 1 << 18,
     SPA_CMD_IMPORT = 1 << 20,
+    SPA_CMD_MERGE = 1 << 22,
     SPA_CMD_FIGURES = 1 << 16,
     SPA_CMD_REPORT = 1 << 17,
     SPA_CMD_COMPLETION = 1 << 19

@@ -25,6 +25,11 @@
     "  latency_ms REAL NOT NULL, energy_mj REAL, throughput_ips REAL,\n"                           \
     "  PRIMARY KEY(run_id, replication)\n"                                                         \
     ") STRICT, WITHOUT ROWID;\n"                                                                   \
+    "CREATE TABLE host_value(\n"                                                                   \
+    "  run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,\n"                            \
+    "  name TEXT NOT NULL, value REAL NOT NULL,\n"                                                 \
+    "  PRIMARY KEY(run_id, name, value)\n"                                                         \
+    ") STRICT, WITHOUT ROWID;\n"                                                                   \
     "CREATE TABLE comparison(\n"                                                                   \
     "  run_id INTEGER PRIMARY KEY REFERENCES run(id) ON DELETE CASCADE,\n"                         \
     "  reference_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,\n"                      \

@@ -67,7 +67,7 @@ Test(cli_usage, every_command_has_a_bit_of_its_own)
 
 Test(cli_usage, commands_of_later_versions_are_known_but_refused)
 {
-    static const char *const names[] = {"merge", "export"};
+    static const char *const names[] = {"export"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char text[80];
         snprintf(text, sizeof text, "sparoa: '%s' is not built in this version\n", names[i]);

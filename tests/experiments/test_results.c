@@ -138,7 +138,7 @@ Test(results, a_database_of_the_version_before_is_brought_to_this_one)
                                         "scale_contention", "scale_launch", "scale_transfer",
                                         "scale_rho",        "scale_noise",  "baseline_range"};
     static const char *const tables[] = {"experiment_status", "experiment_row", "replication",
-                                         "comparison", "operator"};
+                                         "comparison",        "operator",       "host_value"};
     char sql[200];
     store("");
     double columns = query("SELECT count(*) FROM pragma_table_info('run')");
@@ -146,7 +146,7 @@ Test(results, a_database_of_the_version_before_is_brought_to_this_one)
         snprintf(sql, sizeof sql, "ALTER TABLE run DROP COLUMN %s", added[i]);
         execute(sql);
     }
-    for (int i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         snprintf(sql, sizeof sql, "DROP TABLE %s", tables[i]);
         execute(sql);
     }
