@@ -224,7 +224,6 @@ static const spa_command commands[] = {
      spa_cmd_train},
     {"completion", SPA_CMD_COMPLETION, "bash|zsh|man", "write completions, or the manual page",
      help_completion, spa_cmd_completion},
-
     {"run", SPA_CMD_RUN, "FILE.exp...", "whole experiments into results.db", help_run, spa_cmd_run},
     {"merge", SPA_CMD_MERGE, "OUT.db IN.db...", "join results of several machines", help_merge,
      spa_cmd_merge},
