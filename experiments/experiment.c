@@ -7,6 +7,7 @@
 #include "experiments/cli.h"
 #include "experiments/experiment_factors.h"
 #include "experiments/parts.h"
+#include "policies/learn/predictor.h"
 #include "sim/scenario.h"
 #include "traces/graph.h"
 
@@ -17,8 +18,10 @@
 #define REPS       200
 #define BUDGET     1000
 #define STEPS      20000
+#define EPOCHS     60
 
-static const char *const kinds[SPA_EXPERIMENT_KINDS] = {"factorial", "inspect"};
+static const char *const kinds[SPA_EXPERIMENT_KINDS] = {"factorial", "inspect", "curve",
+                                                        "predictor", "validation"};
 
 const char *spa_experiment_kind_name(spa_experiment_kind kind)
 {
@@ -136,9 +139,10 @@ static spa_status check_scenario(const char *name, const spa_paths *paths, spa_e
     return SPA_OK;
 }
 
-static spa_status check_value(const char *text, spa_factor factor, const spa_paths *paths,
-                              spa_error *err)
+static spa_status check_value(const spa_experiment *x, const char *text, spa_factor factor,
+                              const spa_paths *paths, spa_error *err)
 {
+    spa_predictor_kind kind;
     const spa_policy *policy;
     spa_param_values values;
     const spa_baseline *baseline;
@@ -152,6 +156,7 @@ static spa_status check_value(const char *text, spa_factor factor, const spa_pat
     case SPA_FACTOR_DEVICE:
         return check_device(text, paths, err);
     case SPA_FACTOR_POLICY:
+        if (x->kind == SPA_EXPERIMENT_PREDICTOR) return spa_predictor_kind_find(text, &kind, err);
         return spa_policy_parse(text, &policy, &values, err);
     case SPA_FACTOR_SCENARIO:
         return check_scenario(text, paths, err);
@@ -178,7 +183,7 @@ static spa_status read_values(spa_experiment *x, spa_factor factor, const char *
         text += length + 1;
     }
     for (size_t i = first; i < values->count && !status; i++)
-        status = check_value(values->items[i], factor, paths, &cause);
+        status = check_value(x, values->items[i], factor, paths, &cause);
     return status ? fail_in(x, entry->line, entry->key, &cause, err) : SPA_OK;
 }
 
@@ -257,6 +262,42 @@ static spa_status add_ends(spa_experiment *x, spa_error *err)
     return SPA_OK;
 }
 
+/* Kind predictor: its last factor are kinds of predictors, and all models make one row. */
+static spa_status read_predictors(spa_experiment *x, const spa_paths *paths, spa_error *err)
+{
+    spa_names *rows = &x->factors[SPA_FACTOR_POLICY].values;
+    spa_names *models = &x->factors[SPA_FACTOR_MODEL].values;
+    const spa_ini_entry *entry = find(x, "factors", "predictors");
+    char all[512] = "";
+    const char *copy;
+    if (entry && strcmp(entry->value, "all") != 0) {
+        SPA_TRY(read_values(x, SPA_FACTOR_POLICY, ",", entry, paths, err));
+    } else {
+        for (int k = 0; k < SPA_PREDICT_KINDS; k++)
+            SPA_TRY(spa_names_add(&x->names, rows, spa_predictor_kind_name((spa_predictor_kind)k),
+                                  err));
+    }
+    x->n_policies = rows->count;
+    x->models = *models;
+    for (size_t i = 0; i < models->count; i++) {
+        size_t n = strlen(all);
+        snprintf(all + n, sizeof all - n, "%s%.100s", i ? ", " : "", models->items[i]);
+    }
+    SPA_TRY(spa_arena_strdup(&x->names.arena, &copy, all, err));
+    *models = (spa_names){0};
+    return spa_names_add(&x->names, models, copy, err);
+}
+
+/* Kind validation: a row per model; nothing is run, so that there is nothing to choose. */
+static spa_status read_validation(spa_experiment *x, const spa_paths *paths, spa_error *err)
+{
+    SPA_TRY(read_factor(x, SPA_FACTOR_MODEL, paths, err));
+    for (int f = SPA_FACTOR_MODEL + 1; f < SPA_FACTORS; f++)
+        SPA_TRY(spa_names_add(&x->names, &x->factors[f].values, "-", err));
+    x->n_policies = 1;
+    return SPA_OK;
+}
+
 static spa_status read_baselines(spa_experiment *x, const spa_paths *paths, spa_error *err)
 {
     const spa_ini_entry *entry = find(x, "factors", "baselines");
@@ -275,11 +316,15 @@ static spa_status read_baselines(spa_experiment *x, const spa_paths *paths, spa_
 static spa_status read_factors(spa_experiment *x, const spa_paths *paths, spa_error *err)
 {
     double rows = 1;
-    for (int f = 0; f < SPA_FACTORS; f++) {
-        SPA_TRY(read_factor(x, (spa_factor)f, paths, err));
-        if (f == SPA_FACTOR_POLICY) SPA_TRY(read_baselines(x, paths, err));
-        rows *= (double)x->factors[f].values.count;
+    if (x->kind == SPA_EXPERIMENT_VALIDATION) return read_validation(x, paths, err);
+    for (int f = 0; f < SPA_FACTOR_POLICY; f++) SPA_TRY(read_factor(x, (spa_factor)f, paths, err));
+    if (x->kind == SPA_EXPERIMENT_PREDICTOR) {
+        SPA_TRY(read_predictors(x, paths, err));
+    } else {
+        SPA_TRY(read_factor(x, SPA_FACTOR_POLICY, paths, err));
+        SPA_TRY(read_baselines(x, paths, err));
     }
+    for (int f = 0; f < SPA_FACTORS; f++) rows *= (double)x->factors[f].values.count;
     if (rows <= ROWS_MOST) return SPA_OK;
     return spa_fail_at(err, SPA_E_RANGE, x->path, 0, "%g rows are more than %d; split the file",
                        rows, ROWS_MOST);
@@ -333,6 +378,7 @@ static spa_status read_precision(spa_experiment *x, spa_error *err)
     SPA_TRY(read_integer(x, "seed", 1, 0, &x->seed, err));
     SPA_TRY(read_integer(x, "budget", BUDGET, 1, &x->budget, err));
     SPA_TRY(read_integer(x, "steps", STEPS, 1, &x->steps, err));
+    SPA_TRY(read_integer(x, "epochs", EPOCHS, 1, &x->epochs, err));
     SPA_TRY(read_real(x, "factors", "rate_hz", 0, 1e9, &x->rate_hz, err));
     if (x->half_width > 0 && x->reps < x->min_reps)
         return spa_fail_at(err, SPA_E_RANGE, x->path, 0,

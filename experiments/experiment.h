@@ -8,8 +8,11 @@
 #include "experiments/paths.h"
 
 typedef enum spa_experiment_kind {
-    SPA_EXPERIMENT_FACTORIAL, /* every combination of the factors, with every policy */
-    SPA_EXPERIMENT_INSPECT,   /* the same, with where every operator ran */
+    SPA_EXPERIMENT_FACTORIAL,  /* every combination of the factors, with every policy */
+    SPA_EXPERIMENT_INSPECT,    /* the same, with where every operator ran */
+    SPA_EXPERIMENT_CURVE,      /* the same, with how searches and learners came there */
+    SPA_EXPERIMENT_PREDICTOR,  /* kinds of predictors of thresholds on all models of a device */
+    SPA_EXPERIMENT_VALIDATION, /* what `sparoa validate` has stored, a row per model */
     SPA_EXPERIMENT_KINDS
 } spa_experiment_kind;
 const char *spa_experiment_kind_name(spa_experiment_kind kind);
@@ -33,7 +36,7 @@ typedef enum spa_factor {
     SPA_FACTOR_CONCURRENCY,
     SPA_FACTOR_OBJECTIVE,
     SPA_FACTOR_BATCHER,
-    SPA_FACTOR_POLICY, /* policies, then baselines */
+    SPA_FACTOR_POLICY, /* policies, then baselines; kind predictor: kinds of predictors */
     SPA_FACTORS
 } spa_factor;
 #define SPA_CASE_FACTORS (SPA_FACTOR_NOISE + 1)
@@ -50,12 +53,13 @@ typedef struct spa_experiment {
     uint64_t file_hash;
     bool quick;
     spa_factor_values factors[SPA_FACTORS];
+    spa_names models;       /* kind predictor: all of them, the factor's value names them all */
     size_t n_policies;      /* of the last factor's values; the others are baselines */
     int baselines_line;     /* of the file; 0 = not given */
     int reference;          /* index of a policy or baseline, -1 = none */
     double half_width;      /* relative */
     int64_t min_reps, reps; /* least and most replications */
-    int64_t seed, budget, steps;
+    int64_t seed, budget, steps, epochs;
     double rate_hz;    /* of open scenarios without one of their own; 0 = none */
     spa_options names; /* owns the texts */
     spa_ini ini;

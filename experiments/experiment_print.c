@@ -8,6 +8,7 @@
 
 /* Columns of a row; metrics may be NULL. */
 enum {
+    ROW,
     POLICY,
     SKIPPED,
     REPS,
@@ -21,26 +22,34 @@ enum {
     FIRST_METRIC
 };
 
-static const char *const metrics[] = {
+/* What is shown of a row; of rows that were simulated these, in this order. */
+enum { LATENCY, LATENCY_CI, P95, GAP, ENERGY, POWER, RATE, GPU, TRANSFER, OVERLAP, PRECISE };
+enum { METRICS_MOST = 12 };
+static const char *const simulated[METRICS_MOST] = {
     "latency_mean_ms", "latency_ci95_ms", "latency_p95_ms", "gap",     "energy_mj", "power_w",
     "throughput_ips",  "gpu_share",       "transfer_ms",    "overlap", "precise"};
-enum {
-    LATENCY,
-    LATENCY_CI,
-    P95,
-    GAP,
-    ENERGY,
-    POWER,
-    RATE,
-    GPU,
-    TRANSFER,
-    OVERLAP,
-    PRECISE,
-    METRICS
-};
+static const char *const predicted[METRICS_MOST] = {"accuracy_sparsity",
+                                                    "accuracy_intensity",
+                                                    "accuracy_sparsity_by_model",
+                                                    "accuracy_intensity_by_model",
+                                                    "mse_sparsity",
+                                                    "mse_intensity",
+                                                    "over_best_intensity",
+                                                    "over_labels_intensity",
+                                                    "latency_over_labels",
+                                                    "latency_over_best",
+                                                    "parameters"};
+static const char *const validated[METRICS_MOST] = {"median_error", "p95_error", "kendall_tau",
+                                                    "noise_floor_median", "noise_floor_p95"};
+
+static const char *const *metrics_of(const spa_experiment *x)
+{
+    if (x->kind == SPA_EXPERIMENT_PREDICTOR) return predicted;
+    return x->kind == SPA_EXPERIMENT_VALIDATION ? validated : simulated;
+}
 
 static const char select_rows[] =
-    "SELECT CASE r.baseline WHEN 'none' THEN r.policy ELSE r.baseline || CASE WHEN "
+    "SELECT w.row, CASE r.baseline WHEN 'none' THEN r.policy ELSE r.baseline || CASE WHEN "
     "r.baseline_range IN "
     "('low', 'high') THEN '@' || r.baseline_range ELSE '' END END, r.skipped, r.reps, "
     "c.difference, c.ci95, c.p_t, c.p_wilcoxon, c.p_t_holm, "
@@ -51,7 +60,8 @@ static const char select_rows[] =
 static spa_status prepare(spa_results *r, const spa_experiment *x, sqlite3_stmt **s, spa_error *err)
 {
     spa_string columns = {0}, sql = {0};
-    for (int i = 0; i < METRICS; i++)
+    const char *const *metrics = metrics_of(x);
+    for (int i = 0; i < METRICS_MOST && metrics[i]; i++)
         spa_string_append(&columns,
                           "%s(SELECT value FROM metric m WHERE m.run_id = r.id AND m.name = '%s')",
                           i ? ", " : "", metrics[i]);
@@ -164,6 +174,43 @@ static spa_status print_groups(spa_results *r, const spa_experiment *x, sqlite3_
     return status;
 }
 
+/* A line per row, a column per metric. */
+static spa_status print_metrics(spa_results *r, const spa_experiment *x, sqlite3_stmt *s,
+                                printed *n, spa_string *out, spa_error *err)
+{
+    const char *const *metrics = metrics_of(x);
+    char head[400] = "models|devices|policy", align[METRICS_MOST + 4] = "lll";
+    spa_table t;
+    int code;
+    for (int i = 0; i < METRICS_MOST && metrics[i]; i++) {
+        size_t used = strlen(head);
+        snprintf(head + used, sizeof head - used, "|%s", metrics[i]);
+        strcat(align, "r");
+    }
+    spa_table_init(&t, head, align);
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        size_t row = (size_t)sqlite3_column_int64(s, ROW);
+        n->rows++;
+        spa_table_put(&t, "%s", spa_experiment_value(x, row, SPA_FACTOR_MODEL));
+        spa_table_put(&t, "%s", spa_experiment_value(x, row, SPA_FACTOR_DEVICE));
+        spa_table_put(&t, "%s", text(s, POLICY));
+        for (int i = 0; i < METRICS_MOST && metrics[i]; i++)
+            spa_table_number(&t, number(s, FIRST_METRIC + i), 4);
+    }
+    spa_string_append(out, "\n");
+    spa_status status = code == SQLITE_DONE ? SPA_OK : results_fail(r, err);
+    if (!status && n->rows) status = spa_table_print(&t, 2, out, err);
+    spa_table_fini(&t);
+    return status;
+}
+
+static spa_status print_rows(spa_results *r, const spa_experiment *x, sqlite3_stmt *s, printed *n,
+                             spa_string *out, spa_error *err)
+{
+    bool simulates = metrics_of(x) == simulated;
+    return simulates ? print_groups(r, x, s, n, out, err) : print_metrics(r, x, s, n, out, err);
+}
+
 spa_status spa_experiment_print(spa_results *r, const spa_experiment *x,
                                 const spa_experiment_tally *tally, spa_string *out, spa_error *err)
 {
@@ -173,9 +220,14 @@ spa_status spa_experiment_print(spa_results *r, const spa_experiment *x,
                       x->name, x->title, spa_experiment_kind_name(x->kind), tally->rows,
                       x->quick ? " (quick)" : "", (long long)x->seed, x->half_width * 100);
     SPA_TRY(prepare(r, x, &s, err));
-    spa_status status = print_groups(r, x, s, &n, out, err);
+    spa_status status = print_rows(r, x, s, &n, out, err);
     sqlite3_finalize(s);
     SPA_TRY(status);
+    if (n.rows < tally->rows)
+        spa_string_append(out,
+                          "\n  UNFINISHED: %zu of %zu rows; 'sparoa validate MODEL --db' stores "
+                          "what is missing\n",
+                          n.rows, tally->rows);
     spa_string_append(out, "\n  %zu rows: %zu skipped, %zu less precise than asked for (!)\n",
                       n.rows, n.skipped, n.imprecise);
     if (x->reference >= 0)
@@ -202,8 +254,10 @@ static void json_comparison(spa_json *j, json_t *row, sqlite3_stmt *s)
         spa_json_set(j, c, keys[i], spa_json_number(number(s, DIFFERENCE + i)));
 }
 
-static void json_row(spa_json *j, json_t *row, const spa_experiment *x, size_t i, sqlite3_stmt *s)
+static void json_row(spa_json *j, json_t *row, const spa_experiment *x, sqlite3_stmt *s)
 {
+    size_t i = (size_t)sqlite3_column_int64(s, ROW);
+    const char *const *metrics = metrics_of(x);
     json_t *factors = spa_json_member(j, row, "factors");
     spa_range_end end;
     for (int f = 0; f < SPA_FACTORS; f++)
@@ -215,8 +269,9 @@ static void json_row(spa_json *j, json_t *row, const spa_experiment *x, size_t i
         return;
     }
     spa_json_set(j, row, "replications", json_integer(sqlite3_column_int64(s, REPS)));
-    for (int m = 0; m < PRECISE; m++)
+    for (int m = 0; m < METRICS_MOST && metrics[m] && (m != PRECISE || metrics != simulated); m++)
         spa_json_set(j, row, metrics[m], spa_json_number(number(s, FIRST_METRIC + m)));
+    if (metrics != simulated) return;
     spa_json_set(j, row, "precise", json_boolean(number(s, FIRST_METRIC + PRECISE) == 1));
     json_comparison(j, row, s);
 }
@@ -225,7 +280,6 @@ spa_status spa_experiment_print_json(spa_results *r, const spa_experiment *x, sp
                                      json_t *experiment, spa_error *err)
 {
     sqlite3_stmt *s;
-    size_t i = 0;
     int code;
     const char *reference =
         x->reference < 0 ? NULL : x->factors[SPA_FACTOR_POLICY].values.items[x->reference];
@@ -237,7 +291,7 @@ spa_status spa_experiment_print_json(spa_results *r, const spa_experiment *x, sp
     spa_json_set(j, experiment, "half_width", spa_json_number(x->half_width));
     json_t *rows = spa_json_array(j, experiment, "rows");
     SPA_TRY(prepare(r, x, &s, err));
-    while ((code = sqlite3_step(s)) == SQLITE_ROW) json_row(j, spa_json_row(j, rows), x, i++, s);
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) json_row(j, spa_json_row(j, rows), x, s);
     spa_status status = code == SQLITE_DONE ? SPA_OK : results_fail(r, err);
     sqlite3_finalize(s);
     return status;

@@ -67,7 +67,7 @@ spa_status spa_experiment_options(const spa_experiment *x, size_t row, spa_optio
     spa_options_defaults(o, "run");
     o->seed = x->seed;
     o->budget = x->budget;
-    o->steps = x->steps;
+    if (x->kind == SPA_EXPERIMENT_CURVE) o->steps = o->curve_steps = x->steps;
     o->half_width = x->half_width;
     o->min_reps = x->min_reps;
     o->reps = x->reps;

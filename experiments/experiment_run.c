@@ -1,8 +1,8 @@
-#include "experiments/experiment_run.h"
-
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include "experiments/experiment_curve.h"
+#include "experiments/experiment_running.h"
 #include "experiments/parallel.h"
 #include "experiments/parts.h"
 #include "sim/event.h"
@@ -13,21 +13,9 @@ typedef struct shared_case {
     bool is_open;
     size_t left;
     spa_case c;
-    spa_status status; /* SPA_E_UNSUPPORTED: its rows are skipped, */
-    spa_error reason;  /* for this */
+    spa_status status; /* of opening it, */
+    spa_error reason;  /* for every row that comes after a failure */
 } shared_case;
-
-typedef struct running {
-    const spa_experiment *x;
-    const spa_paths *paths;
-    spa_results *results;
-    int64_t experiment;
-    shared_case *cases;
-    size_t n_cases;
-    pthread_mutex_t lock; /* of results and tally */
-    spa_experiment_tally *tally;
-    spa_progress *progress;
-} running;
 
 /* ---------------------------------------------------------------- cases */
 static int line_of(const spa_experiment *x, spa_factor factor)
@@ -50,19 +38,31 @@ static spa_status fault_in_file(spa_status status)
     return status == SPA_E_USAGE ? SPA_E_INVALID : status;
 }
 
+static spa_status fail_case(const running *k, size_t row, const char *model, const spa_options *o,
+                            spa_status status, const spa_error *cause, spa_error *err)
+{
+    return spa_fail_at(err, fault_in_file(status), k->x->path, line_at_fault(k->x, o),
+                       "%s on %s: %.500s", model,
+                       spa_experiment_value(k->x, row, SPA_FACTOR_DEVICE), cause->message);
+}
+
+spa_status running_open_case(const running *k, size_t row, const char *model, const spa_options *o,
+                             spa_case *c, spa_error *err)
+{
+    spa_error cause = {0};
+    spa_status status = spa_case_open(c, o, k->paths, model,
+                                      spa_experiment_value(k->x, row, SPA_FACTOR_DEVICE), &cause);
+    return status ? fail_case(k, row, model, o, status, &cause, err) : SPA_OK;
+}
+
 static spa_status open_case(running *k, shared_case *s, size_t row, const spa_options *o,
                             spa_error *err)
 {
     const char *model = spa_experiment_value(k->x, row, SPA_FACTOR_MODEL);
-    const char *device = spa_experiment_value(k->x, row, SPA_FACTOR_DEVICE);
-    spa_error cause = {0};
-    if (s->is_open) return SPA_OK;
-    s->status = spa_parts_open(&s->c, o, k->paths, model, device, &cause);
+    if (!s->is_open) s->status = running_open_case(k, row, model, o, &s->c, &s->reason);
     s->is_open = true;
-    s->reason = cause;
-    if (!s->status || s->status == SPA_E_UNSUPPORTED) return SPA_OK;
-    return spa_fail_at(err, fault_in_file(s->status), k->x->path, line_at_fault(k->x, o),
-                       "%s on %s: %.500s", model, device, cause.message);
+    if (s->status && err) *err = s->reason;
+    return s->status;
 }
 
 static spa_status take_case(running *k, shared_case *s, size_t row, const spa_options *o,
@@ -94,30 +94,59 @@ static void note_place(void *user, const spa_event *event)
         spa_schedule_note_place(&p->schedule, event, &p->count);
 }
 
-static spa_status simulate(const running *k, const spa_run_key *key, placing *placed,
-                           spa_outcome *outcome, spa_error *err)
+/* What one row gave. */
+typedef struct row_result {
+    spa_outcome outcome;
+    placing placed;
+    spa_curve curve;
+} row_result;
+
+static void close_result(row_result *r)
 {
-    const spa_recorder recorder = {.event = note_place, .user = placed};
-    bool inspects = k->x->kind == SPA_EXPERIMENT_INSPECT;
-    SPA_TRY(spa_batcher_check(key->options, key->scenario, err));
-    if (inspects) SPA_TRY(spa_schedule_init(&placed->schedule, key->c->graph.n_ops, err));
-    return spa_study_run(key->c, key->options, key->scenario, key->policy,
-                         inspects ? &recorder : NULL, outcome, err);
+    spa_schedule_fini(&r->placed.schedule);
+    spa_outcome_fini(&r->outcome);
+    spa_curve_fini(&r->curve);
 }
 
-static spa_status store(running *k, size_t row, const spa_run_key *key, const placing *placed,
-                        const spa_outcome *outcome, spa_error *err)
+static spa_status make_curve(const spa_run_key *key, row_result *r, spa_error *err)
 {
-    const spa_schedule *schedule = placed->schedule.n_ops ? &placed->schedule : NULL;
+    spa_error why = {0};
+    spa_status status = spa_curve_make(&r->curve, key, &why);
+    if (status != SPA_E_UNSUPPORTED) return status && err ? (*err = why, status) : status;
+    r->outcome = (spa_outcome){.policy = key->policy, .is_skipped = true};
+    snprintf(r->outcome.skipped, sizeof r->outcome.skipped, "%.500s", why.message);
+    return SPA_OK;
+}
+
+static spa_status simulate(const running *k, const spa_run_key *key, row_result *r, spa_error *err)
+{
+    const spa_recorder recorder = {.event = note_place, .user = &r->placed};
+    bool inspects = k->x->kind == SPA_EXPERIMENT_INSPECT;
+    char text[160];
+    SPA_TRY(spa_batcher_check(key->options, key->scenario, err));
+    if (k->x->kind == SPA_EXPERIMENT_CURVE) SPA_TRY(make_curve(key, r, err));
+    if (r->outcome.is_skipped) return SPA_OK;
+    if (inspects) SPA_TRY(spa_schedule_init(&r->placed.schedule, key->c->graph.n_ops, err));
+    SPA_TRY(spa_study_run(key->c, key->options, key->scenario,
+                          spa_curve_policy(&r->curve, key, text), inspects ? &recorder : NULL,
+                          &r->outcome, err));
+    r->outcome.policy = key->policy;
+    r->outcome.plan_host_ms += r->curve.host_ms; /* learning is its way of searching */
+    return SPA_OK;
+}
+
+spa_status running_store(running *k, size_t row, const spa_run_key *key, const spa_outcome *outcome,
+                         const spa_row_extras *extras, spa_error *err)
+{
     pthread_mutex_lock(&k->lock);
     spa_status status =
-        spa_results_store_row(k->results, k->experiment, row, key, outcome, schedule, err);
+        spa_results_store_row(k->results, k->experiment, row, key, outcome, extras, err);
     pthread_mutex_unlock(&k->lock);
     return status;
 }
 
-/* Has it been done already? */
-static spa_status resume(running *k, size_t row, const spa_run_key *key, bool *done, spa_error *err)
+spa_status running_resume(running *k, size_t row, const spa_run_key *key, bool *done,
+                          spa_error *err)
 {
     int64_t run = 0;
     pthread_mutex_lock(&k->lock);
@@ -155,20 +184,21 @@ static spa_status open_own(running *k, size_t row, const spa_baseline *b, spa_ra
 static spa_status run_key(running *k, size_t row, spa_run_key *key, const spa_baseline *b,
                           spa_range_end end, spa_error *err)
 {
-    spa_outcome outcome = {0};
-    placing placed = {0};
+    row_result r = {0};
     spa_case own = {0};
     bool done = false;
     spa_status status = SPA_OK;
     if (b && spa_baseline_has_own_costs(b))
-        status = open_own(k, row, b, end, key->options, &own, &outcome, err);
+        status = open_own(k, row, b, end, key->options, &own, &r.outcome, err);
     if (own.model) key->c = &own;
-    if (!status) status = resume(k, row, key, &done, err);
-    if (!status && !done && !outcome.is_skipped) status = simulate(k, key, &placed, &outcome, err);
-    outcome.baseline = key->baseline;
-    if (!status && !done) status = store(k, row, key, &placed, &outcome, err);
-    spa_schedule_fini(&placed.schedule);
-    spa_outcome_fini(&outcome);
+    if (!status) status = running_resume(k, row, key, &done, err);
+    if (!status && !done && !r.outcome.is_skipped) status = simulate(k, key, &r, err);
+    r.outcome.baseline = key->baseline;
+    spa_row_extras extras = {.placed = r.placed.schedule.n_ops ? &r.placed.schedule : NULL,
+                             .curve = r.curve.points,
+                             .n_curve = r.curve.n};
+    if (!status && !done) status = running_store(k, row, key, &r.outcome, &extras, err);
+    close_result(&r);
     if (own.model) spa_case_close(&own);
     return status;
 }
@@ -195,19 +225,22 @@ static spa_status run_row(running *k, const spa_case *c, size_t row, const spa_o
     return status;
 }
 
+spa_status running_options(const running *k, size_t row, spa_options *o, spa_error *err)
+{
+    spa_status status = spa_experiment_options(k->x, row, o, err);
+    o->scenario_folder = k->paths->scenarios;
+    return status;
+}
+
 static spa_status do_row(void *user, size_t row, spa_error *err)
 {
     running *k = user;
     shared_case *s = &k->cases[spa_experiment_case_of(k->x, row)];
     spa_options o;
     spa_error cause = {0};
-    spa_status status = spa_experiment_options(k->x, row, &o, err);
-    o.scenario_folder = k->paths->scenarios;
+    spa_status status = running_options(k, row, &o, err);
     if (!status) status = take_case(k, s, row, &o, err);
-    if (!status && s->status == SPA_E_UNSUPPORTED) {
-        status = spa_fail_at(err, s->status, k->x->path, line_at_fault(k->x, &o), "%.600s",
-                             s->reason.message);
-    } else if (!status) {
+    if (!status) {
         status = run_row(k, &s->c, row, &o, &cause);
         if (status)
             status = spa_fail_at(err, fault_in_file(status), k->x->path,
@@ -217,6 +250,20 @@ static spa_status do_row(void *user, size_t row, spa_error *err)
     leave_case(s);
     spa_options_fini(&o);
     return status;
+}
+
+/* Kind validation: what is stored is taken, what is not stays undone. */
+static spa_status take_validations(running *k, spa_error *err)
+{
+    const spa_names *models = &k->x->factors[SPA_FACTOR_MODEL].values;
+    for (size_t i = 0; i < models->count; i++) {
+        int64_t run;
+        SPA_TRY(spa_results_find_validation(k->results, models->items[i], &run, err));
+        if (!run) continue;
+        SPA_TRY(spa_results_link(k->results, k->experiment, i, run, err));
+        k->tally->resumed++;
+    }
+    return SPA_OK;
 }
 
 static void row_done(void *user, size_t n_done)
@@ -242,13 +289,23 @@ spa_status spa_experiment_run(const spa_experiment *x, const spa_paths *paths, s
                               spa_results *results, spa_progress *progress,
                               spa_experiment_tally *tally, spa_error *err)
 {
-    running k = {.x = x, .paths = paths, .results = results, .progress = progress, .tally = tally};
+    running k = {.x = x,
+                 .paths = paths,
+                 .results = results,
+                 .jobs = jobs,
+                 .progress = progress,
+                 .tally = tally};
     size_t n_rows = spa_experiment_rows(x);
     *tally = (spa_experiment_tally){.rows = n_rows};
     SPA_TRY(make_cases(&k, err));
     pthread_mutex_init(&k.lock, NULL);
     spa_status status = spa_results_begin(results, x, &k.experiment, err);
-    if (!status) status = spa_parallel(jobs, n_rows, &k, do_row, row_done, err);
+    if (!status && x->kind == SPA_EXPERIMENT_VALIDATION)
+        status = take_validations(&k, err);
+    else if (!status && x->kind == SPA_EXPERIMENT_PREDICTOR)
+        status = running_predictors(&k, err);
+    else if (!status)
+        status = spa_parallel(jobs, n_rows, &k, do_row, row_done, err);
     if (!status) status = spa_results_finish(results, x, k.experiment, err);
     for (size_t i = 0; i < k.n_cases; i++) {
         if (k.cases[i].is_open && !k.cases[i].status && k.cases[i].left)

@@ -68,7 +68,8 @@ typedef struct spa_options {
      * the 95 % interval is at most this share of the mean; 0 = always `reps`. */
     double half_width;
     int64_t min_reps;
-    bool quick; /* run */
+    int64_t curve_steps; /* kind curve: decisions to learn from, where something learns */
+    bool quick;          /* run */
     bool quiet, json, help;
     spa_arena arena;
 } spa_options;

@@ -174,6 +174,7 @@ static uint64_t hash_factors(uint64_t h, const spa_options *o)
     if (scaled) h = spa_hash_bytes(hash_text(h, "scales"), x, sizeof x);
     if (spa_batcher_given(o)) h = hash_text(hash_text(h, "batcher"), o->batcher);
     if (o->ablated) h = spa_hash_u64(hash_text(h, "ablated"), o->ablated);
+    if (o->curve_steps) h = spa_hash_u64(hash_text(h, "curve"), (uint64_t)o->curve_steps);
     if (o->half_width > 0) {
         h = spa_hash_bytes(hash_text(h, "half-width"), &o->half_width, sizeof o->half_width);
         h = spa_hash_u64(h, (uint64_t)o->min_reps);
@@ -207,6 +208,8 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
     h = spa_hash_u64(spa_hash_u64(h, spa_study_reps(o)), (uint64_t)o->budget);
     h = spa_hash_u64(h, (uint64_t)!o->contention << 2 | (uint64_t)o->noise << 1 |
                             (uint64_t)o->policy_cost);
+    if (key->models) h = hash_text(h, key->models);
+    if (key->inputs) h = spa_hash_u64(h, key->inputs);
     return hash_factors(h, o);
 }
 
@@ -263,7 +266,7 @@ static void bind_run(sqlite3_stmt *s, int64_t experiment, const spa_run_key *key
     sqlite3_bind_int64(s, 1, experiment);
     results_bind_hash(s, 2, spa_run_key_hash(key));
     results_bind_text(s, 3, spa_version());
-    results_bind_text(s, 4, c->graph.name);
+    results_bind_text(s, 4, key->models ? key->models : c->graph.name);
     results_bind_hash(s, 5, c->graph.hash);
     results_bind_text(s, 6, c->costs.device);
     results_bind_text(s, 7, c->costs.mode);
@@ -480,8 +483,8 @@ static spa_status put_points(spa_results *r, sqlite3_stmt *s, const spa_run_key 
     return SPA_OK;
 }
 
-static spa_status replace_curve(spa_results *r, const spa_run_key *key,
-                                const spa_curve_point *curve, size_t n, spa_error *err)
+spa_status results_put_curve(spa_results *r, const spa_run_key *key, const spa_curve_point *curve,
+                             size_t n, spa_error *err)
 {
     static const char clear[] =
         "DELETE FROM learning_curve WHERE run_id = (SELECT id FROM run WHERE hash = ?1)";
@@ -506,7 +509,7 @@ spa_status spa_results_store_curve(const char *path, const spa_run_key *key,
     spa_results *r;
     SPA_TRY(spa_results_open(&r, path, err));
     spa_status status = results_execute(r, "BEGIN IMMEDIATE", err);
-    if (!status) status = replace_curve(r, key, curve, n, err);
+    if (!status) status = results_put_curve(r, key, curve, n, err);
     if (!status) status = results_execute(r, "COMMIT", err);
     spa_results_close(r);
     return status;

@@ -26,6 +26,8 @@ typedef struct spa_run_key {
     const char *policy;
     const char *baseline; /* NULL = none */
     const char *range;    /* which end of its factors; NULL or "" = it has no range */
+    const char *models;   /* of what was made of several models at once; NULL = that of the case */
+    uint64_t inputs;      /* hash of what else it was made of; 0 = nothing */
 } spa_run_key;
 /* The run's hash; the program's version is not in it. */
 uint64_t spa_run_key_hash(const spa_run_key *key);

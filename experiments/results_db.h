@@ -41,6 +41,9 @@ spa_status results_fail(const spa_results *r, spa_error *err);
 /* Within a transaction: the run with its metrics and its schedule. */
 spa_status results_put_run(spa_results *r, const spa_run_key *key, const spa_outcome *outcome,
                            int64_t *run_id, spa_error *err);
+/* Within a transaction: the learning curve of a run that is there, in the place of an older one. */
+spa_status results_put_curve(spa_results *r, const spa_run_key *key, const spa_curve_point *curve,
+                             size_t n, spa_error *err);
 spa_status results_execute(spa_results *r, const char *sql, spa_error *err);
 /* NULL is bound as NULL; a hash as 16 hexadecimal digits. */
 void results_bind_text(sqlite3_stmt *s, int at, const char *text);

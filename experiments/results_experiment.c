@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/paired.h"
+#include "base/stats.h"
 #include "experiments/quadrant.h"
 #include "experiments/results_db.h"
 #include "experiments/version.h"
@@ -187,26 +188,65 @@ static spa_status put_operators(spa_results *r, int64_t run, const spa_case *c,
     return SPA_OK;
 }
 
+/* Half-width of the 95 % interval of the mean over replications; NaN where there is none. */
+static double ci_of(const double *x, uint64_t n)
+{
+    spa_moments m = {0};
+    for (uint64_t i = 0; i < n; i++) spa_moments_add(&m, x[i]);
+    return n < 2 ? NAN : spa_ci_half_width(n, spa_moments_sd(&m), 0.95);
+}
+
+static spa_status put_extras(spa_results *r, int64_t run, const spa_run_key *key,
+                             const spa_outcome *o, const spa_row_extras *extras, spa_error *err)
+{
+    if (o->is_skipped) return SPA_OK;
+    const spa_row_metric own[] = {
+        {"precise", o->is_precise ? 1 : 0, true},
+        {"energy_ci95_mj", ci_of(o->rep_mj, o->n_reps), true},
+        {"throughput_ci95_ips", ci_of(o->rep_ips, o->n_reps), true},
+    };
+    for (size_t i = 0; o->n_reps > 0 && i < sizeof own / sizeof *own; i++)
+        SPA_TRY(results_add_metric(r, run, own[i].name, own[i].value, 1, err));
+    for (size_t i = 0; i < extras->n_metrics; i++) {
+        const spa_row_metric *m = &extras->metrics[i];
+        SPA_TRY(results_add_metric(r, run, m->name, m->value, m->repeatable, err));
+    }
+    SPA_TRY(put_operators(r, run, key->c, extras->placed, err));
+    return results_put_curve(r, key, extras->curve, extras->n_curve, err);
+}
+
 static spa_status store_row(spa_results *r, int64_t experiment, size_t row, const spa_run_key *key,
-                            const spa_outcome *outcome, const spa_schedule *placed, spa_error *err)
+                            const spa_outcome *outcome, const spa_row_extras *extras,
+                            spa_error *err)
 {
     int64_t run;
     SPA_TRY(results_put_run(r, key, outcome, &run, err));
     SPA_TRY(put_replications(r, run, outcome, err));
-    SPA_TRY(put_operators(r, run, key->c, outcome->is_skipped ? NULL : placed, err));
-    if (!outcome->is_skipped) {
-        double precise = outcome->is_precise ? 1 : 0;
-        SPA_TRY(results_add_metric(r, run, "precise", precise, 1, err));
-    }
+    SPA_TRY(put_extras(r, run, key, outcome, extras, err));
     return link_row(r, experiment, row, run, err);
 }
 
 spa_status spa_results_store_row(spa_results *r, int64_t experiment, size_t row,
                                  const spa_run_key *key, const spa_outcome *outcome,
-                                 const spa_schedule *placed, spa_error *err)
+                                 const spa_row_extras *extras, spa_error *err)
 {
     SPA_TRY(results_execute(r, "BEGIN IMMEDIATE", err));
-    return end(r, store_row(r, experiment, row, key, outcome, placed, err), err);
+    return end(r, store_row(r, experiment, row, key, outcome, extras, err), err);
+}
+
+spa_status spa_results_find_validation(spa_results *r, const char *model, int64_t *run,
+                                       spa_error *err)
+{
+    static const char sql[] = "SELECT max(run.id) FROM run JOIN experiment e ON e.id = "
+                              "experiment_id WHERE e.name = 'validate' AND model = ?1";
+    sqlite3_stmt *s;
+    *run = 0;
+    if (sqlite3_prepare_v2(r->db, sql, -1, &s, NULL) != SQLITE_OK) return results_fail(r, err);
+    results_bind_text(s, 1, model);
+    spa_status status = sqlite3_step(s) == SQLITE_ROW ? SPA_OK : results_fail(r, err);
+    if (!status) *run = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return status;
 }
 
 /* ---------------------------------------------------------------- comparisons */
@@ -306,8 +346,8 @@ static spa_status store_comparisons(const comparing *k, spa_error *err)
 {
     static const char clear[] =
         "DELETE FROM comparison WHERE run_id IN (SELECT id FROM run WHERE experiment_id = ?1)";
-    static const char finish[] =
-        "UPDATE experiment_status SET finished = 1 WHERE experiment_id = ?1";
+    static const char finish[] = "UPDATE experiment_status SET finished = done = expected "
+                                 "WHERE experiment_id = ?1";
     sqlite3_stmt *s;
     if (sqlite3_prepare_v2(k->r->db, clear, -1, &s, NULL) != SQLITE_OK)
         return results_fail(k->r, err);

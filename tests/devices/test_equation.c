@@ -222,6 +222,40 @@ Test(devices_equation, bandwidth_and_pressure_are_what_contention_needs)
     drop();
 }
 
+Test(devices_equation, launches_transfers_and_noise_can_be_scaled)
+{
+    begin(1, SPA_FP32, "cpu:all,gpu:0", NULL);
+    int64_t transfer = spa_transfer_ns(&costs, TINY_CONV, 0, 1);
+    int64_t latency = costs.links[0][1].latency_ns;
+    int32_t launch = spa_cost(&costs, TINY_CONV, 1)->launch_ns;
+    float noise = spa_cost(&costs, TINY_CONV, 1)->noise_cv;
+    double run_cv = costs.run_cv;
+    uint64_t hash = costs.hash;
+    cr_assert(launch > 0 && transfer > 0 && !costs.uncalibrated);
+    spa_costs_fini(&costs);
+    spa_costs_options options = spa_costs_options_default();
+    options.lanes = "cpu:all,gpu:0";
+    expect_ok(spa_costs_build(&costs, device, &graph, &options, err));
+    cr_assert_eq(costs.hash, hash); /* 1 is what it was */
+    spa_costs_fini(&costs);
+    options.scale_launch = 2;
+    options.scale_transfer = 3;
+    options.scale_noise = 0.5;
+    expect_ok(spa_costs_build(&costs, device, &graph, &options, err));
+    cr_assert_eq(spa_cost(&costs, TINY_CONV, 1)->launch_ns, 2 * launch);
+    cr_assert_eq(spa_transfer_ns(&costs, TINY_CONV, 0, 1), 3 * transfer);
+    cr_assert_eq(costs.links[0][1].latency_ns, 3 * latency);
+    near_to(spa_cost(&costs, TINY_CONV, 1)->noise_cv, noise / 2);
+    near_to(costs.run_cv, run_cv / 2);
+    cr_assert_eq(kernel(TINY_CONV, 1), 4686);
+    cr_assert(costs.uncalibrated && costs.hash != hash);
+    spa_costs_fini(&costs);
+    options.scale_launch = -1;
+    expect_error_with(spa_costs_build(&costs, device, &graph, &options, err), SPA_E_RANGE,
+                      "launch scale -1");
+    drop();
+}
+
 Test(devices_equation, contention_can_be_scaled_and_switched_off)
 {
     begin(1, SPA_FP32, "cpu:all,gpu:0", NULL);

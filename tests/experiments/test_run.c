@@ -228,6 +228,88 @@ Test(run, an_inspection_keeps_where_every_operator_ran)
                        0, 1e-12);
 }
 
+Test(run, a_curve_says_what_a_search_gave_for_how_many_evaluations)
+{
+    write_file(HEAD "kind = curve\n[factors]\nmodels = " TINY "\ndevices = tests/data/tiny.device\n"
+                    "policies = greedy, local-search, ppo\n"
+                    "[precision]\nmax = 10\nbudget = 10\nsteps = 2048\n");
+    run("--quiet");
+    cr_assert_eq(query("SELECT count(*) FROM learning_curve JOIN run ON id = run_id WHERE policy = "
+                       "'greedy'"),
+                 0);
+    /* 1, 2, 5, 10 */
+    cr_assert_eq(query("SELECT count(*) = 4 AND sum(step) = 18 FROM learning_curve JOIN run ON id "
+                       "= run_id WHERE policy = 'local-search'"),
+                 1);
+    cr_assert_gt(query("SELECT count(*) FROM learning_curve JOIN run ON id = run_id WHERE policy = "
+                       "'ppo'"),
+                 0);
+    cr_assert_eq(query("SELECT count(*) FROM run WHERE skipped IS NOT NULL"), 0);
+    /* With all of its budget, without noise: the gap's latency. */
+    cr_assert_float_eq(query("SELECT (SELECT value FROM metric WHERE run_id = r.id AND name = "
+                             "'lower_bound_ms') * (1 + (SELECT value FROM metric WHERE run_id = "
+                             "r.id AND name = 'gap')) - (SELECT value FROM learning_curve WHERE "
+                             "run_id = r.id AND step = 10) FROM run r WHERE policy = "
+                             "'local-search'"),
+                       0, 1e-9);
+    double before = contents();
+    run("--quiet");
+    cr_assert_eq(contents(), before);
+}
+
+Test(run, predictors_are_judged_on_all_models_of_a_device)
+{
+    write_file(HEAD "kind = predictor\n[factors]\nmodels = " TINY "\n"
+                    "devices = tests/data/tiny.device\npredictors = linear, constant\n"
+                    "[precision]\nepochs = 2\n");
+    run("--quiet");
+    cr_assert_eq(query("SELECT done = 2 AND finished FROM experiment_status"), 1);
+    cr_assert_eq(query("SELECT policy = 'linear' FROM run JOIN experiment_row ON run_id = id WHERE "
+                       "row = 0"),
+                 1);
+    /* 14 features, two thresholds, two biases: 14 * 2 + 2. */
+    cr_assert_eq(query("SELECT value FROM metric JOIN run ON id = run_id WHERE policy = 'linear' "
+                       "AND name = 'parameters'"),
+                 30);
+    cr_assert_eq(query("SELECT count(*) FROM metric WHERE name = 'accuracy_intensity'"), 2);
+    cli_result r = cli("run %s --db %s", file, db);
+    cr_assert(strstr(r.err, "2 rows, 2 of them were done already"), "%s", r.err);
+    cli_free(&r);
+    write_file(HEAD "kind = predictor\n[factors]\nmodels = " TINY "\n"
+                    "devices = tests/data/tiny.device\npredictors = liner\n");
+    cli_expect_failure(1, "e.exp:7: predictors: unknown", "run %s --db %s", file, db);
+}
+
+/* Nothing is measured by running it; what is not stored leaves it unfinished. */
+Test(run, a_validation_takes_what_is_stored)
+{
+    write_file(HEAD "kind = validation\n[factors]\nmodels = resnet18, swin_t\n");
+    cli_result r = cli("run %s --db %s --quiet", file, db);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert(strstr(r.out, "UNFINISHED: 0 of 2 rows"), "%s", r.out);
+    cli_free(&r);
+    cr_assert_eq(query("SELECT expected = 2 AND done = 0 AND NOT finished FROM experiment_status"),
+                 1);
+    sqlite3 *d;
+    cr_assert_eq(sqlite3_open(db, &d), SQLITE_OK);
+    cr_assert_eq(
+        sqlite3_exec(
+            d,
+            "INSERT INTO experiment(id, name) VALUES(90, 'validate'); INSERT INTO run(id, "
+            "experiment_id, hash, program_version, model, graph_hash, device, mode, stack, lanes, "
+            "costs_hash, origin, policy, objective, scenario, concurrency, requests, batch, dtype, "
+            "noise, policy_cost, seed, reps, budget) VALUES(91, 90, 'h', 'v', 'swin_t', 'g', 'd', "
+            "'m', 's', 'l', 'c', 'measured', '(all)', 'latency', 'validation', 1, 1, 1, 'fp32', 1, "
+            "0, 1, 3, 1); INSERT INTO metric VALUES(91, 'median_error', 0.03, 0)",
+            NULL, NULL, NULL),
+        SQLITE_OK, "%s", sqlite3_errmsg(d));
+    sqlite3_close(d);
+    r = cli("run %s --db %s --quiet", file, db);
+    cr_assert(strstr(r.out, "0.0300") && strstr(r.out, "UNFINISHED: 1 of 2 rows"), "%s", r.out);
+    cli_free(&r);
+    cr_assert_eq(query("SELECT row = 1 AND run_id = 91 FROM experiment_row"), 1);
+}
+
 /* ---------------------------------------------------------------- repeating and resuming */
 Test(run, repeating_changes_nothing_and_runs_nothing)
 {
