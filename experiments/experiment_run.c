@@ -50,8 +50,8 @@ spa_status running_open_case(const running *k, size_t row, const char *model, co
                              spa_case *c, spa_error *err)
 {
     spa_error cause = {0};
-    spa_status status = spa_case_open(c, o, k->paths, model,
-                                      spa_experiment_value(k->x, row, SPA_FACTOR_DEVICE), &cause);
+    spa_status status = spa_parts_open(c, o, k->paths, model,
+                                       spa_experiment_value(k->x, row, SPA_FACTOR_DEVICE), &cause);
     return status ? fail_case(k, row, model, o, status, &cause, err) : SPA_OK;
 }
 
