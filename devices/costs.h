@@ -37,6 +37,9 @@ typedef struct spa_op_cost {
 /* Operators are split in tenths of their output. */
 #define SPA_TENTHS 10
 
+/* Sizes of chunks that a table may know. */
+#define SPA_MAX_CHUNKS 10
+
 /* A processor as configured for the run. */
 typedef struct spa_cost_processor {
     const char *name;    /* "cpu", "gpu", "cpu0" */
@@ -102,6 +105,10 @@ typedef struct spa_costs {
      * what is in the table, and clocks are taken to scale all of it. Not part of the hash. */
     uint32_t n_modes, own_mode;
     spa_cost_mode *modes; /* [n_modes] */
+    /* An operator may run its batch in chunks of fewer samples: what it then costs in all. */
+    uint32_t n_chunks;
+    uint32_t chunk_sizes[SPA_MAX_CHUNKS];
+    spa_op_cost *chunk_ops[SPA_MAX_CHUNKS]; /* each [n_ops * n_processors], see spa_chunk_cost */
     /* Dispatch: true = issuing work occupies the host's lane 0 (one thread computes and dispatches,
      * as in eager frameworks); false = the lane that completes an operator issues the next ones,
      * and launch_ns is a delay on the target lane. */
@@ -125,6 +132,15 @@ typedef struct spa_costs {
 static inline const spa_op_cost *spa_cost(const spa_costs *c, size_t op, uint32_t processor)
 {
     return &c->ops[op * c->n_processors + processor];
+}
+/* The same in chunks of so many samples; 0 = the whole batch at once. NULL: no such size. */
+static inline const spa_op_cost *spa_chunk_cost(const spa_costs *c, size_t op, uint32_t processor,
+                                                uint32_t chunk)
+{
+    if (chunk == 0) return spa_cost(c, op, processor);
+    for (uint32_t k = 0; k < c->n_chunks; k++)
+        if (c->chunk_sizes[k] == chunk) return &c->chunk_ops[k][op * c->n_processors + processor];
+    return NULL;
 }
 static inline bool spa_cost_can_run(const spa_costs *c, size_t op, uint32_t processor)
 {
@@ -178,6 +194,11 @@ static inline size_t spa_tensor_of(const spa_costs *c, int32_t producer)
 {
     return producer >= 0 ? (size_t)producer : c->n_ops + (size_t)~producer;
 }
+
+/* Lets operators of this table run in chunks of the batch of another: the same model on the same
+ * device, a divisor of its batch. Chunks follow each other, each issued by itself. May be called
+ * for several sizes. The hash does not change. O(operators). */
+SPA_API spa_status spa_costs_add_chunks(spa_costs *costs, const spa_costs *smaller, spa_error *err);
 
 /* Lets operators of kinds that divide be split, at times in proportion to their parts, wherever
  * they run (spa_costs_build knows better). For tests and builders, before spa_costs_finish. */

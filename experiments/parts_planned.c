@@ -80,6 +80,44 @@ static spa_status prepare_batcher(spa_planned *p, const spa_options *options,
     return p->batcher->prepare ? p->batcher->prepare(p->batcher_self, &table, err) : SPA_OK;
 }
 
+static uint32_t size_index(uint32_t size)
+{
+    return (uint32_t)__builtin_ctz(size);
+}
+
+/* One program: its operators of the two classes run in the batcher's chunks, where the batch is
+ * larger. Operators that the plan splits stay whole. */
+static spa_status cut_program(spa_planned *p, size_t i, uint32_t attention, uint32_t activation,
+                              spa_error *err)
+{
+    spa_case *part = &p->sizes[i];
+    spa_schedule *plan = &p->plans[i];
+    for (size_t op = 0; op < part->graph.n_ops; op++) {
+        uint32_t chunk = spa_batch_chunk(part->graph.ops[op].kind, attention, activation);
+        if (chunk == 0 || chunk >= (uint32_t)part->graph.batch) continue;
+        if (plan->share[op]) continue;
+        if (!spa_chunk_cost(&part->costs, op, 0, chunk))
+            SPA_TRY(spa_costs_add_chunks(&part->costs, &p->sizes[size_index(chunk)].costs, err));
+        plan->chunk[op] = (uint16_t)chunk;
+    }
+    return SPA_OK;
+}
+
+/* All programs have a schedule, or none: with a policy that decides as it goes an empty one changes
+ * nothing. */
+static spa_status cut_programs(spa_planned *p, spa_error *err)
+{
+    uint32_t attention = 0, activation = 0;
+    p->batcher->chunks(p->batcher_self, &attention, &activation);
+    if (attention == 0 && activation == 0) return SPA_OK;
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->plans[i].n_ops == 0)
+            SPA_TRY(spa_schedule_init(&p->plans[i], p->sizes[i].graph.n_ops, err));
+        SPA_TRY(cut_program(p, i, attention, activation, err));
+    }
+    return SPA_OK;
+}
+
 /* The model at 1, 2, 4, ... samples, up to the first size that holds the batcher's largest. */
 static spa_status open_sizes(spa_planned *p, const spa_options *options, spa_error *err)
 {
@@ -154,6 +192,7 @@ spa_status spa_planned_open(spa_planned *p, const spa_case *c, const spa_options
     SPA_TRY(spa_alloc(&p->sums, p->n, sizeof *p->sums, err));
     SPA_TRY(spa_alloc(&p->requests, p->n, sizeof *p->requests, err));
     for (size_t i = 0; i < p->n; i++) SPA_TRY(plan_part(p, i, options, values, err));
+    if (p->sizes) SPA_TRY(cut_programs(p, err));
     if (p->sizes) SPA_TRY(prepare_batcher(p, options, scenario, err));
     return join_planned(p, err);
 }

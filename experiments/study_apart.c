@@ -21,7 +21,8 @@ static spa_status put_outcome(spa_bytes *b, const spa_outcome *o, spa_error *err
     SPA_TRY(spa_bytes_put(b, s->lane, s->n_ops, err));
     SPA_TRY(spa_bytes_put(b, s->order, s->n_ops * sizeof *s->order, err));
     SPA_TRY(spa_bytes_put(b, s->share, s->n_ops, err));
-    return spa_bytes_put(b, s->second, s->n_ops, err);
+    SPA_TRY(spa_bytes_put(b, s->second, s->n_ops, err));
+    return spa_bytes_put(b, s->chunk, s->n_ops * sizeof *s->chunk, err);
 }
 
 static spa_status take_parts(const spa_bytes *b, size_t at, size_t n_ops, spa_outcome *o,
@@ -40,7 +41,8 @@ static spa_status take_parts(const spa_bytes *b, size_t at, size_t n_ops, spa_ou
     SPA_TRY(spa_bytes_take(b, &at, s->lane, n_ops, err));
     SPA_TRY(spa_bytes_take(b, &at, s->order, n_ops * sizeof *s->order, err));
     SPA_TRY(spa_bytes_take(b, &at, s->share, n_ops, err));
-    return spa_bytes_take(b, &at, s->second, n_ops, err);
+    SPA_TRY(spa_bytes_take(b, &at, s->second, n_ops, err));
+    return spa_bytes_take(b, &at, s->chunk, n_ops * sizeof *s->chunk, err);
 }
 
 static spa_status take_outcome(const spa_bytes *b, spa_outcome *o, spa_error *err)

@@ -80,6 +80,11 @@ void spa_audit_programs(spa_audit *a, const spa_programs *programs)
     a->programs = programs;
 }
 
+void spa_audit_chunks(spa_audit *a, const uint16_t *chunks)
+{
+    a->chunks = chunks;
+}
+
 void spa_audit_no_noise(spa_audit *a)
 {
     a->no_noise = true;
@@ -94,9 +99,11 @@ void spa_audit_copy(spa_audit *to, const spa_audit *from)
 {
     audit_request *requests = to->requests;
     unsigned char *bytes = to->bytes;
+    const uint16_t *chunks = to->chunks; /* its own engine's */
     *to = *from;
     to->requests = requests;
     to->bytes = bytes;
+    to->chunks = chunks;
     memcpy(bytes, from->bytes, from->n_slots * from->stride);
     for (uint32_t i = 0; i < from->n_slots; i++) {
         to->requests[i] = from->requests[i];

@@ -20,6 +20,9 @@ SPA_API spa_status spa_audit_new(spa_audit **audit, const spa_graph *graph, cons
 /* The graph and costs are the joint ones of several programs: each request has to do its own
  * program's part. NULL = one program. */
 SPA_API void spa_audit_programs(spa_audit *audit, const spa_programs *programs);
+/* Operators that run in chunks: [n_ops] of the schedule, which must outlive the audit and may
+ * change between runs. NULL = none. */
+SPA_API void spa_audit_chunks(spa_audit *audit, const uint16_t *chunks);
 SPA_API void spa_audit_free(spa_audit *audit);
 /* Ready for another run; the checks that were asked for stay. */
 SPA_API void spa_audit_reset(spa_audit *audit);

@@ -186,7 +186,7 @@ static uint8_t tenths_of(const spa_event *ev)
 static int64_t kernel_ns(const spa_audit *a, const spa_event *ev)
 {
     return ev->tenths ? spa_part_ns(a->costs, ev->op, ev->processor, ev->tenths)
-                      : spa_cost(a->costs, ev->op, ev->processor)->kernel_ns;
+                      : audit_cost(a, ev->op, ev->processor)->kernel_ns;
 }
 
 static void on_kernel_begin(spa_audit *a, audit_request *r, const spa_event *ev)
@@ -222,7 +222,7 @@ static void join(spa_audit *a, audit_request *r, uint32_t op)
 
 static void on_kernel_end(spa_audit *a, audit_request *r, const spa_event *ev)
 {
-    const spa_op_cost *cost = spa_cost(a->costs, ev->op, ev->processor);
+    const spa_op_cost *cost = audit_cost(a, ev->op, ev->processor);
     double possible_ns = lane_of(a, ev)->possible_ns;
     int64_t duration =
         end(a, ev, lane_of(a, ev), SPA_EV_KERNEL_BEGIN, "ends, but its lane does something else");

@@ -42,6 +42,7 @@ struct spa_audit {
     const spa_graph *graph;
     const spa_costs *costs;
     const spa_programs *programs; /* NULL = one */
+    const uint16_t *chunks;       /* NULL = none */
     uint32_t n_slots, serial_ops, kernels, section_kernels;
     bool no_noise, suspended;
     audit_request *requests;
@@ -81,6 +82,12 @@ void audit_conditions_pass(spa_audit *a, int64_t step_ns);
 void audit_conditions_reset(spa_audit *a);
 float audit_kernel_power(const spa_audit *a, uint32_t op, uint32_t p);
 float audit_dispatch_power(const spa_audit *a, uint32_t p);
+/* What an operator costs, in chunks if it runs in some. */
+static inline const spa_op_cost *audit_cost(const spa_audit *a, uint32_t op, uint32_t p)
+{
+    const spa_op_cost *cost = spa_chunk_cost(a->costs, op, p, a->chunks ? a->chunks[op] : 0);
+    return cost ? cost : spa_cost(a->costs, op, p);
+}
 /* Notes the first violation; the event may be NULL. */
 void audit_violation(spa_audit *a, const spa_event *ev, const char *what);
 

@@ -63,6 +63,9 @@ typedef struct spa_batcher {
     void (*decide)(const void *self, const spa_batch_view *view, spa_batch_choice *choice);
     uint32_t (*largest)(const void *self); /* batch that it may close, before prepare */
     uint32_t (*target)(const void *self);  /* batch that it aims at, after prepare */
+    /* Samples that attention (products of two activations, softmax) and activation functions run at
+     * once, in batches of more than that; 0 = the whole batch. */
+    void (*chunks)(const void *self, uint32_t *attention, uint32_t *activation);
 } spa_batcher;
 
 SPA_API const spa_batcher *const *spa_batchers(size_t *count);
@@ -83,6 +86,9 @@ typedef struct spa_batch_result {
 /* Memory that one run of a graph needs, bytes: all weights, and the largest set of activations that
  * are alive at once in graph order (views share what they show; weights are counted once). */
 SPA_API spa_status spa_graph_footprint(const spa_graph *graph, int64_t *bytes, spa_error *err);
+
+/* The chunk of an operator of this kind, of these two; 0 = whole. */
+SPA_API uint32_t spa_batch_chunk(spa_op_kind kind, uint32_t attention, uint32_t activation);
 
 /* ---- for tests: the two choices -------------------------------------------------------------- */
 

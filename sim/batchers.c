@@ -20,11 +20,76 @@ typedef struct batcher_state {
     int64_t wait_ns;  /* INT64_MAX = until the target is reached */
     int64_t bound_ns; /* bounded: of a sample's latency */
     int64_t memory_bytes;
+    uint32_t attention, activation; /* chunks */
 } batcher_state;
 
-static spa_status new_state(void **self, batcher_state state, spa_error *err)
+/* ---- chunks ---------------------------------------------------------------------------------- */
+
+#define CHUNKS_PARAM                                                                               \
+    {                                                                                              \
+        "chunks", SPA_PARAM_TEXT, 0, 0, 0, "", "",                                                 \
+            "A/B: samples that attention and activations run at once (32/8); 0: all of them"       \
+    }
+
+static bool is_chunk(int64_t size)
+{
+    return size >= 0 && size <= SPA_MAX_BATCH && (size & (size - 1)) == 0;
+}
+
+/* "32/8", or "" for none. */
+static spa_status read_chunks(const char *text, batcher_state *s, spa_error *err)
+{
+    char first[256];
+    const char *slash = strchr(text, '/');
+    int64_t attention, activation;
+    if (!*text) return SPA_OK;
+    if (slash) {
+        memcpy(first, text, (size_t)(slash - text));
+        first[slash - text] = '\0';
+        if (spa_parse_i64(first, &attention) && spa_parse_i64(slash + 1, &activation) &&
+            is_chunk(attention) && is_chunk(activation)) {
+            s->attention = (uint32_t)attention;
+            s->activation = (uint32_t)activation;
+            return SPA_OK;
+        }
+    }
+    return spa_fail(err, SPA_E_PARSE,
+                    "chunks=%.80s: two powers of 2 up to %u, or 0, with a slash between them, are "
+                    "meant, as in chunks=32/8",
+                    text, SPA_MAX_BATCH);
+}
+
+static void chunks_of(const void *self, uint32_t *attention, uint32_t *activation)
+{
+    *attention = ((const batcher_state *)self)->attention;
+    *activation = ((const batcher_state *)self)->activation;
+}
+
+uint32_t spa_batch_chunk(spa_op_kind kind, uint32_t attention, uint32_t activation)
+{
+    switch (kind) {
+    case SPA_OP_MATMUL:
+    case SPA_OP_SOFTMAX:
+        return attention;
+    case SPA_OP_RELU:
+    case SPA_OP_RELU6:
+    case SPA_OP_LEAKY_RELU:
+    case SPA_OP_HARD_SWISH:
+    case SPA_OP_HARD_SIGMOID:
+    case SPA_OP_SIGMOID:
+    case SPA_OP_GELU:
+        return activation;
+    default:
+        return 0;
+    }
+}
+
+/* ---- common ---------------------------------------------------------------------------------- */
+
+static spa_status new_state(void **self, batcher_state state, const char *chunks, spa_error *err)
 {
     batcher_state *s = NULL;
+    SPA_TRY(read_chunks(chunks, &state, err));
     SPA_TRY(spa_alloc(&s, 1, sizeof *s, err));
     *s = state;
     *self = s;
@@ -63,18 +128,20 @@ static void decide_waiting(const void *self, const spa_batch_view *v, spa_batch_
 
 static const spa_param fixed_params[] = {
     {"size", SPA_PARAM_INT, 8, 1, SPA_MAX_BATCH, NULL, "samples", "of every batch but the last"},
+    CHUNKS_PARAM,
 };
 
 static spa_status create_fixed(void **self, const spa_param_values *values, spa_error *err)
 {
     uint32_t size = (uint32_t)values->number[0];
     return new_state(self, (batcher_state){.largest = size, .target = size, .wait_ns = INT64_MAX},
-                     err);
+                     values->text[1], err);
 }
 
 static const spa_param timeout_params[] = {
     {"size", SPA_PARAM_INT, 8, 1, SPA_MAX_BATCH, NULL, "samples", "at which a batch closes"},
     {"ms", SPA_PARAM_REAL, 5, 0, 1e6, NULL, "ms", "after which it closes, with what there is"},
+    CHUNKS_PARAM,
 };
 
 static spa_status create_timeout(void **self, const spa_param_values *values, spa_error *err)
@@ -83,12 +150,12 @@ static spa_status create_timeout(void **self, const spa_param_values *values, sp
     return new_state(
         self,
         (batcher_state){.largest = size, .target = size, .wait_ns = ns_of_ms(values->number[1])},
-        err);
+        values->text[2], err);
 }
 
 /* ---- sparoa ---------------------------------------------------------------------------------- */
 
-enum { START, MAX, STEP, EPS, ITERATIONS, LATENCY, MEMORY, SPARSITY, INTENSITY, WAIT };
+enum { START, MAX, STEP, EPS, ITERATIONS, LATENCY, MEMORY, SPARSITY, INTENSITY, WAIT, CHUNKS };
 static const spa_param sparoa_params[] = {
     [START] = {"start", SPA_PARAM_REAL, 8, 1, SPA_MAX_BATCH, NULL, "samples", "B0"},
     [MAX] = {"max", SPA_PARAM_INT, 64, 1, SPA_MAX_BATCH, NULL, "samples", "largest batch"},
@@ -101,6 +168,7 @@ static const spa_param sparoa_params[] = {
     [INTENSITY] = {"intensity", SPA_PARAM_REAL, 1e8, 0, 1e15, NULL, "MACs", "above: B halves"},
     [WAIT] = {"ms", SPA_PARAM_REAL, 50, 0, 1e6, NULL, "ms",
               "after which a batch closes, with what there is"},
+    [CHUNKS] = CHUNKS_PARAM,
 };
 
 static spa_status create_sparoa(void **self, const spa_param_values *values, spa_error *err)
@@ -120,7 +188,7 @@ static spa_status create_sparoa(void **self, const spa_param_values *values, spa
                                                    .max = (uint32_t)n[MAX]},
                                      .largest = (uint32_t)n[MAX],
                                      .wait_ns = ns_of_ms(n[WAIT])},
-                     err);
+                     values->text[CHUNKS], err);
 }
 
 /* A column of the table at any B: linear between sizes. *slope (may be NULL): per sample, of the
@@ -177,6 +245,7 @@ static const spa_param bounded_params[] = {
     {"max", SPA_PARAM_INT, 64, 1, SPA_MAX_BATCH, NULL, "samples", "largest batch"},
     {"latency", SPA_PARAM_REAL, 50, 1e-6, 1e6, NULL, "ms", "bound: collecting and running"},
     {"memory", SPA_PARAM_REAL, 4096, 1e-3, 1e9, NULL, "MB", "bound of one run's memory"},
+    CHUNKS_PARAM,
 };
 
 static spa_status create_bounded(void **self, const spa_param_values *values, spa_error *err)
@@ -185,7 +254,7 @@ static spa_status create_bounded(void **self, const spa_param_values *values, sp
                      (batcher_state){.largest = (uint32_t)values->number[0],
                                      .bound_ns = ns_of_ms(values->number[1]),
                                      .memory_bytes = llround(values->number[2] * 1e6)},
-                     err);
+                     values->text[3], err);
 }
 
 /* Within one size the run takes equally long: its largest batch has the least per sample, unless
@@ -265,6 +334,7 @@ static const spa_batcher fixed = {
     .decide = decide_waiting,
     .largest = largest_of,
     .target = target_of,
+    .chunks = chunks_of,
 };
 static const spa_batcher timeout = {
     COMMON,
@@ -278,6 +348,7 @@ static const spa_batcher timeout = {
     .decide = decide_waiting,
     .largest = largest_of,
     .target = target_of,
+    .chunks = chunks_of,
 };
 static const spa_batcher sparoa = {
     COMMON,
@@ -292,6 +363,7 @@ static const spa_batcher sparoa = {
     .decide = decide_waiting,
     .largest = largest_of,
     .target = target_of,
+    .chunks = chunks_of,
 };
 static const spa_batcher bounded = {
     COMMON,
@@ -306,6 +378,7 @@ static const spa_batcher bounded = {
     .decide = decide_bounded,
     .largest = largest_of,
     .target = target_of,
+    .chunks = chunks_of,
 };
 
 static const spa_batcher *const batchers[] = {&none, &fixed, &timeout, &sparoa, &bounded};

@@ -285,16 +285,17 @@ static spa_status allocate(spa_engine **engine, const spa_engine *constants, spa
 static spa_status set_up(spa_engine *e, spa_error *err)
 {
     const spa_run_config *c = &e->config;
-    SPA_TRY(engine_tables_build(e, err));
     if (e->has_schedule) {
         SPA_TRY(spa_schedule_check(c->schedule, e->costs, err));
         SPA_TRY(spa_schedule_init(&e->schedule, e->n_ops, err));
         spa_schedule_copy(&e->schedule, c->schedule);
     }
+    SPA_TRY(engine_tables_build(e, err));
 #ifdef SPA_DEBUG
     if (!c->record) {
         SPA_TRY(spa_audit_new(&e->audit, e->graph, e->costs, &e->config.scenario, err));
         spa_audit_programs(e->audit, c->programs);
+        spa_audit_chunks(e->audit, e->schedule.chunk);
         e->config.record = record_audited;
         e->config.record_user = e;
     }
@@ -357,6 +358,7 @@ static spa_status set_up_clone(spa_engine *e, const spa_engine *like, spa_error 
     if (like->audit) {
         SPA_TRY(spa_audit_new(&e->audit, e->graph, e->costs, &e->config.scenario, err));
         spa_audit_programs(e->audit, e->config.programs);
+        spa_audit_chunks(e->audit, e->schedule.chunk);
         e->config.record_user = e;
     }
 #endif
@@ -398,7 +400,7 @@ spa_status spa_engine_restart(spa_engine *e, uint64_t seed, uint64_t replication
     e->config.seed = seed;
     e->config.replication = replication;
     if (schedule) {
-        bool same_order;
+        bool same_order, same_chunks;
         if (!e->has_schedule)
             return spa_fail(err, SPA_E_INVALID, "the engine was made without a schedule");
         if (e->config.programs)
@@ -409,10 +411,13 @@ spa_status spa_engine_restart(spa_engine *e, uint64_t seed, uint64_t replication
                             "the engine was made without splits, the schedule has some");
         same_order =
             memcmp(e->schedule.order, schedule->order, e->n_ops * sizeof *schedule->order) == 0;
-        if (!same_order && e->shared)
+        same_chunks =
+            memcmp(e->schedule.chunk, schedule->chunk, e->n_ops * sizeof *schedule->chunk) == 0;
+        if ((!same_order || !same_chunks) && e->shared)
             return spa_fail(err, SPA_E_INVALID,
-                            "engines that share their tables keep their dispatch order");
+                            "engines that share their tables keep their dispatch order and chunks");
         spa_schedule_copy(&e->schedule, schedule);
+        if (!same_chunks) engine_tables_chunks(e);
         if (!same_order) engine_tables_order(e);
     }
     if (e->audit) spa_audit_reset(e->audit);

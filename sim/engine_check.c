@@ -137,6 +137,14 @@ spa_status engine_check_config(const spa_run_config *c, spa_error *err)
     if (c->policy && !(c->policy->objectives & (uint32_t)c->objective))
         return spa_fail(err, SPA_E_UNSUPPORTED, "policy '%s' does not honour objective '%s'",
                         c->policy->name, spa_objective_name(c->objective));
+    if (c->schedule && spa_schedule_chunks(c->schedule) && spa_conditions_any(&s->conditions))
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "scenario '%s' changes clocks or loads, and the schedule runs operators in "
+                        "chunks: their speed in other modes is not known",
+                        s->name);
+    if (c->executor && c->schedule && spa_schedule_chunks(c->schedule))
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "the schedule runs operators in chunks, and these lanes cannot");
     if (c->executor && !c->executor->part && engine_splits(c))
         return spa_fail(err, SPA_E_UNSUPPORTED,
                         "the schedule splits operators, and these lanes cannot run parts");

@@ -48,6 +48,8 @@ static uint64_t config_hash(const spa_engine *e)
         h = spa_hash_bytes(h, e->schedule.lane, e->n_ops);
         h = spa_hash_bytes(h, e->schedule.order, e->n_ops * sizeof *e->schedule.order);
     }
+    if (e->has_schedule && spa_schedule_chunks(&e->schedule))
+        h = spa_hash_bytes(h, e->schedule.chunk, e->n_ops * sizeof *e->schedule.chunk);
     if (e->splits && e->has_schedule) {
         h = spa_hash_bytes(h, e->schedule.share, e->n_ops);
         h = spa_hash_bytes(h, e->schedule.second, e->n_ops);

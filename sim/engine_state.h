@@ -428,7 +428,8 @@ uint32_t engine_bit_width(uint64_t n);
 
 /* engine_tables.c */
 spa_status engine_tables_build(spa_engine *e, spa_error *err);
-void engine_tables_order(spa_engine *e); /* ranks and the fresh request, by the present schedule */
+void engine_tables_chunks(spa_engine *e); /* kernels, as the present schedule cuts them */
+void engine_tables_order(spa_engine *e);  /* ranks and the fresh request, by the present schedule */
 void engine_tables_free(spa_engine *e);
 
 /* engine_conditions.c: once lanes, links and arrivals have their event slots; keys also after a

@@ -81,7 +81,8 @@ static spa_status build_nodes(spa_engine *e, spa_error *err)
 
 static void fill_kernel(const spa_engine *e, engine_load *load, uint32_t op, uint32_t p)
 {
-    const spa_op_cost *k = spa_cost(e->costs, op, p);
+    const spa_op_cost *k =
+        spa_chunk_cost(e->costs, op, p, e->has_schedule ? e->schedule.chunk[op] : 0);
     const spa_cost_processor *processor = &e->costs->processors[p];
     int64_t issuing = k->launch_ns + e->policy_ns;
     double cv = k->noise_cv;
@@ -156,6 +157,13 @@ spa_status engine_tables_build(spa_engine *e, spa_error *err)
     SPA_TRY(build_loads(e, err));
     SPA_TRY(build_noise(e, err));
     return spa_alloc(&e->template_block, e->layout.request_bytes, 1, err);
+}
+
+void engine_tables_chunks(spa_engine *e)
+{
+    for (uint32_t op = 0; op < e->n_ops; op++)
+        for (uint32_t p = 0; p < e->n_processors; p++)
+            fill_kernel(e, &e->load_table[op * e->n_processors + p], op, p);
 }
 
 void engine_tables_free(spa_engine *e)

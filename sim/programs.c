@@ -151,6 +151,41 @@ static spa_status join_graphs(spa_programs *all, spa_error *err)
     return join_consumers(g, err);
 }
 
+/* Sizes of chunks of any program; a program that does not know one cannot run in it. */
+static spa_status join_chunk(spa_programs *all, const spa_costs *from, uint32_t size,
+                             spa_error *err)
+{
+    spa_costs *c = &all->costs;
+    uint32_t n = c->n_processors;
+    spa_op_cost *ops;
+    for (uint32_t k = 0; k < c->n_chunks; k++)
+        if (c->chunk_sizes[k] == size) return SPA_OK;
+    if (c->n_chunks == SPA_MAX_CHUNKS)
+        return spa_fail(err, SPA_E_RANGE, "program '%s': more than %d sizes of chunks",
+                        from->graph->name, SPA_MAX_CHUNKS);
+    SPA_TRY(spa_arena_alloc(&c->arena, &ops, c->n_ops * n, sizeof *ops, err));
+    for (size_t i = 0; i < c->n_ops * n; i++)
+        ops[i] = (spa_op_cost){.kernel_ns = -1, .capacity_share = 1};
+    for (uint32_t i = 0; i < all->count; i++) {
+        const spa_costs *one = all->items[i].costs;
+        const spa_op_cost *entries = spa_chunk_cost(one, 0, 0, size);
+        if (entries)
+            memcpy(ops + (size_t)all->spans[i].first * n, entries, one->n_ops * n * sizeof *ops);
+    }
+    c->chunk_sizes[c->n_chunks] = size;
+    c->chunk_ops[c->n_chunks++] = ops;
+    return SPA_OK;
+}
+
+static spa_status join_chunks(spa_programs *all, spa_error *err)
+{
+    all->costs.n_chunks = 0; /* the first program's, so far */
+    for (uint32_t i = 0; i < all->count; i++)
+        for (uint32_t k = 0; k < all->items[i].costs->n_chunks; k++)
+            SPA_TRY(join_chunk(all, all->items[i].costs, all->items[i].costs->chunk_sizes[k], err));
+    return SPA_OK;
+}
+
 /* The header is the first program's; entries follow each other, inputs cost nothing anywhere. */
 static spa_status join_costs(spa_programs *all, spa_error *err)
 {
@@ -229,6 +264,7 @@ static spa_status join_schedules(spa_programs *all, spa_error *err)
         memcpy(s->lane + first, from->lane, from->n_ops);
         memcpy(s->share + first, from->share, from->n_ops);
         memcpy(s->second + first, from->second, from->n_ops);
+        memcpy(s->chunk + first, from->chunk, from->n_ops * sizeof *from->chunk);
         size_t at = first;
         for (size_t t = first + from->n_ops; t < all->spans[i].end; t++) {
             s->processor[t] = (uint8_t)all->costs.host;
@@ -258,6 +294,7 @@ spa_status spa_programs_new(spa_programs **programs, const spa_program *list, si
     if ((status = join_graphs(all, err))) goto out;
     if ((status = join_costs(all, err))) goto out;
     if ((status = join_modes(all, err))) goto out;
+    if ((status = join_chunks(all, err))) goto out;
     if ((status = join_schedules(all, err))) goto out;
     for (uint32_t i = 0; i < all->count; i++) all->items[i].schedule = NULL; /* copied */
     *programs = all;

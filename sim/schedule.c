@@ -17,6 +17,7 @@ spa_status spa_schedule_init(spa_schedule *schedule, size_t n_ops, spa_error *er
     if ((status = spa_alloc(&schedule->order, n_ops, sizeof *schedule->order, err))) goto out;
     if ((status = spa_alloc(&schedule->share, n_ops, 1, err))) goto out;
     if ((status = spa_alloc(&schedule->second, n_ops, 1, err))) goto out;
+    if ((status = spa_alloc(&schedule->chunk, n_ops, sizeof *schedule->chunk, err))) goto out;
     schedule->n_ops = n_ops;
     memset(schedule->lane, SPA_LANE_ANY, n_ops);
     for (size_t i = 0; i < n_ops; i++) schedule->order[i] = (uint32_t)i;
@@ -32,6 +33,7 @@ void spa_schedule_fini(spa_schedule *schedule)
     free(schedule->order);
     free(schedule->share);
     free(schedule->second);
+    free(schedule->chunk);
     memset(schedule, 0, sizeof *schedule);
 }
 
@@ -42,6 +44,7 @@ void spa_schedule_copy(spa_schedule *to, const spa_schedule *from)
     memcpy(to->order, from->order, from->n_ops * sizeof *from->order);
     memcpy(to->share, from->share, from->n_ops);
     memcpy(to->second, from->second, from->n_ops);
+    memcpy(to->chunk, from->chunk, from->n_ops * sizeof *from->chunk);
 }
 
 bool spa_schedule_splits(const spa_schedule *schedule)
@@ -49,6 +52,29 @@ bool spa_schedule_splits(const spa_schedule *schedule)
     for (size_t i = 0; i < schedule->n_ops; i++)
         if (schedule->share[i]) return true;
     return false;
+}
+
+bool spa_schedule_chunks(const spa_schedule *schedule)
+{
+    for (size_t i = 0; i < schedule->n_ops; i++)
+        if (schedule->chunk[i]) return true;
+    return false;
+}
+
+static spa_status check_chunk(const spa_schedule *s, const spa_costs *costs, size_t op,
+                              spa_error *err)
+{
+    const char *name = costs->graph->ops[op].name;
+    const spa_op_cost *cost = spa_chunk_cost(costs, op, s->processor[op], s->chunk[op]);
+    if (s->share[op])
+        return spa_fail(err, SPA_E_ILLEGAL, "operator '%s' is split and runs in chunks", name);
+    if (!cost)
+        return spa_fail(err, SPA_E_ILLEGAL,
+                        "operator '%s' runs in chunks of %u: what that costs is not known", name,
+                        s->chunk[op]);
+    if (cost->kernel_ns >= 0) return SPA_OK;
+    return spa_fail(err, SPA_E_ILLEGAL, "operator '%s' cannot run in chunks of %u on %s", name,
+                    s->chunk[op], costs->processors[s->processor[op]].name);
 }
 
 /* The parts of an operator that is split. */
@@ -88,6 +114,7 @@ static spa_status check_placement(const spa_schedule *s, const spa_costs *costs,
     if (!spa_cost_can_run(costs, op, p) && costs->graph->ops[op].kind != SPA_OP_RESHAPE)
         return spa_fail(err, SPA_E_ILLEGAL, "operator '%s' cannot run on %s", name,
                         costs->processors[p].name);
+    if (s->chunk[op]) SPA_TRY(check_chunk(s, costs, op, err));
     if (s->share[op]) return check_parts(s, costs, op, err);
     return SPA_OK;
 }
@@ -152,8 +179,9 @@ spa_status spa_schedule_put_csv(const spa_schedule *s, const spa_costs *costs, s
     SPA_TRY(spa_schedule_check(s, costs, err)); /* a file that cannot be read back is no use */
     spa_string_append(out, "# schedule for %s batch %d dtype %s hash %016" PRIx64 "\n", graph->name,
                       graph->batch, spa_dtype_name(graph->dtype), graph->hash);
-    bool splits = spa_schedule_splits(s);
-    spa_string_append(out, splits ? "op,processor,lane,second,share\n" : "op,processor,lane\n");
+    bool splits = spa_schedule_splits(s), chunks = spa_schedule_chunks(s);
+    spa_string_append(out, "op,processor,lane%s%s\n", splits ? ",second,share" : "",
+                      chunks ? ",chunk" : "");
     for (size_t i = 0; i < s->n_ops; i++) { /* rows in dispatch order */
         uint32_t op = s->order[i];
         spa_csv_put(out, graph->ops[op].name);
@@ -165,6 +193,8 @@ spa_status spa_schedule_put_csv(const spa_schedule *s, const spa_costs *costs, s
         if (s->share[op]) spa_csv_put(out, costs->processors[s->second[op]].name);
         if (splits) spa_string_append(out, ",");
         if (s->share[op]) spa_string_append(out, "%u", s->share[op]);
+        if (chunks) spa_string_append(out, ",");
+        if (s->chunk[op]) spa_string_append(out, "%u", s->chunk[op]);
         spa_string_append(out, "\n");
     }
     return spa_string_ok(out, err);
@@ -232,8 +262,17 @@ static spa_status read_processor(const spa_costs *costs, const spa_csv *csv, siz
     return spa_csv_fail(csv, row, column, err, "%s", unknown.message);
 }
 
-enum { COLUMN_OP, COLUMN_PROCESSOR, COLUMN_LANE, COLUMN_SECOND, COLUMN_SHARE, N_COLUMNS };
-static const char *const columns[N_COLUMNS] = {"op", "processor", "lane", "second", "share"};
+enum {
+    COLUMN_OP,
+    COLUMN_PROCESSOR,
+    COLUMN_LANE,
+    COLUMN_SECOND,
+    COLUMN_SHARE,
+    COLUMN_CHUNK,
+    N_COLUMNS
+};
+static const char *const columns[N_COLUMNS] = {"op",     "processor", "lane",
+                                               "second", "share",     "chunk"};
 
 /* Both cells of a split are given, or neither. */
 static spa_status read_split(spa_schedule *s, const spa_costs *costs, const spa_csv *csv,
@@ -255,6 +294,16 @@ static spa_status read_split(spa_schedule *s, const spa_costs *costs, const spa_
                         SPA_TENTHS - 1);
 }
 
+static spa_status read_chunk(spa_schedule *s, const spa_csv *csv, size_t row, int column, size_t op,
+                             spa_error *err)
+{
+    int64_t chunk;
+    if (column < 0) return SPA_OK;
+    SPA_TRY(spa_csv_i64_or(csv, row, column, 0, 1, UINT16_MAX, &chunk, err));
+    s->chunk[op] = (uint16_t)chunk;
+    return SPA_OK;
+}
+
 static spa_status read_row(spa_schedule *s, const spa_costs *costs, const spa_csv *csv, size_t row,
                            const int column[N_COLUMNS], spa_error *err)
 {
@@ -272,6 +321,7 @@ static spa_status read_row(spa_schedule *s, const spa_costs *costs, const spa_cs
                            costs->processors[s->processor[op]].n_lanes - 1, &lane, err));
     s->order[row] = (uint32_t)op;
     s->lane[op] = (int8_t)lane;
+    SPA_TRY(read_chunk(s, csv, row, column[COLUMN_CHUNK], (size_t)op, err));
     return read_split(s, costs, csv, row, column, (size_t)op, err);
 }
 

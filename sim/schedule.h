@@ -18,6 +18,8 @@ typedef struct spa_schedule {
     uint8_t *share;     /* [n_ops] tenths of the output that another processor computes, its last
                            ones; 0: `processor` computes all */
     uint8_t *second;    /* [n_ops] that processor, where share > 0 */
+    uint16_t *chunk; /* [n_ops] samples that run at once, one chunk of the batch after another; 0:
+                        the whole batch. Not of operators that are split */
 } spa_schedule;
 
 /* All on processor 0, any lane, graph order. */
@@ -26,6 +28,8 @@ SPA_API void spa_schedule_fini(spa_schedule *schedule);
 SPA_API void spa_schedule_copy(spa_schedule *to, const spa_schedule *from); /* equal n_ops */
 
 SPA_API bool spa_schedule_splits(const spa_schedule *schedule); /* any operator? O(operators) */
+
+SPA_API bool spa_schedule_chunks(const spa_schedule *schedule); /* any in chunks? O(operators) */
 
 /* Legal for this table? Each operator once, no input after its consumer, processors and lanes
  * exist and can run the operator or their part of it. SPA_E_ILLEGAL names the operator. */
@@ -40,7 +44,8 @@ SPA_API void spa_schedule_note_place(spa_schedule *schedule, const struct spa_ev
                                      size_t *placed);
 
 /* CSV: a comment line with the graph's name, batch, dtype and hash, then op,processor,lane rows in
- * dispatch order (an empty lane: any), with second,share too where an operator is split. Reading
+ * dispatch order (an empty lane: any), with second,share too where an operator is split and with
+ * chunk where one runs in chunks. Reading
  * accepts what is legal for this table and nothing else; errors name file, line and column. Writing
  * what was read gives a text that reads and writes to itself. */
 SPA_API spa_status spa_schedule_write_csv(const spa_schedule *schedule, const spa_costs *costs,

@@ -80,6 +80,18 @@ Test(cli_batcher, every_batcher_runs_under_every_kind_of_policy)
     }
 }
 
+/* In the model chunks are launches and smaller, slower kernels: they cannot pay. */
+Test(cli_batcher, chunks_make_a_loaded_machine_slower_in_the_model)
+{
+    static const char line[] = "compare resnet18 --device agx-orin --policy heft --rate 20000 "
+                               "--requests 640 --noise=off --concurrency 1 --batcher fixed:size=16";
+    json_t *whole = cli_json("%s --json", line), *cut = cli_json("%s:chunks=32/4 --json", line);
+    cr_assert(number(result_of(cut), "throughput_ips") <
+              number(result_of(whole), "throughput_ips"));
+    json_decref(whole);
+    json_decref(cut);
+}
+
 Test(cli_batcher, logs_and_timelines_name_the_batch_that_an_operator_ran_in)
 {
     char log[300];
@@ -110,6 +122,8 @@ Test(cli_batcher, what_cannot_be_batched_is_said)
                        "compare " ORIN "--concurrency 4 --batcher fixed:size=4");
     cli_expect_failure(2, "--batch and --batcher exclude each other",
                        "compare " ORIN "--rate 100 --batch 4 --batcher fixed:size=4");
+    cli_expect_failure(1, "as in chunks=32/8",
+                       "compare " ORIN "--rate 100 --batcher fixed:chunks=32");
     cli_expect_failure(2, "512", "compare " ORIN "--rate 100 --batcher fixed:size=1000");
     cli_expect_failure(2, "--schedule is of one model with one batch",
                        "simulate " ORIN "--rate 100 --batcher fixed:size=4 --schedule x.csv");

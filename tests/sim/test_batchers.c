@@ -178,6 +178,31 @@ Test(sim_batchers, bounded_waits_as_long_as_the_oldest_sample_can_be_served_in_t
     b->destroy(self);
 }
 
+Test(sim_batchers, chunks_are_of_attention_and_of_activations)
+{
+    const spa_batcher *b;
+    spa_batch_table t = linear_table();
+    uint32_t attention, activation;
+    void *self = prepared("bounded:max=8:chunks=32/8", &b, &t);
+    b->chunks(self, &attention, &activation);
+    cr_assert_eq(attention, 32);
+    cr_assert_eq(activation, 8);
+    cr_assert_eq(spa_batch_chunk(SPA_OP_MATMUL, 32, 8), 32);
+    cr_assert_eq(spa_batch_chunk(SPA_OP_SOFTMAX, 32, 8), 32);
+    cr_assert_eq(spa_batch_chunk(SPA_OP_GELU, 32, 8), 8);
+    cr_assert_eq(spa_batch_chunk(SPA_OP_CONV, 32, 8), 0);
+    b->destroy(self);
+    static const char *const wrong[] = {"fixed:chunks=32", "fixed:chunks=3/8", "fixed:chunks=x/8",
+                                        "timeout:chunks=8/1024", "sparoa:chunks=/8"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        spa_param_values values;
+        spa_error why = {0};
+        expect_ok(spa_batcher_parse(wrong[i], &b, &values, err));
+        cr_assert_eq(b->create(&self, &values, &why), SPA_E_PARSE, "%s", wrong[i]);
+        cr_assert_not_null(strstr(why.message, "as in chunks=32/8"), "%s", why.message);
+    }
+}
+
 static void expect_refused(const char *text, const char *part)
 {
     const spa_batcher *b;
