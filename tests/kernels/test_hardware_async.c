@@ -7,6 +7,7 @@
 #include "tests/kernels/async_bench.h"
 #include "tests/oom.h"
 #include "tests/random_graph.h"
+#include "traces/rewrite.h"
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
@@ -82,6 +83,26 @@ Test(hardware_async, transformers_and_squeeze_excitation_too)
         expect_ok(spa_zoo_build(&b.graph, models[i], 1, SPA_FP32, "relu50", err));
         async_bench_begin(&b, LANES, 1, i == 0);
         expect_any_placement_agrees(&b, models[i], i == 0 ? 5 : 3);
+        async_bench_end(&b);
+    }
+}
+
+/* Residuals cross lanes and layouts: onednn keeps them in blocks where it can. */
+Test(hardware_async, fused_graphs_in_every_placement)
+{
+    static const char *const models[] = {"mobilenet_v3_small", "mobilenet_v2"};
+    static const char *const lanes[] = {LANES, "cpu:0=onednn,emulated:1=sparse"};
+    spa_error why = {0};
+    async_bench_needs_cores();
+    for (int i = 0; i < 2; i++) {
+        spa_graph plain;
+        async_bench b = {0};
+        if (i == 1 && spa_backend_onednn.probe(&why) != SPA_OK) cr_skip_test("%s", why.message);
+        expect_ok(spa_zoo_build(&plain, models[i], 1, SPA_FP32, "relu50", err));
+        expect_ok(spa_rewrite_fuse_tvm(&b.graph, &plain, err));
+        spa_graph_fini(&plain);
+        async_bench_begin(&b, lanes[i], 1, i == 0);
+        expect_any_placement_agrees(&b, models[i], 5);
         async_bench_end(&b);
     }
 }
