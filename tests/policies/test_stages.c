@@ -177,6 +177,29 @@ Test(policies_ios, a_stage_has_at_most_eight_groups)
     policies_scene_fini(&s);
 }
 
+/* 1 and 2 read 0; 100, 10 and 10 on one lane, issued in 10, 60 and 60: all three in one group
+ * max(120, 130) = 130. 1 and 2 alone would be two groups, one too many, until 0 joins them; without
+ * that stage 0 and 1, then 2: max(110, 70) + 60 = 170. */
+Test(policies_ios, two_readers_are_one_group_with_what_they_read)
+{
+    static const int32_t inputs[3][4] = {{INPUT, END}, {0, END}, {0, END}};
+    policies_scene s;
+    spa_flow flow;
+    spa_stages stages;
+    on_lanes(&s, 3, inputs, (const int64_t[]){100, 10, 10}, 1, 1);
+    s.costs.dispatch_occupies_host = true;
+    for (int i = 0; i < 3; i++) s.costs.ops[i * 2 + 1].launch_ns = i ? 60 : 10;
+    cr_assert_eq(spa_flow_init(&flow, &s.costs, SPA_BLOCK_NODES, NULL), SPA_OK);
+    flow.block[1] = flow.n; /* 0 in one block with its readers */
+    flow.n_blocks = 1;
+    cr_assert_eq(spa_stages_find(&stages, &flow, 1, &limits, NULL), SPA_OK);
+    cr_assert_eq(stages.n, 1);
+    cr_assert_float_eq(stages.ns, 130, 1e-3);
+    spa_stages_fini(&stages);
+    spa_flow_fini(&flow);
+    policies_scene_fini(&s);
+}
+
 /* Every way to take endings off, without the tables and prunings of the search. `left`: bits. */
 static double best_by_trying(const spa_flow *f, uint32_t n_lanes, uint32_t left)
 {
@@ -272,21 +295,25 @@ Test(policies_ios, a_block_that_needs_too_many_tries_is_cut_and_still_planned)
 /* ---- opara -------------------------------------------------------------------------------- */
 
 /* 0 begins stream 0; 1 is its first user and goes on there, 2 is its second and begins stream 1; 3
- * goes on on the stream of its first input, 1; 4 reads 1 too, then 2: 1 is taken, so stream 1. 5
- * reads the graph's input: stream 2, on two lanes lane 0 again. */
+ * goes on on the stream of its first input, 0; 4 reads 1 too, then 2: 1 is taken, so stream 1. 5
+ * reads the graph's input: stream 2. 6 reads 1 and 2, both taken, and 5: stream 2. On two lanes
+ * stream 2 is lane 0 again. */
 Test(policies_opara, an_operator_goes_on_on_the_stream_of_the_input_that_it_uses_first)
 {
-    static const int32_t inputs[6][4] = {{INPUT, END}, {0, END},    {0, END},
-                                         {1, 2, END},  {1, 2, END}, {INPUT, END}};
-    static const int64_t ns[6] = {10, 10, 10, 10, 10, 10};
-    static const int8_t lanes[6] = {0, 0, 1, 0, 1, 0};
-    policies_scene s;
-    spa_schedule plan;
-    on_lanes(&s, 6, inputs, ns, 0.5f, 2);
-    scene_must_plan(&s, "opara", SPA_OBJECTIVE_LATENCY, 1, 0, &plan);
-    for (int i = 0; i < 6; i++) cr_assert_eq(plan.lane[i], lanes[i], "operator %d", i);
-    spa_schedule_fini(&plan);
-    policies_scene_fini(&s);
+    static const int32_t inputs[7][4] = {{INPUT, END}, {0, END},     {0, END},      {1, 2, END},
+                                         {1, 2, END},  {INPUT, END}, {1, 2, 5, END}};
+    static const int64_t ns[7] = {10, 10, 10, 10, 10, 10, 10};
+    static const int8_t streams[7] = {0, 0, 1, 0, 1, 2, 2};
+    for (uint32_t n_lanes = 2; n_lanes <= 3; n_lanes++) {
+        policies_scene s;
+        spa_schedule plan;
+        on_lanes(&s, 7, inputs, ns, 0.5f, n_lanes);
+        scene_must_plan(&s, "opara", SPA_OBJECTIVE_LATENCY, 1, 0, &plan);
+        for (int i = 0; i < 7; i++)
+            cr_assert_eq(plan.lane[i], streams[i] % (int8_t)n_lanes, "operator %d", i);
+        spa_schedule_fini(&plan);
+        policies_scene_fini(&s);
+    }
 }
 
 /* Ready at first: 0, 1, 2 with shares 0.9, 0.2, 0.5; 3 reads 1 and has 0.1: 1, 3, 2, 0. */
