@@ -48,16 +48,20 @@ static bool is_scaled(const claim_point *point)
     return false;
 }
 
-/* Over the slices at one point; *n_known of them have a value. */
+/* Over the slices at one point; *n_known of them have a value. `covers` says which, or, when it is
+ * `given`, which may count. */
 static spa_estimate pool_slices(const spa_evidence *e, const spa_claim *c, const char *other,
                                 const claim_slice *slices, size_t n, const claim_point *point,
-                                size_t *n_known)
+                                bool covers[SPA_FINDING_MODELS], bool given, size_t *n_known)
 {
     spa_estimate values[SPA_FINDING_MODELS], largest = unknown;
     *n_known = 0;
     for (size_t i = 0; i < n; i++) {
+        values[i] = unknown;
+        if (given && !covers[i]) continue;
         values[i] = measure(e, c, other, &slices[i], point, is_scaled(point)).value;
-        if (!isfinite(values[i].value)) continue;
+        covers[i] = isfinite(values[i].value);
+        if (!covers[i]) continue;
         (*n_known)++;
         if (!(largest.value >= values[i].value)) largest = values[i];
     }
@@ -151,20 +155,44 @@ static void collect_models(const spa_evidence *e, const spa_claim *c, const char
     }
 }
 
-/* Every assumption under which all of the nominal models are there. */
+static void add_point(spa_finding *f, spa_estimate v, const claim_point *point, size_t n_models)
+{
+    char text[64];
+    if (f->n_pooled == SPA_FINDING_POINTS) return;
+    claim_point_text(point, text);
+    if (n_models) {
+        snprintf(f->names[f->n_pooled], sizeof f->names[0], "%.30s (%zu model%s)", text, n_models,
+                 n_models == 1 ? "" : "s");
+    } else {
+        snprintf(f->names[f->n_pooled], sizeof f->names[0], "%s", text);
+    }
+    v.where = f->names[f->n_pooled];
+    f->pooled[f->n_pooled++] = v;
+}
+
+/* Every assumption under which all of the nominal models are there. One that covers some of them
+ * counts only when it changes the answer for just these: other models are no other assumption. */
 static void collect_points(const spa_evidence *e, const spa_claim *c, const char *other,
                            const claim_slice *slices, size_t n, spa_finding *f)
 {
     claim_point points[SPA_FINDING_POINTS];
     size_t n_points = claim_points(e, c->subject, other, points), n_nominal = 0, known;
     for (size_t i = 0; i < n_points; i++) {
-        spa_estimate v = pool_slices(e, c, other, slices, n, &points[i], &known);
-        if (i == 0) n_nominal = known;
-        if (known == 0 || known < n_nominal || f->n_pooled == SPA_FINDING_POINTS) continue;
-        claim_point_text(&points[i], f->names[f->n_pooled]);
-        v.where = f->names[f->n_pooled];
-        if (i == 0) f->nominal = v;
-        f->pooled[f->n_pooled++] = v;
+        bool covers[SPA_FINDING_MODELS] = {false};
+        spa_estimate v = pool_slices(e, c, other, slices, n, &points[i], covers, false, &known);
+        if (known == 0) continue;
+        if (i == 0) {
+            n_nominal = known;
+            f->nominal = v;
+        }
+        if (known >= n_nominal) {
+            add_point(f, v, &points[i], 0);
+            continue;
+        }
+        size_t n_some = known;
+        spa_estimate same = pool_slices(e, c, other, slices, n, &points[0], covers, true, &known);
+        if (spa_rule_answer(&c->rule, &same) != spa_rule_answer(&c->rule, &v))
+            add_point(f, v, &points[i], n_some);
     }
     collect_models(e, c, other, slices, n, &points[0], f);
     if (f->n_pooled == 0) explain(e, c, slices, n, &points[0], f);
@@ -182,7 +210,8 @@ static void collect_others(const spa_evidence *e, const spa_claim *c, const clai
         size_t length = strcspn(at, ","), known;
         snprintf(name, sizeof name, "%.*s", (int)length, at);
         at += length + (at[length] != '\0');
-        spa_estimate v = pool_slices(e, c, name, slices, n, &points[0], &known);
+        bool covers[SPA_FINDING_MODELS] = {false};
+        spa_estimate v = pool_slices(e, c, name, slices, n, &points[0], covers, false, &known);
         bool better = c->pool == SPA_LARGEST ? !(extreme >= v.value) : !(extreme <= v.value);
         if (!isfinite(v.value) || !better) continue;
         extreme = v.value;

@@ -175,6 +175,9 @@ spa_status spa_study_figure_svg(const spa_study_figure *figure, const spa_eviden
     spa_status status = spa_study_figure_plot(figure, evidence, &plot, err);
     if (!status && !spa_plot_is_empty(&plot)) {
         spa_string_append(caption, "%s", plot.caption.text ? plot.caption.text : "");
+        spa_string_fini(&plot.caption);
+        plot.caption = (spa_string){0};
+        plot.title = "";
         status = draw_svg(&plot, folder, svg, err);
     }
     spa_plot_fini(&plot);

@@ -29,7 +29,8 @@ typedef enum spa_made { SPA_MADE_NEW, SPA_MADE_KEPT, SPA_MADE_EMPTY, SPA_MADE_DA
  * anything, and nothing is written; or data alone, because gnuplot is missing. */
 spa_status spa_study_figure_write(const spa_study_figure *figure, const spa_evidence *evidence,
                                   const char *folder, bool force, spa_made *made, spa_error *err);
-/* The figure as SVG text; free() it. NULL when there is nothing to show. `folder` is where a
+/* The figure as SVG text; free() it. It has neither title nor caption: the caption is appended to
+ * `caption`. NULL when there is nothing to show. `folder` is where a
  * temporary file may be. */
 spa_status spa_study_figure_svg(const spa_study_figure *figure, const spa_evidence *evidence,
                                 const char *folder, char **svg, spa_string *caption,

@@ -3,7 +3,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { TITLE = 22, PANEL_TITLE = 13, TICS = 16, AXIS_NAME = 14, LINE_PANEL = 130, KEY_LINE = 14 };
+enum {
+    TITLE = 22,
+    NO_TITLE = 4,
+    PANEL_TITLE = 13,
+    TICS = 16,
+    AXIS_NAME = 14,
+    LINE_PANEL = 130,
+    KEY_LINE = 14
+};
 
 size_t plot_fit(double pixels)
 {
@@ -63,6 +71,11 @@ void plot_place_panel(const plot_layout *l, size_t p)
 }
 
 /* ---------------------------------------------------------------- layout */
+static double title_height(const spa_plot *plot)
+{
+    return *plot->title ? TITLE : NO_TITLE;
+}
+
 static size_t key_columns(const spa_plot *plot)
 {
     size_t longest = 1;
@@ -149,9 +162,9 @@ static void lay_out(plot_layout *l, const spa_plot *plot, spa_figure *figure)
             l->title = PANEL_TITLE * 1.85;
     double head = l->title + (plot->kind == SPA_PLOT_HEAT ? plot_head_height(l) : 0);
     double foot = plot->kind == SPA_PLOT_HEAT ? 6 : TICS;
-    l->top = TITLE + head;
+    l->top = title_height(plot) + head;
     l->pitch = l->panel_height + foot + head + 4;
-    double bottom = TITLE + (double)l->rows * l->pitch;
+    double bottom = title_height(plot) + (double)l->rows * l->pitch;
     if (*plot->x_label) bottom += AXIS_NAME;
     bottom += (double)key_lines(plot) * KEY_LINE + 6;
     l->height = bottom + (double)caption_lines(plot) * SPA_PLOT_LINE + 6;
@@ -195,7 +208,7 @@ static void put_frame(const plot_layout *l)
 {
     const spa_plot *plot = l->plot;
     spa_string *s = &l->figure->commands;
-    double y = TITLE + (double)l->rows * l->pitch;
+    double y = title_height(plot) + (double)l->rows * l->pitch;
     spa_string_append(s, "reset\nset lmargin at screen 0\nset rmargin at screen 1\nset tmargin at "
                          "screen 1\nset bmargin at screen 0\nunset border\nunset tics\nunset key\n"
                          "set xrange [0:1]\nset yrange [0:1]\nset label 1 ");

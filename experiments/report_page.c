@@ -152,12 +152,35 @@ static spa_status put_figures(const spa_report *r, const char *folder, spa_strin
 }
 
 /* ---------------------------------------------------------------- experiments */
+/* How many rows differ from the reference, and which way. */
+static void put_comparisons(const spa_evidence *e, const spa_progress_row *p, spa_string *out)
+{
+    size_t n = 0, less = 0, more = 0;
+    for (size_t i = 0; i < e->n_comparisons; i++) {
+        const spa_comparison_row *c = &e->comparisons[i];
+        const spa_record *run = spa_evidence_run(e, c->run);
+        if (!run || strcmp(run->experiment, p->experiment) != 0) continue;
+        n++;
+        if (!(c->p_t_holm < 0.05)) continue;
+        less += c->difference_ms < 0;
+        more += c->difference_ms > 0;
+    }
+    if (n == 0) {
+        spa_string_append(out, "-");
+        return;
+    }
+    spa_string_append(out, "%zu rows: %zu better, %zu worse than ", n, less, more);
+    spa_html_text(out, *p->reference ? p->reference : "the reference");
+}
+
 static void put_experiments(const spa_report *r, spa_string *out)
 {
     const spa_evidence *e = &r->evidence;
-    spa_string_append(out, "<h2 id=\"experiments\">Experiments</h2>\n<div class=\"wide\"><table>"
-                           "<thead><tr><th>experiment</th><th>asks</th><th>rows</th><th>not run"
-                           "</th><th>state</th></tr></thead><tbody>\n");
+    spa_string_append(
+        out, "<h2 id=\"experiments\">Experiments</h2>\n<div class=\"wide\"><table>"
+             "<thead><tr><th>experiment</th><th>asks</th><th>rows</th><th>not run"
+             "</th><th>compared, paired t test, p &lt; 0.05 (Holm)</th><th>state</th></tr></thead>"
+             "<tbody>\n");
     for (size_t i = 0; i < e->n_progress; i++) {
         const spa_progress_row *p = &e->progress[i];
         bool whole = p->is_finished && (p->expected < 0 || p->done >= p->expected);
@@ -169,8 +192,10 @@ static void put_experiments(const spa_report *r, spa_string *out)
         spa_html_text(out, p->title);
         spa_string_append(out, "</td><td class=\"number\">%" PRId64, p->done);
         if (p->expected >= 0) spa_string_append(out, " of %" PRId64, p->expected);
-        spa_string_append(out, "</td><td class=\"number\">%" PRId64 "</td><td>%s%s%s</td></tr>\n",
-                          p->skipped, whole ? "finished" : "UNFINISHED", p->quick ? ", quick" : "",
+        spa_string_append(out, "</td><td class=\"number\">%" PRId64 "</td><td>", p->skipped);
+        put_comparisons(e, p, out);
+        spa_string_append(out, "</td><td>%s%s%s</td></tr>\n", whole ? "finished" : "UNFINISHED",
+                          p->quick ? ", quick" : "",
                           p->several_versions ? ", rows of several program versions" : "");
     }
     spa_string_append(out, "</tbody></table></div>\n");

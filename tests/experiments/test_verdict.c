@@ -278,10 +278,15 @@ Test(claims, a_sweep_that_covers_all_models_counts)
     expect(&w, &faster, SPA_CANNOT_TELL, 3, &f);
     cr_assert(strstr(f.judgement.condition, "not met with launch x 2"), "%s",
               f.judgement.condition);
-    /* With a second model that the sweep lacks, it says nothing of the mean. */
+    /* With a second model that the sweep lacks it counts still: it changes the answer for "a". */
     add(&w, "b", "new", 1);
     add(&w, "b", "rival", 3);
-    expect(&w, &faster, SPA_HOLDS, 3, &f);
+    expect(&w, &faster, SPA_CANNOT_TELL, 3, &f);
+    cr_assert(strstr(f.judgement.condition, "launch x 2 (1 model)"), "%s", f.judgement.condition);
+    /* Where "a" misses the limit anyway, a sweep of "a" says nothing of the mean: sqrt(1.2 x 5). */
+    w.measures[1][0].value = 1.2;
+    w.measures[5][0].value = 5;
+    expect(&w, &faster, SPA_HOLDS, sqrt(6), &f);
     cr_assert_eq(f.n_pooled, 1);
 }
 
