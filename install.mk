@@ -7,6 +7,7 @@ I       := $(B)/install
 # Headers for plug-ins: what sim/plugin.h needs, and no more.
 PLUGIN_HEADERS = $(shell $(CC) -std=c17 -I. -MM sim/plugin.h | tr -d '\\\n' | cut -d: -f2 | xargs -n1 | grep / | sort -u)
 DATA_FILES = $(shell find $(ROOMS) -path '*/data/*' -type f | sort) $(wildcard experiments/*.exp)
+PYTHON_FILES = python/pyproject.toml python/README.md $(wildcard python/sparoa/*.py)
 DOC_FILES  = $(wildcard docs/*.md docs/images/*.png) LICENSE
 
 .PHONY: install uninstall test-install
@@ -26,6 +27,7 @@ install: $(B)/sparoa api  ## install below PREFIX (/usr/local); DESTDIR is put i
 	echo '644 $(B)/api/libsparoa.a lib/libsparoa.a'; \
 	for f in $(PLUGIN_HEADERS); do echo "644 $$f include/sparoa/$$f"; done; \
 	for f in $(DATA_FILES); do echo "644 $$f share/sparoa/$$f"; done; \
+	for f in $(PYTHON_FILES); do echo "644 $$f share/sparoa/$$f"; done; \
 	for f in $(DOC_FILES); do echo "644 $$f share/doc/sparoa/$${f#docs/}"; done; \
 	for f in $$(find docs/examples -type f | sort); do echo "644 $$f share/doc/sparoa/$${f#docs/}"; done; \
 	} >$(I)/list
@@ -36,3 +38,7 @@ uninstall:  ## remove exactly what `make install` with the same PREFIX and DESTD
 
 test-install: all  ## install into a temporary folder, use what is there alone, uninstall: nothing is left
 	@MAKE='$(MAKE)' VARIANT=$(VARIANT) CC='$(CC)' tests/test_install.sh
+
+test-python: api $(B)/sparoa $(B)/tests/plugin_good.so  ## the Python package: installed by pip into build/, tested with Gymnasium where it can be had
+	@VARIANT=$(VARIANT) tests/test_python.sh
+.PHONY: test-python

@@ -156,12 +156,13 @@ static spa_status check_env(const sparoa_environment *e, size_t env, spa_error *
     return env < n ? SPA_OK : spa_fail(err, SPA_E_RANGE, "environment %zu of %zu", env, n);
 }
 
-sparoa_status sparoa_environment_reset(sparoa_environment *e, size_t env, float *obs, uint8_t *mask,
+sparoa_status sparoa_environment_reset(sparoa_environment *e, float *obs, uint8_t *mask,
                                        sparoa_error *err)
 {
     spa_error ours = {0};
-    spa_status status = check_env(e, env, &ours);
-    if (!status) status = spa_environment_reset(e->env, env, obs, mask, &ours);
+    spa_status status = SPA_OK;
+    for (size_t i = 0; i < spa_environment_n_envs(e->env) && !status; i++)
+        status = spa_environment_reset(e->env, i, obs, mask, &ours);
     return spa_api_done(status, &ours, err);
 }
 

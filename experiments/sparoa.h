@@ -262,10 +262,10 @@ SPAROA_API size_t sparoa_environment_n_obs(const sparoa_environment *e);
 SPAROA_API size_t sparoa_environment_n_actions(const sparoa_environment *e);
 SPAROA_API size_t sparoa_environment_n_envs(const sparoa_environment *e);
 
-/* All environments at once: what ends is reset at once, and obs and mask are then those of the next
- * episode. Reset every environment once first. */
-SPAROA_API sparoa_status sparoa_environment_reset(sparoa_environment *e, size_t env, float *obs,
-                                                  uint8_t *mask, sparoa_error *err);
+/* All environments at once: reset begins the next episode of each; what ends in a step is reset in
+ * the same step, and its obs and mask are then those of the next episode. Reset first. */
+SPAROA_API sparoa_status sparoa_environment_reset(sparoa_environment *e, float *obs, uint8_t *mask,
+                                                  sparoa_error *err);
 SPAROA_API sparoa_status sparoa_environment_step(sparoa_environment *e, const void *actions,
                                                  float *obs, uint8_t *mask, float *reward,
                                                  uint8_t *terminated, uint8_t *truncated,

@@ -50,6 +50,15 @@ cmp embed.txt static.txt || fail "the static library differs"
 nm -D --defined-only "$at/lib/libsparoa.so" | awk '$3 !~ /^spa(_|roa_)/ {print $3; bad = 1} END {exit bad}' ||
     fail "the library exports what is no interface"
 
+if command -v python3 >/dev/null; then
+    say "the Python package works from the prefix"
+    PYTHONPATH="$at/share/sparoa/python" PYTHONDONTWRITEBYTECODE=1 python3 -c '
+import sparoa
+rows = sparoa.compare("resnet18", "agx-orin", ["heft"], reps=5)
+print("heft %26.3f ms" % rows[0]["latency_ms"])' >python.txt || fail "Python"
+    [ "$(awk '{print $2}' python.txt)" = "$(awk '/^heft/ {print $2}' embed.txt)" ] || fail "Python differs"
+else say "Python: skipped, there is no python3"; fi
+
 say "completions and manual page"
 bash -n "$at/share/bash-completion/completions/sparoa"
 PATH=$at/bin:$PATH bash -c '

@@ -395,9 +395,7 @@ Test(api_environment, many_are_stepped_at_once_and_reset_by_themselves)
     uint8_t *mask = calloc(N, n_actions), terminated[N], truncated[N];
     cr_assert(obs && mask);
     cr_assert_eq(sparoa_environment_n_envs(e), N);
-    for (size_t i = 0; i < N; i++)
-        cr_assert_eq(sparoa_environment_reset(e, i, obs + i * n_obs, mask + i * n_actions, NULL),
-                     SPAROA_OK);
+    cr_assert_eq(sparoa_environment_reset(e, obs, mask, NULL), SPAROA_OK);
     for (int k = 1; k <= 4; k++) { /* cut after every second decision */
         cr_assert_eq(
             sparoa_environment_step(e, actions, obs, mask, reward, terminated, truncated, NULL),
@@ -406,7 +404,7 @@ Test(api_environment, many_are_stepped_at_once_and_reset_by_themselves)
     }
     cr_assert_not_null(sparoa_environment_final_obs(e, 2));
     cr_assert_null(sparoa_environment_final_obs(e, N));
-    cr_assert_eq(sparoa_environment_reset(e, N, obs, mask, NULL), SPAROA_E_RANGE);
+    cr_assert_eq(sparoa_environment_begin(e, N, 1, obs, mask, NULL), SPAROA_E_RANGE);
     free(obs);
     free(mask);
     sparoa_environment_free(e);
