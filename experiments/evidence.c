@@ -123,14 +123,12 @@ static spa_record *find_run(spa_evidence *e, int64_t id)
     return bsearch(&key, e->records, e->n_records, sizeof key, compare_id);
 }
 
-/* Rows of an experiment file that are no longer in it are left out. */
+/* Rows of an experiment file that are no longer in it are left out. Two rows may share a run. */
 #define RUNS                                                                                       \
-    "SELECT run.*, experiment.name AS experiment, experiment_row.row AS row FROM run "             \
-    "JOIN experiment ON experiment.id = run.experiment_id "                                        \
-    "LEFT JOIN experiment_row ON experiment_row.run_id = run.id "                                  \
-    "AND experiment_row.experiment_id = run.experiment_id "                                        \
-    "WHERE experiment_row.row IS NOT NULL OR run.experiment_id NOT IN "                            \
-    "(SELECT experiment_id FROM experiment_status) ORDER BY run.id"
+    "SELECT run.*, experiment.name AS experiment, (SELECT min(row) FROM experiment_row "           \
+    "WHERE run_id = run.id AND experiment_id = run.experiment_id) AS row FROM run "                \
+    "JOIN experiment ON experiment.id = run.experiment_id WHERE row IS NOT NULL "                  \
+    "OR run.experiment_id NOT IN (SELECT experiment_id FROM experiment_status) ORDER BY run.id"
 
 static spa_status read_runs(spa_evidence *e, sqlite3 *db, spa_error *err)
 {
@@ -301,6 +299,7 @@ static spa_status read_progress(spa_evidence *e, sqlite3 *db, spa_error *err)
         if (!status) status = text_of(&q, e, "title", "", &p->title, err);
         if (!status) status = text_of(&q, e, "reference", "", &p->reference, err);
         if (!status) count_rows(e, p);
+        p->done = evidence_integer(&q, "done", p->done); /* of validations: runs of another's */
     }
     e->n_progress = i;
     evidence_end(&q);

@@ -193,7 +193,9 @@ static void scenario_value(const spa_record *r, char text[FIGURE_TEXT])
 
 static void put_status(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
 {
-    const spa_progress_row *p = spa_evidence_progress(e, figure->experiment);
+    /* An experiment file may bring together what another experiment stored: validation. */
+    const spa_progress_row *p = spa_evidence_progress(e, figure->name);
+    if (!p) p = spa_evidence_progress(e, figure->experiment);
     if (!p) return;
     if (p->skipped)
         spa_string_append(&plot->caption, " %" PRId64 " of %" PRId64 " rows could not be run.",

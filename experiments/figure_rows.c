@@ -225,5 +225,6 @@ void figure_predictor(const spa_evidence *e, const spa_study_figure *figure, spa
         spa_plot_add(plot, panel, "sparsity", figure_point(r, "accuracy_sparsity", 100));
         spa_plot_add(plot, panel, "intensity", figure_point(r, "accuracy_intensity", 100));
     }
-    spa_string_append(&plot->caption, "On operators that were held out. ");
+    spa_string_append(&plot->caption, "On operators that were held out. No bar: nothing to "
+                                      "predict, no kernel there skips zeros. ");
 }

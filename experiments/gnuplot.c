@@ -170,6 +170,8 @@ static spa_status run_gnuplot(const spa_string *script, bool *is_missing, spa_er
             *is_missing = WIFEXITED(state) && WEXITSTATUS(state) == 127;
             char text[400];
             read_messages(messages, text, sizeof text);
+            if (WIFSIGNALED(state))
+                snprintf(text, sizeof text, "ended by signal %d", WTERMSIG(state));
             status = spa_fail(err, SPA_E_IO, "gnuplot failed: %s", text);
         }
     }

@@ -145,6 +145,16 @@ static bool lacks_rows(const plot_layout *l, size_t p)
     return false;
 }
 
+static bool has_values(const spa_plot_panel *panel, const char *name)
+{
+    for (size_t s = 0; s < panel->count; s++) {
+        if (strcmp(panel->series[s].name, name) != 0) continue;
+        for (size_t i = 0; i < panel->series[s].count; i++)
+            if (isfinite(panel->series[s].points[i].y)) return true;
+    }
+    return false;
+}
+
 /* A line through the reference's value, where there is one value per row. */
 static void put_reference(const plot_layout *l, size_t p)
 {
@@ -175,6 +185,8 @@ void plot_draw_rows(const plot_layout *l, size_t p)
     spa_string_append(s, "set grid xtics back lt 1 lw 0.4 lc rgb '#dddddd'\nplot ");
     for (size_t k = 0; k < plot->n_names; k++) {
         spa_plot_mark m = spa_plot_mark_of(k);
+        /* gnuplot 5.4 crashes on labels of which none can be drawn. */
+        if (!has_values(&plot->panels[p], plot->names[k])) continue;
         if (dots) {
             spa_string_append(s,
                               "$r%zu_%zu using 2:5:3:4 with xerrorbars pt %d ps 0.55 lw 0.8 lc rgb "
