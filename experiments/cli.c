@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "experiments/commands.h"
+#include "experiments/json_csv.h"
 #include "experiments/plugins.h"
 #include "experiments/version.h"
 
@@ -63,6 +64,22 @@ static spa_status limit_memory(unsigned command, int64_t bytes, struct rlimit *o
     return SPA_OK;
 }
 
+/* --csv: the rows of the JSON document. Printed is the document if --json asks for it. */
+static spa_status run_as_csv(spa_cli *cli, const spa_command *command, spa_options *options,
+                             spa_error *err)
+{
+    spa_string csv = {0};
+    bool prints = options->json;
+    options->json = true;
+    SPA_TRY(command->run(cli, options, err));
+    spa_status status = spa_json_csv(cli->out.text, cli->out.length, &csv, err);
+    if (!status) status = spa_write_file(options->csv, csv.text, csv.length, err);
+    if (!status && !prints) cli->out.length = 0;
+    if (!status) spa_cli_note(cli, options, "csv: %s", options->csv);
+    spa_string_fini(&csv);
+    return status;
+}
+
 /* The plug-ins stay loaded while the command runs. */
 static spa_status run_with_plugins(spa_cli *cli, const spa_command *command, spa_options *options,
                                    spa_error *err)
@@ -73,7 +90,9 @@ static spa_status run_with_plugins(spa_cli *cli, const spa_command *command, spa
                                  err));
     }
     options->plugins = plugins;
-    spa_status status = command->run(cli, options, err);
+    bool as_csv = options->csv && command->bit != SPA_CMD_LOG;
+    spa_status status =
+        as_csv ? run_as_csv(cli, command, options, err) : command->run(cli, options, err);
     options->plugins = NULL;
     spa_plugins_close(plugins);
     return status;

@@ -153,6 +153,8 @@ static const option table[] = {
      SPA_CMD_SIMULATE | SPA_CMD_LOG, KIND_TEXT, AT(timeline), 0, 0, NULL},
     {"--csv", "F.csv", "write the events as CSV, one row each", SPA_CMD_LOG, KIND_TEXT, AT(csv), 0,
      0, NULL},
+    {"--csv", "F.csv", "write what --json prints as a table instead, one row per innermost object",
+     ALL & ~(unsigned)SPA_CMD_LOG, KIND_TEXT, AT(csv), 0, 0, NULL},
     {"--gantt", "F.svg", "draw a Gantt chart: *.svg or *.png; repeat for both",
      SPA_CMD_SIMULATE | SPA_CMD_REPLAY, KIND_LIST, AT(gantt), 0, 0, NULL},
     {"--schedule", "F.csv", "write where and in which order operators ran", SPA_CMD_SIMULATE,
