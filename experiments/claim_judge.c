@@ -27,17 +27,34 @@ static spa_estimate quantity_of(const spa_claim *c, const spa_record *subject,
 }
 
 static measured measure(const spa_evidence *e, const spa_claim *c, const char *other,
-                        const claim_slice *slice, const claim_point *point, bool scaled)
+                        const claim_slice *slice, const claim_point *point)
 {
-    /* A sweep is an experiment of its own: both rows come from there. */
     const char *off = c->ablate ? c->ablate : "";
-    claim_place mine = {scaled ? NULL : c->experiment, off, c->batcher};
-    claim_place theirs = {mine.experiment, c->ablate_other ? c->ablate_other : off, NULL};
+    claim_place mine = {c->experiment, off, c->batcher};
+    claim_place theirs = {c->experiment, c->ablate_other ? c->ablate_other : off, NULL};
     measured m = {.value = unknown};
     m.subject = claim_pick(e, &mine, c->subject, slice, point);
-    if (scaled && m.subject) theirs.experiment = m.subject->experiment;
     if (other) m.other = claim_pick(e, &theirs, other, slice, point);
     m.value = quantity_of(c, m.subject, m.other);
+    return m;
+}
+
+/* The same pair in a sweep, where both rows are of one experiment. */
+static measured measure_scaled(const spa_evidence *e, const spa_claim *c, const measured *nominal,
+                               const claim_point *point)
+{
+    measured m = {.value = unknown};
+    if (!nominal->subject || (c->quantity != SPA_VALUE && !nominal->other)) return m;
+    for (size_t i = 0; i < e->n_records && !isfinite(m.value.value); i++) {
+        m.subject = &e->records[i];
+        if (!claim_is_twin(m.subject, nominal->subject, point)) continue;
+        m.other = NULL;
+        for (size_t k = 0; nominal->other && k < e->n_records && !m.other; k++)
+            if (strcmp(e->records[k].experiment, m.subject->experiment) == 0 &&
+                claim_is_twin(&e->records[k], nominal->other, point))
+                m.other = &e->records[k];
+        m.value = quantity_of(c, m.subject, m.other);
+    }
     return m;
 }
 
@@ -59,7 +76,12 @@ static spa_estimate pool_slices(const spa_evidence *e, const spa_claim *c, const
     for (size_t i = 0; i < n; i++) {
         values[i] = unknown;
         if (given && !covers[i]) continue;
-        values[i] = measure(e, c, other, &slices[i], point, is_scaled(point)).value;
+        if (is_scaled(point)) {
+            measured nominal = measure(e, c, other, &slices[i], &claim_nominal);
+            values[i] = measure_scaled(e, c, &nominal, point).value;
+        } else {
+            values[i] = measure(e, c, other, &slices[i], point).value;
+        }
         covers[i] = isfinite(values[i].value);
         if (!covers[i]) continue;
         (*n_known)++;
@@ -79,7 +101,7 @@ static void explain(const spa_evidence *e, const spa_claim *c, const claim_slice
                  c->model ? " of " : "", c->model ? c->model : "");
         return;
     }
-    measured m = measure(e, c, c->other, &slices[0], nominal, false);
+    measured m = measure(e, c, c->other, &slices[0], nominal);
     const spa_record *r = m.subject;
     const char *names = c->subject;
     if (r && !r->skipped && c->other && c->quantity != SPA_VALUE) {
@@ -147,7 +169,7 @@ static void collect_models(const spa_evidence *e, const spa_claim *c, const char
                            spa_finding *f)
 {
     for (size_t i = 0; i < n && f->n_models < SPA_FINDING_MODELS; i++) {
-        measured m = measure(e, c, other, &slices[i], nominal, false);
+        measured m = measure(e, c, other, &slices[i], nominal);
         if (!isfinite(m.value.value)) continue;
         m.value.where = slices[i].model;
         f->models[f->n_models++] = m.value;

@@ -55,6 +55,17 @@ static bool is_candidate(const spa_record *r, const claim_place *place, const cl
     return place->batcher ? strncmp(r->batcher, place->batcher, strlen(place->batcher)) == 0 : true;
 }
 
+const claim_point claim_nominal = {.range = "mid", .scales = {1, 1, 1, 1, 1}};
+
+bool claim_is_twin(const spa_record *r, const spa_record *nominal, const claim_point *point)
+{
+    claim_slice slice = {nominal->model, nominal->device, nominal->mode};
+    claim_place place = {NULL, nominal->ablate, *nominal->batcher ? nominal->batcher : NULL};
+    return is_candidate(r, &place, &slice, point) && strcmp(r->policy, nominal->policy) == 0 &&
+           strcmp(r->stack, nominal->stack) == 0 && strcmp(r->dtype, nominal->dtype) == 0 &&
+           r->batch == nominal->batch && strcmp(r->scenario, nominal->scenario) == 0 && !r->skipped;
+}
+
 /* Of several that fit: a row that ran, a baseline's, the smallest batch, the newest. */
 static bool is_better(const spa_record *r, const spa_record *than)
 {
@@ -117,8 +128,7 @@ size_t claim_points(const spa_evidence *e, const char *subject, const char *othe
                     claim_point points[SPA_FINDING_POINTS])
 {
     size_t n = 1;
-    points[0] = (claim_point){.range = "mid"};
-    for (int k = 0; k < SPA_SCALE_COUNT; k++) points[0].scales[k] = 1;
+    points[0] = claim_nominal;
     for (size_t i = 0; i < e->n_records; i++) {
         const spa_record *r = &e->records[i];
         if (!claim_has_name(subject, r->name) && !(other && claim_has_name(other, r->name)))
@@ -141,9 +151,10 @@ void claim_point_text(const claim_point *point, char text[64])
         used += (size_t)snprintf(text + used, 64 - used, "%s%s x %g", used ? ", " : "",
                                  spa_scale_name((spa_scale)k), point->scales[k]);
     }
-    if (strcmp(point->range, "mid") != 0 && used < 40)
-        snprintf(text + used, 64 - used, "%sbaselines' factors %.8s", used ? ", " : "",
-                 point->range);
+    /* Factors are of times. */
+    if (strcmp(point->range, "mid") != 0 && used < 32)
+        snprintf(text + used, 64 - used, "%sbaselines at their %s", used ? ", " : "",
+                 strcmp(point->range, "low") == 0 ? "fastest" : "slowest");
     if (!*text) snprintf(text, 64, "the nominal assumptions");
 }
 

@@ -31,7 +31,11 @@ size_t claim_slices(const spa_evidence *e, const spa_claim *claim,
 /* Points at which rows of these names are there, the nominal one first. */
 size_t claim_points(const spa_evidence *e, const char *subject, const char *other,
                     claim_point points[SPA_FINDING_POINTS]);
-/* "launch x 2, baselines at their low end"; "the nominal assumptions". */
+/* Nothing scaled, baselines' factors in the middle. */
+extern const claim_point claim_nominal;
+/* Is `r` the same policy, stack and case as `nominal`, at this point? */
+bool claim_is_twin(const spa_record *r, const spa_record *nominal, const claim_point *point);
+/* "launch x 2, baselines at their fastest"; "the nominal assumptions". */
 void claim_point_text(const claim_point *point, char text[64]);
 
 /* A row's metric with its 95 % interval. Beyond the stored ones: exposed_transfer_ms, transfers

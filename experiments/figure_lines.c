@@ -90,7 +90,8 @@ void figure_convergence(const spa_evidence *e, const spa_study_figure *figure, s
                                           .high = NAN});
         }
     }
-    spa_string_append(&plot->caption, "Best schedule so far. ");
+    spa_string_append(&plot->caption, "Searches: the best schedule so far. Learning: what the "
+                                      "policy does by then, alone on that case. ");
 }
 
 void figure_validation(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)

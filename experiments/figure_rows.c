@@ -206,11 +206,13 @@ void figure_batching(const spa_evidence *e, const spa_study_figure *figure, spa_
     plot->x_label = "batching overhead (% of a request's time)";
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
         spa_plot_point point = figure_point(r, "batch_overhead", 100);
-        point.row = *r->batcher ? r->batcher : "no batcher";
+        if (!*r->batcher) continue; /* nothing is collected */
+        point.row = r->batcher;
         figure_panel(e, figure, r, FIGURE_BATCHER, panel);
         spa_plot_add(plot, panel, r->name, point);
     }
-    spa_string_append(&plot->caption, "Overhead: collecting requests and padding. ");
+    spa_string_append(&plot->caption, "Overhead: collecting requests and padding; 0 where "
+                                      "batches are of one. ");
 }
 
 void figure_predictor(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
@@ -222,9 +224,10 @@ void figure_predictor(const spa_evidence *e, const spa_study_figure *figure, spa
     plot->x_label = "predictions within 10 % of the threshold (%)";
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
         figure_panel(e, figure, r, FIGURE_MODEL, panel);
-        spa_plot_add(plot, panel, "sparsity", figure_point(r, "accuracy_sparsity", 100));
+        spa_plot_point sparsity = figure_point(r, "accuracy_sparsity", 100);
+        if (isfinite(sparsity.y)) spa_plot_add(plot, panel, "sparsity", sparsity);
         spa_plot_add(plot, panel, "intensity", figure_point(r, "accuracy_intensity", 100));
     }
-    spa_string_append(&plot->caption, "On operators that were held out. No bar: nothing to "
-                                      "predict, no kernel there skips zeros. ");
+    spa_string_append(&plot->caption, "On operators that were held out. Without sparsity: "
+                                      "no kernel there skips zeros. ");
 }

@@ -60,7 +60,7 @@ static extent measure(const plot_layout *l, const spa_plot_panel *panel)
             const spa_plot_point *point = &panel->series[s].points[i];
             if (!isfinite(point->y)) continue;
             e.high = fmax(e.high, top_of(point));
-            if (point->y > 0) e.low = fmin(e.low, point->y);
+            if (point->y > 0) e.low = fmin(e.low, point->low > 0 ? point->low : point->y);
         }
     }
     if (l->plot->kind == SPA_PLOT_STACK) {
@@ -87,7 +87,7 @@ static extent measure(const plot_layout *l, const spa_plot_panel *panel)
     return e;
 }
 
-/* $rP_S: from, to, low, high, y, number; $mP: rows without a value. */
+/* $rP_S: from, to, low, high, y, number, where it stands; $mP: rows without a value. */
 static void put_data(const plot_layout *l, size_t p, const extent *e)
 {
     const spa_plot *plot = l->plot;
@@ -107,14 +107,13 @@ static void put_data(const plot_layout *l, size_t p, const extent *e)
             double from = sum ? sum[r] : e->low, to = sum ? sum[r] + point->y : point->y;
             if (sum) sum[r] = to;
             bool known = isfinite(point->low) && isfinite(point->high);
-            double low = known ? point->low : point->y, high = known ? point->high : point->y;
+            double low = known ? point->low : NAN, high = known ? point->high : NAN;
             if (plot->kind == SPA_PLOT_DOTS && low < e->low) low = e->low;
-            if (stacks) low = high = to; /* the number stands at the end of the stack */
             spa_string_append(d, "%.9g %.9g %.9g %.9g %.4f ", from, to, low, high, y);
             spa_figure_cell(d, spa_plot_number(stacks ? to : point->y, plot->percent, number));
-            spa_string_append(d, "\n");
+            spa_string_append(d, " %.9g\n", known ? fmax(high, to) : to);
         }
-        spa_string_append(d, "NaN NaN NaN NaN NaN \"\"\nEOD\n"); /* never empty */
+        spa_string_append(d, "NaN NaN NaN NaN NaN \"\" NaN\nEOD\n"); /* never empty */
     }
     spa_string_append(d, "$m%zu << EOD\n", p);
     for (size_t r = 0; r < plot->n_rows; r++) {
@@ -189,9 +188,10 @@ void plot_draw_rows(const plot_layout *l, size_t p)
         if (!has_values(&plot->panels[p], plot->names[k])) continue;
         if (dots) {
             spa_string_append(s,
-                              "$r%zu_%zu using 2:5:3:4 with xerrorbars pt %d ps 0.55 lw 0.8 lc rgb "
+                              "$r%zu_%zu using 2:5 with points pt %d ps 0.55 lc rgb '%s', \\\n"
+                              "$r%zu_%zu using 2:5:3:4 with xerrorbars pt 0 ps 0 lw 0.8 lc rgb "
                               "'%s', \\\n",
-                              p, k, m.point, m.colour);
+                              p, k, m.point, m.colour, p, k, m.colour);
         } else {
             spa_string_append(s,
                               "$r%zu_%zu using 2:5:1:2:($5-%.4f):($5+%.4f) with boxxyerror fs %s "
@@ -205,7 +205,7 @@ void plot_draw_rows(const plot_layout *l, size_t p)
                               p, k);
         if (!stacks || k + 1 == plot->n_names)
             spa_string_append(
-                s, "$r%zu_%zu using 4:5:6 with labels left offset 0.5,0 font ',%d', \\\n", p, k,
+                s, "$r%zu_%zu using 7:5:6 with labels left offset 0.5,0 font ',%d', \\\n", p, k,
                 SPA_PLOT_FONT_SMALL);
     }
     if (lacks_rows(l, p))

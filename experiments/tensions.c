@@ -6,8 +6,6 @@
 
 #define HEAVY_MACS 1e8 /* the paper's cut */
 
-static const claim_point nominal = {.range = "mid", .scales = {1, 1, 1, 1, 1}};
-
 static void add_model(spa_finding *f, const char *model, double value)
 {
     if (!isfinite(value) || f->n_models == SPA_FINDING_MODELS) return;
@@ -40,12 +38,12 @@ spa_status claim_own_engine_floor(const spa_evidence *e, spa_finding *f, spa_err
     size_t n = claim_slices(e, f->claim, slices);
     for (size_t i = 0; i < n; i++) {
         if (strcmp(slices[i].model, "mobilenet_v2") != 0) continue;
-        best = claim_pick(e, &place, "tensorrt|tvm", &slices[i], &nominal);
+        best = claim_pick(e, &place, "tensorrt|tvm", &slices[i], &claim_nominal);
         if (best && !best->skipped) break;
         best = NULL;
         for (size_t k = 0; k < e->n_records; k++) {
             const spa_record *r = &e->records[k];
-            const spa_record *s = claim_pick(e, &place, r->name, &slices[i], &nominal);
+            const spa_record *s = claim_pick(e, &place, r->name, &slices[i], &claim_nominal);
             if (s && (!best || claim_value(s, "latency_mean_ms").value <
                                    claim_value(best, "latency_mean_ms").value))
                 best = s;

@@ -260,7 +260,7 @@ Test(claims, a_baselines_range_may_flip_the_verdict)
     add(&w, "a", "rival", 4)->range = "high";
     expect(&w, &faster, SPA_CANNOT_TELL, 3, &f);
     cr_assert_eq(f.n_pooled, 3);
-    cr_assert(strstr(f.judgement.condition, "not met with baselines' factors low"), "%s",
+    cr_assert(strstr(f.judgement.condition, "not met with baselines at their fastest"), "%s",
               f.judgement.condition);
 }
 
@@ -287,6 +287,22 @@ Test(claims, a_sweep_that_covers_all_models_counts)
     w.measures[1][0].value = 1.2;
     w.measures[5][0].value = 5;
     expect(&w, &faster, SPA_HOLDS, sqrt(6), &f);
+    cr_assert_eq(f.n_pooled, 1);
+}
+
+Test(claims, a_sweep_of_another_stack_or_policy_is_no_evidence)
+{
+    world w = {0};
+    spa_finding f;
+    add(&w, "a", "new", 1);
+    add(&w, "a", "rival", 3);
+    for (int i = 0; i < 2; i++) {
+        spa_record *r = add(&w, "a", i ? "rival" : "new", i ? 1.2 : 1);
+        r->experiment = "launch";
+        r->scales[SPA_SCALE_LAUNCH] = 2;
+        if (i) r->stack = "another";
+    }
+    expect(&w, &faster, SPA_HOLDS, 3, &f);
     cr_assert_eq(f.n_pooled, 1);
 }
 
