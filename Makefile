@@ -83,7 +83,7 @@ all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions
 	@echo '$(CUDA_SAYS)'
 
 include build.mk
--include demo.mk fidelity.mk fuzz.mk learn.mk install.mk
+-include demo.mk fidelity.mk fuzz.mk learn.mk install.mk study.mk
 
 test: deps-test  ## install what tests need, build, run every test
 	@$(MAKE) --no-print-directory run-tests
