@@ -1,5 +1,6 @@
 /* Experiment files and `sparoa run`. */
 #define _XOPEN_SOURCE 700
+#include <glob.h>
 #include <math.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -438,6 +439,39 @@ Test(run, a_full_disk_is_an_error_and_loses_nothing)
     write_file(HEAD FACTORS "noise = 0.5, 1\n[precision]\nhalf_width = 0\nmax = 400\n");
     run("--quiet");
     cr_assert_eq(contents(), before);
+}
+
+/* ---------------------------------------------------------------- what is shipped */
+static size_t check_shipped(const char *path, const spa_paths *paths)
+{
+    size_t rows = 0;
+    for (int quick = 0; quick < 2; quick++) {
+        spa_experiment x;
+        spa_error err;
+        cr_assert_eq(spa_experiment_read(&x, path, quick, paths, &err), SPA_OK, "%s", err.message);
+        char name[100];
+        snprintf(name, sizeof name, "experiments/%s.exp", x.name);
+        cr_assert_str_eq(path, name); /* named after its file: no two have one name */
+        size_t n = spa_experiment_rows(&x);
+        cr_assert(quick ? n <= rows : n > 0, "%s: %zu rows", path, n);
+        rows = n;
+        spa_experiment_fini(&x);
+    }
+    return rows;
+}
+
+Test(run, every_shipped_experiment_can_be_read_and_is_smaller_when_quick)
+{
+    spa_paths paths;
+    glob_t files;
+    size_t quick_rows = 0;
+    cr_assert_eq(spa_paths_find(&paths, NULL), SPA_OK);
+    cr_assert_eq(glob("experiments/*.exp", 0, NULL, &files), 0);
+    cr_assert_geq(files.gl_pathc, 17);
+    for (size_t i = 0; i < files.gl_pathc; i++)
+        quick_rows += check_shipped(files.gl_pathv[i], &paths);
+    globfree(&files);
+    cr_assert_leq(quick_rows, 1000); /* a minute's work */
 }
 
 /* ---------------------------------------------------------------- bad input */
