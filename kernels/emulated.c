@@ -161,7 +161,7 @@ static size_t align(size_t bytes)
 /* Workspace of the backend, then (fp16) the inputs and the output as floats. */
 static size_t op_workspace(const emulated_model *m, const spa_op *op)
 {
-    size_t bytes = align(m->backend->workspace_bytes(m->graph, op));
+    size_t bytes = align(spa_kernel_workspace_bytes(m->backend, m->graph, op));
     if (m->dtype == SPA_FP32) return bytes;
     for (uint32_t i = 0; i < op->n_inputs; i++)
         bytes += align(spa_shape_count(spa_graph_input_shape(m->graph, op, i)) * sizeof(float));
@@ -236,7 +236,8 @@ static spa_status run_half(spa_kernel_args *args, const emulated_model *m,
 {
     const spa_op *op = args->op;
     const float *inputs[SPA_MAX_OP_INPUTS];
-    char *at = (char *)args->workspace + align(m->backend->workspace_bytes(m->graph, op));
+    char *at =
+        (char *)args->workspace + align(spa_kernel_workspace_bytes(m->backend, m->graph, op));
     for (uint32_t i = 0; i < op->n_inputs; i++) {
         size_t n = spa_shape_count(spa_graph_input_shape(m->graph, op, i));
         const spa_half *x = item->inputs[i];

@@ -1,5 +1,7 @@
 #include "kernels/steps.h"
 
+#include <string.h>
+
 #include "kernels/blas.h"
 #include "kernels/dims.h"
 #include "kernels/ref.h"
@@ -12,8 +14,14 @@ typedef struct steps {
     bool exact;                      /* as `ref` computes */
     uint32_t input;
     size_t param;
-    size_t n; /* elements of the output */
+    float *y; /* what they work on, in place */
+    size_t n; /* its elements */
 } steps;
+
+static size_t rounded(size_t bytes)
+{
+    return (bytes + SPA_KERNEL_ALIGN - 1) / SPA_KERNEL_ALIGN * SPA_KERNEL_ALIGN;
+}
 
 spa_op spa_op_unfused(const spa_op *op)
 {
@@ -46,7 +54,7 @@ bool spa_steps_are_flat(const spa_graph *graph, const spa_op *op)
 
 static void unary(const steps *s, const spa_op_step *step)
 {
-    float *y = s->args->output;
+    float *y = s->y;
     if (!s->exact) {
         spa_vector_best()->unary(step->kind, (float)step->alpha, y, y, s->n);
         return;
@@ -58,7 +66,7 @@ static void unary(const steps *s, const spa_op_step *step)
 static void equal_shapes(const steps *s, bool is_add, const float *b)
 {
     const spa_vector *v = spa_vector_best();
-    float *y = s->args->output;
+    float *y = s->y;
     (is_add ? v->add : v->mul)(y, b, y, s->n);
 }
 
@@ -76,7 +84,7 @@ static void broadcast(const steps *s, bool is_add, const float *b, const spa_sha
     size_t at[SPA_MAX_RANK] = {0}, offset[3] = {0};
     int last = loop.rank - 1;
     do {
-        float *y = s->args->output + offset[0];
+        float *y = s->y + offset[0];
         if (loop.step[2][last] == 0)
             (is_add ? v->add_scalar : v->mul_scalar)(y, b[offset[2]], y, loop.n[last]);
         else /* innermost steps are 1 */
@@ -105,7 +113,7 @@ static void binary(steps *s, const spa_op_step *step)
     if (step->param_shape.rank > 0) {
         broadcast(s, is_add, args->params[s->param++], &step->param_shape);
     } else if (!step->from_input) {
-        spa_vector_best()->mul_scalar(args->output, (float)step->alpha, args->output, s->n);
+        spa_vector_best()->mul_scalar(s->y, (float)step->alpha, s->y, s->n);
     } else {
         uint32_t input = s->input++;
         const spa_shape *shape = input_shape(args->graph, args->op, input);
@@ -145,6 +153,7 @@ static steps steps_of(const spa_kernel_args *args, const spa_step_layouts *layou
                    .exact = exact,
                    .input = own.n_inputs,
                    .param = spa_op_params(args->graph, &own, params),
+                   .y = args->output,
                    .n = spa_shape_count(&args->op->out)};
 }
 
@@ -154,10 +163,32 @@ void spa_steps_run_plain(const spa_kernel_args *args, uint32_t first)
     run_steps(&s, first);
 }
 
+/* Steps of a reduction work on a copy of what it reads, behind the kernel's own workspace. They
+ * treat all elements alike, so its layout does not matter. */
+static spa_status run_reduction(const spa_backend *backend, const spa_kernel_args *args,
+                                spa_error *err)
+{
+    spa_op own = spa_op_unfused(args->op);
+    size_t n = spa_shape_count(spa_graph_input_shape(args->graph, args->op, 0));
+    size_t before = rounded(backend->workspace_bytes(args->graph, args->op));
+    float *copy = (float *)(void *)((char *)args->workspace + before);
+    const float *inputs[1] = {copy};
+    steps s = steps_of(args, NULL, backend == &spa_backend_ref);
+    spa_kernel_args call = *args;
+    s.y = copy;
+    s.n = n;
+    memcpy(copy, args->inputs[0], n * sizeof *copy);
+    run_steps(&s, 0);
+    call.op = &own;
+    call.inputs = inputs;
+    return backend->run(&call, err);
+}
+
 spa_status spa_kernel_run(const spa_backend *backend, const spa_kernel_args *args,
                           const spa_step_layouts *layouts, spa_error *err)
 {
     if (args->op->n_steps == 0) return backend->run(args, err);
+    if (spa_op_kind_is_reduction(args->op->kind)) return run_reduction(backend, args, err);
     spa_op own = spa_op_unfused(args->op);
     spa_kernel_args call = *args;
     call.op = &own;
@@ -171,6 +202,8 @@ size_t spa_kernel_workspace_bytes(const spa_backend *backend, const spa_graph *g
                                   const spa_op *op)
 {
     size_t own = backend->workspace_bytes(graph, op);
+    if (op->n_steps > 0 && spa_op_kind_is_reduction(op->kind))
+        return rounded(own) + spa_shape_count(spa_graph_input_shape(graph, op, 0)) * sizeof(float);
     size_t operand = op->n_operands > 0 ? spa_shape_count(&op->out) * sizeof(float) : 0;
     return backend->layout != NULL && operand > own ? operand : own;
 }

@@ -175,13 +175,14 @@ static spa_status run_once(spa_session *session, size_t index, void *workspace, 
     SPA_TRY(spa_backend_blas.prepare(model->graph, op, args.params, &state, err));
     args.state = state;
     spa_op own = spa_op_unfused(op);
-    args.op = &own;
-    spa_status status = spa_backend_blas.run(&args, err);
+    if (folds_batch_norm(op)) args.op = &own;
+    spa_status status = spa_kernel_run(&spa_backend_blas, &args, NULL, err);
     spa_backend_blas.release(state);
+    if (status != SPA_OK || !folds_batch_norm(op)) return status;
     args.op = op;
-    if (status == SPA_OK && folds_batch_norm(op)) status = fold(model, index, &args, err);
-    if (status == SPA_OK) spa_steps_run_plain(&args, 0);
-    return status;
+    SPA_TRY(fold(model, index, &args, err));
+    spa_steps_run_plain(&args, 1);
+    return SPA_OK;
 }
 
 spa_status spa_weights_calibrate(spa_model *model, spa_error *err)

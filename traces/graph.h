@@ -96,8 +96,8 @@ typedef struct spa_op_attrs {
                      operand and rank-0 parameter */
 } spa_op_attrs;
 
-/* What was an operator of its own before it was fused into the one before it. Steps run in order on
- * that operator's result, element by element, so only their operands are read. */
+/* What was an operator of its own before it was fused. Steps run in order, element by element, so
+ * only their operands are read: on the operator's result, or, of a reduction, on what it reads. */
 typedef struct spa_op_step {
     spa_op_kind kind;      /* an activation, add, mul, or batch_norm: folded into weight and bias */
     uint32_t stream;       /* which operator it was: its seeded parameters */
@@ -187,9 +187,9 @@ typedef struct spa_fusion {
 } spa_fusion;
 /* The same for a fused operator: inputs are its own, then one for each step with from_input, in
  * order. The steps are copied. It has the shape of the operator; MACs, operations and bytes are
- * those of all of it, without the tensors that no longer exist. `kind` is conv, linear, matmul or
- * an elementwise one; batch_norm is the first step of a conv or linear with has_bias. Errors: as
- * above, and steps that cannot be. */
+ * those of all of it, without the tensors that no longer exist. `kind` is conv, linear, matmul,
+ * an elementwise one, or a reduction with activations and factors; batch_norm is the first step of
+ * a conv or linear with has_bias. Errors: as above, and steps that cannot be. */
 SPA_API spa_status spa_graph_add_fused(spa_graph *graph, const char *name, spa_op_kind kind,
                                        const spa_op_attrs *attrs, const int32_t *inputs,
                                        size_t n_inputs, const spa_shape *out,
@@ -221,6 +221,8 @@ static inline bool spa_op_divides(const spa_op *op)
 }
 /* One that computes each element of its output from the same element of its inputs. */
 SPA_API bool spa_op_kind_is_elementwise(spa_op_kind kind);
+/* One that makes one number of many; its steps come before it. */
+SPA_API bool spa_op_kind_is_reduction(spa_op_kind kind);
 SPA_API bool spa_op_kind_from_name(const char *name, spa_op_kind *kind);
 SPA_API const char *spa_origin_name(spa_origin origin);
 SPA_API bool spa_origin_from_name(const char *name, spa_origin *origin);

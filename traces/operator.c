@@ -308,6 +308,12 @@ static spa_status check_operands(const spa_op_request *r, spa_error *err)
     return SPA_OK;
 }
 
+bool spa_op_kind_is_reduction(spa_op_kind kind)
+{
+    return kind == SPA_OP_GLOBAL_AVG_POOL || kind == SPA_OP_MEAN || kind == SPA_OP_SOFTMAX ||
+           kind == SPA_OP_LAYER_NORM;
+}
+
 bool spa_op_kind_is_elementwise(spa_op_kind kind)
 {
     switch (kind) {
@@ -469,7 +475,10 @@ spa_status spa_op_derive(const spa_graph *graph, spa_op *op, spa_error *err)
     if (!macs_per_output(graph, op, &per_output) || !spa_mul_i64(out, per_output, &op->macs))
         return fail_overflow(op, "its MACs", err);
     if (!other_flops(graph, op, &op->flops)) return fail_overflow(op, "its operations", err);
-    op->flops += out * spa_steps_flops(op); /* <= 2^40 * 7 * 9 */
+    int64_t elements = out; /* that steps work on */
+    if (op->n_steps > 0 && spa_op_kind_is_reduction(op->kind))
+        elements = spa_shape_elements(spa_graph_input_shape(graph, op, 0));
+    op->flops += elements * spa_steps_flops(op); /* <= 2^40 * 7 * 9 */
 
     op->bytes_out = out * width;
     op->bytes_in = 0;

@@ -15,8 +15,10 @@
 typedef struct group {
     uint32_t last;
     uint8_t n_steps, n_operands, n_params;
-    bool is_closed; /* takes nothing more */
-    bool is_added;  /* TensorRT: its residual is in */
+    bool is_closed;  /* takes nothing more */
+    bool is_added;   /* TensorRT: its residual is in */
+    bool is_flat;    /* nothing but activations and factors so far */
+    bool is_reduced; /* the last member is a reduction, whose steps the others are */
 } group;
 
 typedef struct fusing fusing;
@@ -58,8 +60,16 @@ static bool joins_chain(const fusing *f, uint32_t main, uint32_t op)
     return !(is_binary(m) && m->n_inputs == 1 && o->n_inputs == 2);
 }
 
+/* An activation, or a product with a constant factor. */
+static bool is_flat(const spa_op *op)
+{
+    return spa_op_kind_is_elementwise(op->kind) && op->kind != SPA_OP_BATCH_NORM &&
+           op->n_inputs == 1 && op->attrs.param_shape.rank == 0;
+}
+
 static bool joins_tvm(const fusing *f, const group *g, uint32_t main, uint32_t op)
 {
+    if (spa_op_kind_is_reduction(f->in->ops[op].kind)) return g->is_flat;
     if (can_fold(f, g, main, op)) return true;
     if (has_products(f->in->ops[main].kind)) return f->in->ops[op].kind != SPA_OP_BATCH_NORM;
     return joins_chain(f, main, op);
@@ -97,8 +107,10 @@ static bool fits(const fusing *f, int32_t from, uint32_t op)
     uint32_t main = f->main_of[from];
     const group *g = &f->groups[main];
     if (g->is_closed || g->last != (uint32_t)from || g->n_steps == SPA_MAX_STEPS) return false;
-    if (!spa_op_kind_is_elementwise(o->kind) || !spa_shape_equal(&o->out, &f->in->ops[from].out))
-        return false;
+    bool reduces = f->may_join == joins_tvm && spa_op_kind_is_reduction(o->kind);
+    bool maps =
+        spa_op_kind_is_elementwise(o->kind) && spa_shape_equal(&o->out, &f->in->ops[from].out);
+    if (!maps && !reduces) return false;
     size_t params = g->n_params + (o->attrs.param_shape.rank > 0);
     bool adds_bias = o->kind == SPA_OP_BATCH_NORM && !f->in->ops[main].attrs.has_bias;
     if (params + adds_bias > SPA_MAX_PARAMS) return false;
@@ -119,6 +131,8 @@ static void join(fusing *f, int32_t from, uint32_t op)
     g->n_operands = (uint8_t)(g->n_operands + o->n_inputs - 1);
     g->n_params = (uint8_t)(g->n_params + (o->attrs.param_shape.rank > 0) +
                             (o->kind == SPA_OP_BATCH_NORM && !f->in->ops[main].attrs.has_bias));
+    g->is_flat = g->is_flat && is_flat(o);
+    g->is_reduced = g->is_closed = spa_op_kind_is_reduction(o->kind);
     bool products = has_products(f->in->ops[main].kind);
     if (f->may_join != joins_tensorrt || !products) return;
     g->is_added |= o->kind == SPA_OP_ADD && o->n_inputs == 2;
@@ -136,7 +150,8 @@ static void place(fusing *f, uint32_t op)
     int32_t later = a > b ? a : b, earlier = a > b ? b : a;
     f->main_of[op] = op;
     f->next[op] = (uint32_t)in->n_ops;
-    f->groups[op] = (group){.last = op, .n_params = (uint8_t)spa_op_params(in, o, params)};
+    f->groups[op] = (group){
+        .last = op, .n_params = (uint8_t)spa_op_params(in, o, params), .is_flat = is_flat(o)};
     if (fits(f, later, op))
         join(f, later, op);
     else if (fits(f, earlier, op))
@@ -170,11 +185,26 @@ static spa_op_step step_of(const fusing *f, uint32_t main, uint32_t before, uint
     return step;
 }
 
-static spa_status add_group(fusing *f, spa_graph *out, uint32_t main, spa_error *err)
+/* All members but the last as steps of that. */
+static spa_status add_reduction(fusing *f, spa_graph *out, uint32_t main, spa_error *err)
 {
     const spa_graph *in = f->in;
     const spa_op *m = &in->ops[main], *last = &in->ops[f->groups[main].last];
-    int32_t inputs[SPA_MAX_OP_INPUTS], index;
+    int32_t input = moved(f, in->inputs[m->first_input]);
+    spa_op_step steps[SPA_MAX_STEPS];
+    spa_fusion fusion = {.steps = steps, .stream = last->stream};
+    for (uint32_t i = main; &in->ops[i] != last; i = f->next[i])
+        steps[fusion.n_steps++] = (spa_op_step){
+            .kind = in->ops[i].kind, .stream = in->ops[i].stream, .alpha = in->ops[i].attrs.alpha};
+    return spa_graph_add_fused(out, m->name, last->kind, &last->attrs, &input, 1, &last->out,
+                               &fusion, &f->new_of[main], err);
+}
+
+static spa_status add_members(fusing *f, spa_graph *out, uint32_t main, spa_error *err)
+{
+    const spa_graph *in = f->in;
+    const spa_op *m = &in->ops[main];
+    int32_t inputs[SPA_MAX_OP_INPUTS];
     spa_op_step steps[SPA_MAX_STEPS];
     spa_op_attrs attrs = m->attrs;
     spa_fusion fusion = {.steps = steps, .stream = m->stream};
@@ -185,14 +215,20 @@ static spa_status add_group(fusing *f, spa_graph *out, uint32_t main, spa_error 
         if (step.kind == SPA_OP_BATCH_NORM) attrs.has_bias = true;
         steps[fusion.n_steps++] = step;
     }
-    SPA_TRY(spa_graph_add_fused(out, m->name, m->kind, &attrs, inputs, n_inputs, &m->out, &fusion,
-                                &index, err));
-    spa_op *o = &out->ops[index];
+    return spa_graph_add_fused(out, m->name, m->kind, &attrs, inputs, n_inputs, &m->out, &fusion,
+                               &f->new_of[main], err);
+}
+
+static spa_status add_group(fusing *f, spa_graph *out, uint32_t main, spa_error *err)
+{
+    const spa_op *m = &f->in->ops[main], *last = &f->in->ops[f->groups[main].last];
+    SPA_TRY(f->groups[main].is_reduced ? add_reduction(f, out, main, err)
+                                       : add_members(f, out, main, err));
+    spa_op *o = &out->ops[f->new_of[main]];
     o->flags = last->flags;
     o->sparsity = last->sparsity;
     o->rho_origin = last->rho_origin;
-    o->weight_sparsity = m->weight_sparsity;
-    f->new_of[main] = index;
+    o->weight_sparsity = f->groups[main].is_reduced ? last->weight_sparsity : m->weight_sparsity;
     return SPA_OK;
 }
 

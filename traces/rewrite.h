@@ -29,9 +29,9 @@ SPA_API spa_status spa_rewrite_apply(spa_graph *out, const spa_graph *in, const 
  * reader they are, become part of its weights and bias. */
 SPA_API spa_status spa_rewrite_fold_bn(spa_graph *out, const spa_graph *in, spa_error *err);
 /* TVM: a convolution, linear layer or matrix product takes in the chain of elementwise operators
- * behind it, and so does an elementwise one. Chen et al., OSDI 2018, section 3: "complex out
- * fusable", "injective". Differs: of injective kinds only elementwise ones; a chain into a
- * reduction is not fused (none of the zoo's models has one that nobody else reads). */
+ * behind it, and so does an elementwise one; a reduction takes in the chain before it. Chen et al.,
+ * OSDI 2018, section 3: "complex out fusable", "injective", "reduction". Differs: of injective
+ * kinds only elementwise ones, before a reduction only activations and constant factors. */
 SPA_API spa_status spa_rewrite_fuse_tvm(spa_graph *out, const spa_graph *in, spa_error *err);
 /* TensorRT: batch norm folded; convolution, linear layer or product + bias or factor + residual +
  * one activation; chains of pointwise operators. NVIDIA TensorRT developer guide, "Types of

@@ -33,9 +33,9 @@ static double joined_rho(const spa_graph *graph, const spa_op *op)
     return zeros / out;
 }
 
-static double own_rho(const spa_graph *graph, const spa_op *op)
+/* Of its own, `rho` being that of its first input. */
+static double own_rho(const spa_graph *graph, const spa_op *op, double rho)
 {
-    double rho = op->n_inputs > 0 ? input_rho(graph, op, 0) : 0;
     double other = op->n_inputs - op->n_operands > 1 ? input_rho(graph, op, 1) : 0;
     const spa_shape *in = op->n_inputs > 0 ? spa_graph_input_shape(graph, op, 0) : NULL;
     switch (op->kind) {
@@ -94,13 +94,15 @@ static double step_rho(const spa_graph *graph, const spa_op *op, const spa_op_st
 
 static double relu50_rho(const spa_graph *graph, const spa_op *op)
 {
-    double rho = own_rho(graph, op);
+    bool reduces = spa_op_kind_is_reduction(op->kind); /* then its steps come first */
+    double rho = op->n_inputs > 0 ? input_rho(graph, op, 0) : 0;
+    if (!reduces) rho = own_rho(graph, op, rho);
     uint32_t input = op->n_inputs - op->n_operands;
     for (uint32_t i = 0; i < op->n_steps; i++) {
         rho = step_rho(graph, op, &op->steps[i], input, rho);
         input += op->steps[i].from_input;
     }
-    return rho;
+    return reduces ? own_rho(graph, op, rho) : rho;
 }
 
 spa_status spa_graph_assume_sparsity(spa_graph *graph, const char *assumption, spa_error *err)

@@ -104,12 +104,13 @@ spa_status spa_op_check_steps(const spa_op_request *r, const spa_shape *out, spa
 {
     size_t operands = spa_steps_operands(r->steps, r->n_steps), input = r->n_in - operands;
     size_t n_params = n_own_params(r);
+    bool reduces = spa_op_kind_is_reduction(r->kind);
     bool can = r->kind == SPA_OP_CONV || r->kind == SPA_OP_LINEAR || r->kind == SPA_OP_MATMUL ||
-               spa_op_kind_is_elementwise(r->kind);
+               spa_op_kind_is_elementwise(r->kind) || reduces;
     if (!can || r->n_steps > SPA_MAX_STEPS)
         return spa_fail(err, SPA_E_INVALID,
-                        "operator '%s' (%s): %zu steps; at most %d, of convolutions, products and "
-                        "elementwise kinds",
+                        "operator '%s' (%s): %zu steps; at most %d, of convolutions, products, "
+                        "elementwise kinds and reductions",
                         r->name, spa_op_kind_name(r->kind), r->n_steps, SPA_MAX_STEPS);
     /* Kernels tell the second operand of add and mul from their number of inputs. */
     if (operands > 0 && input == 1 && (r->kind == SPA_OP_ADD || r->kind == SPA_OP_MUL))
@@ -117,6 +118,8 @@ spa_status spa_op_check_steps(const spa_op_request *r, const spa_shape *out, spa
                         "operator '%s' (%s): with one input it has no steps with inputs of theirs",
                         r->name, spa_op_kind_name(r->kind));
     for (size_t i = 0; i < r->n_steps; i++) {
+        if (reduces && (r->steps[i].from_input || r->steps[i].param_shape.rank != 0))
+            return fail_step(r, i, "comes before a reduction and has no tensor to read", err);
         SPA_TRY(check_step(r, i, input, out, err));
         input += r->steps[i].from_input;
         n_params += r->steps[i].param_shape.rank != 0;

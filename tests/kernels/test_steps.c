@@ -147,8 +147,8 @@ static int32_t op(spa_graph *g, const char *name, spa_op_kind kind, const spa_op
     return index;
 }
 
-/* Every kind of step and of operand: constants, factors, tensors of the same shape, a gate per
- * channel, and a graph input; over images that oneDNN keeps in blocks. */
+/* Every kind of step and of operand: before a reduction, constants, factors, tensors of the same
+ * shape, a gate per channel, and a graph input; over images that oneDNN keeps in blocks. */
 static void build_all_steps(spa_graph *g)
 {
     const spa_op_attrs leaky = {.alpha = 0.1}, half = {.alpha = 0.5};
@@ -160,7 +160,9 @@ static void build_all_steps(spa_graph *g)
     int32_t c0 = conv(g, "c0", input);
     int32_t b0 = op(g, "b0", SPA_OP_BATCH_NORM, NULL, c0, NULL);
     int32_t r0 = op(g, "r0", SPA_OP_LEAKY_RELU, &leaky, b0, NULL);
-    int32_t gate = op(g, "gate", SPA_OP_GLOBAL_AVG_POOL, NULL, r0, NULL);
+    int32_t act =
+        op(g, "act", SPA_OP_MUL, &half, op(g, "sig", SPA_OP_SIGMOID, NULL, r0, NULL), NULL);
+    int32_t gate = op(g, "gate", SPA_OP_GLOBAL_AVG_POOL, NULL, act, NULL);
     int32_t c1 = conv(g, "c1", r0);
     int32_t a1 = op(g, "a1", SPA_OP_ADD, &constant, c1, NULL);
     int32_t m1 = op(g, "m1", SPA_OP_MUL, NULL, a1, &gate);
@@ -182,7 +184,9 @@ Test(steps, every_step_and_operand_answers_as_unfused_on_every_backend)
     spa_graph plain, fused;
     build_all_steps(&plain);
     cr_assert_eq(spa_rewrite_fuse_tvm(&fused, &plain, NULL), SPA_OK);
-    cr_assert_eq(fused.n_ops, 5); /* c0, gate, c1, c2, c3 */
+    cr_assert_eq(fused.n_ops, 5); /* c0, the gate with what is before it, c1, c2, c3 */
+    cr_assert_eq(fused.ops[1].kind, SPA_OP_GLOBAL_AVG_POOL);
+    cr_assert_eq(fused.ops[1].n_steps, 2);
     for (size_t i = 0; i <= n; i++) {
         scene a, b;
         infer(&a, &plain, &backends[0], 1); /* ref is the specification */

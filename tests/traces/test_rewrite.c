@@ -73,6 +73,8 @@ static void build_block(void)
     finish();
 }
 
+static void expect_round_trip(const spa_graph *graph);
+
 static const spa_op *op_named(const char *name)
 {
     int32_t i = spa_graph_find(&f, name);
@@ -194,6 +196,45 @@ Test(rewrite, tensorrt_takes_one_activation_and_tvm_the_whole_chain)
     expect_steps("h", "relu sigmoid");
 }
 
+/* softmax(0.5 * gelu(x)): one operator that reads x. To TensorRT the pointwise chain is its own. */
+Test(rewrite, a_reduction_takes_in_the_chain_before_it)
+{
+    const spa_op_attrs half = {.alpha = 0.5};
+    int32_t index, gelu;
+    begin();
+    gelu = add("gelu", SPA_OP_GELU, SPA_GRAPH_INPUT(0), ONE);
+    cr_assert_eq(spa_graph_add(&g, "half", SPA_OP_MUL, &half, &gelu, 1, NULL, &index, NULL),
+                 SPA_OK);
+    add("pool", SPA_OP_GLOBAL_AVG_POOL, index, ONE);
+    finish();
+    rewrite("tensorrt");
+    cr_assert_eq(f.n_ops, 2);
+    rewrite("tvm");
+    cr_assert_eq(f.n_ops, 1);
+    expect_steps("gelu", "gelu mul");
+    const spa_op *pool = op_named("gelu");
+    cr_assert_eq(pool->kind, SPA_OP_GLOBAL_AVG_POOL);
+    cr_assert_eq(pool->stream, 2);
+    /* 4*8*8 = 256 elements: 5 operations of a GELU, a product and an addition each */
+    cr_assert_eq(pool->flops, 256 * (5 + 1 + 1));
+    cr_assert_eq(pool->bytes_in, 1024);
+    cr_assert_eq(pool->bytes_out, 4 * 4);
+    expect_round_trip(&f);
+}
+
+/* A sum before a reduction stays: it reads two tensors. */
+Test(rewrite, a_reduction_takes_in_nothing_that_reads_a_second_tensor)
+{
+    begin();
+    int32_t r = add("r", SPA_OP_RELU, SPA_GRAPH_INPUT(0), ONE);
+    add("pool", SPA_OP_GLOBAL_AVG_POOL, add("sum", SPA_OP_ADD, r, SPA_GRAPH_INPUT(0)), ONE);
+    finish();
+    rewrite("tvm");
+    cr_assert_eq(f.n_ops, 2);
+    expect_steps("r", "add");
+    expect_steps("pool", "");
+}
+
 Test(rewrite, a_sum_that_is_larger_than_the_tensor_is_not_taken)
 {
     begin();
@@ -312,8 +353,10 @@ Test(rewrite, steps_that_cannot_be_are_refused_with_their_place)
     expect_refusal(parse("a,relu,@0,1x4x8x8,,relu:alpha=2@1", err), SPA_E_PARSE, "alpha");
     expect_refusal(parse("a,relu,@0,1x4x8x8,,add:param=1x4x8x9@1", err), SPA_E_PARSE,
                    "does not fit");
-    expect_refusal(parse("a,global_avg_pool,@0,1x4x1x1,,relu@1", err), SPA_E_PARSE,
-                   "convolutions, products and elementwise");
+    expect_refusal(parse("a,global_avg_pool,@0,1x4x1x1,,add:param=1x4x1x1@1", err), SPA_E_PARSE,
+                   "comes before a reduction");
+    expect_refusal(parse("a,transpose,@0,1x4x8x8,\"perm=0,1,2,3\",relu@1", err), SPA_E_PARSE,
+                   "convolutions, products, elementwise");
     expect_refusal(parse("a,relu,@0,1x4x8x8,,relu@1 relu@1 relu@1 relu@1 relu@1 relu@1 relu@1 "
                          "relu@1 relu@1",
                          err),
