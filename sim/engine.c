@@ -43,6 +43,11 @@ static size_t take_memory(const spa_engine *e, size_t *at)
     return take(at, e->config.policy->memory_bytes);
 }
 
+static size_t batching_bytes(const spa_engine *e)
+{
+    return e->config.batcher ? sizeof(engine_batching) + e->n_slots * sizeof(engine_batch) : 0;
+}
+
 static void lay_out(spa_engine *e)
 {
     engine_layout *l = &e->layout;
@@ -140,7 +145,7 @@ static void reset_programs(spa_engine *e)
         program_latency(e)[i] = (spa_moments){0};
     }
     if (e->batching) {
-        memset(e->batching, 0, e->layout.requests - e->layout.batching);
+        memset(e->batching, 0, batching_bytes(e));
         e->batching->largest = all->items[all->count - 1].samples;
     }
     for (uint32_t slot = 0; slot < e->n_slots; slot++)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "tests/experiments/cli.h"
 
 #define ORIN "mobilenet_v2 --device agx-orin --policy gpu-only "
@@ -78,6 +79,20 @@ Test(cli_batcher, every_batcher_runs_under_every_kind_of_policy)
         }
         json_decref(d);
     }
+}
+
+/* The same arrivals, beside loads that slow the machine down: batches go on, later. */
+Test(cli_batcher, loads_that_come_and_go_slow_batches_down_and_do_not_stop_them)
+{
+    static const char line[] =
+        "compare " ORIN "--requests 200 --noise=off --batcher timeout --json";
+    alarm(300);
+    json_t *quiet = cli_json("%s --scenario poisson", line);
+    json_t *loaded = cli_json("%s --scenario loaded", line);
+    double runs = number(json_object_get(result_of(quiet), "batches"), "run_ms");
+    cr_assert(number(json_object_get(result_of(loaded), "batches"), "run_ms") > runs);
+    json_decref(quiet);
+    json_decref(loaded);
 }
 
 /* In the model chunks are launches and smaller, slower kernels: they cannot pay. */
