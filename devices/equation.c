@@ -34,6 +34,10 @@ static bool is_move(spa_op_kind kind)
     case SPA_OP_GATHER:
     case SPA_OP_UPSAMPLE:
     case SPA_OP_OTHER:
+    case SPA_OP_TAKE:
+    case SPA_OP_EMBED:
+    case SPA_OP_EXPAND:
+    case SPA_OP_CONSTANT:
         return true;
     default:
         return false;

@@ -5,6 +5,27 @@
 #include "experiments/parts.h"
 #include "experiments/study.h"
 #include "traces/rewrite.h"
+#include "traces/onnx.h"
+
+/* Up to three names of operators without a rule, and how many there are. */
+void spa_case_note_opaque(const spa_case *c, spa_cli *cli, const spa_options *options)
+{
+    const spa_graph *g = &c->graph;
+    char names[3 * 64 + 8] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < g->n_ops; i++) {
+        if (g->ops[i].kind != SPA_OP_OTHER) continue;
+        size_t used = strlen(names);
+        if (n++ < 3)
+            snprintf(names + used, sizeof names - used, "%s%.60s", used > 0 ? ", " : "",
+                     g->ops[i].name);
+    }
+    if (n > 0)
+        spa_cli_note(cli, options,
+                     "%s: %zu of %zu operators have no cost rule, only their bytes "
+                     "count: %s%s",
+                     g->name, n, g->n_ops, names, n > 3 ? ", ..." : "");
+}
 
 static bool is_graph_file(const char *name)
 {
@@ -17,6 +38,10 @@ static bool is_graph_file(const char *name)
 static spa_status load_graph(spa_graph *graph, const spa_options *o, const char *model,
                              spa_error *err)
 {
+    if (spa_onnx_is_file(model)) { /* what was not asked for is taken from the file */
+        spa_onnx_options onnx = {.batch = (int32_t)o->batch, .dtype = o->dtype};
+        return spa_onnx_read(graph, model, &onnx, NULL, err);
+    }
     if (!is_graph_file(model)) {
         int32_t batch = o->batch ? (int32_t)o->batch : 1;
         spa_dtype dtype = o->dtype >= 0 ? (spa_dtype)o->dtype : SPA_FP32;

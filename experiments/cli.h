@@ -31,6 +31,7 @@ spa_status spa_cli_operands(const spa_options *options, size_t min, size_t max, 
                             spa_error *err);
 
 /* One per file cmd_<name>.c. */
+spa_status spa_cmd_export(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_models(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_devices(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_cmd_policies(spa_cli *cli, spa_options *options, spa_error *err);

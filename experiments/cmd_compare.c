@@ -48,6 +48,8 @@ spa_status spa_cmd_compare(spa_cli *cli, spa_options *options, spa_error *err)
     SPA_TRY(spa_figure_check_names(&options->chart, err));
     SPA_TRY(spa_paths_find(&paths, err));
     SPA_TRY(spa_runs_open(&k.runs, options, &paths, err));
+    for (size_t i = 0; i < k.runs.n_cases; i++)
+        spa_case_note_opaque(&k.runs.cases[i], cli, options);
     size_t n = k.runs.n_cases * k.runs.policies.count;
     spa_progress_begin(&k.progress, cli->err, options->quiet, "simulating", n);
     spa_status status = spa_parallel((size_t)options->jobs, n, &k, run_item, item_done, err);

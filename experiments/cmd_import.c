@@ -9,7 +9,7 @@ static const spa_import_format formats[] = {
     {"torch", "PyTorch's profiler (export_chrome_trace)", spa_import_pytorch},
     {"tegrastats", "a log of tegrastats: power per rail", spa_import_tegrastats},
     {"nsys", "nsys stats --format csv: kernels or API calls", spa_import_nsys},
-    {"onnx", "a model", NULL},
+    {"onnx", "a model as a graph", spa_import_onnx},
 };
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 

@@ -143,6 +143,7 @@ spa_status spa_cmd_inspect(spa_cli *cli, spa_options *options, spa_error *err)
     }
     SPA_TRY(spa_paths_find(&paths, err));
     SPA_TRY(spa_case_open(&c, options, &paths, options->operands.items[0], device, err));
+    spa_case_note_opaque(&c, cli, options);
     spa_status status = SPA_OK;
     if (options->output) status = spa_graph_write_csv(&c.graph, options->output, err);
     if (!status) status = options->json ? print_json(cli, &c, err) : print_table(cli, &c, err);

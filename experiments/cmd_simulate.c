@@ -268,6 +268,7 @@ spa_status spa_cmd_simulate(spa_cli *cli, spa_options *options, spa_error *err)
     SPA_TRY(spa_figure_check_names(&options->gantt, err));
     SPA_TRY(spa_paths_find(&paths, err));
     SPA_TRY(spa_runs_open(&runs, options, &paths, err));
+    spa_case_note_opaque(&runs.cases[0], cli, options);
     spa_status status = check_files(&runs.cases[0], options, err);
     recording r = {.all = options->timeline || options->gantt.count,
                    .arena = &options->arena,

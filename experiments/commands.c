@@ -168,8 +168,11 @@ static const char help_import[] =
     "names of the model's nodes, else by kind and shape; the time of fused layers goes to their\n"
     "largest operator. What was not mapped is listed with its share of the time. A folder that is\n"
     "there already keeps its rows of other processors, batches and types.\n"
-    "tegrastats logs become power per rail; nsys summaries kernels by what they compute.\n\n"
+    "tegrastats logs become power per rail; nsys summaries kernels by what they compute.\n"
+    "onnx: a model becomes a graph file (an *.onnx file may also stand wherever a MODEL does).\n\n"
     "Examples:\n"
+    "  sparoa import onnx resnet50.onnx -o resnet50.graph.csv\n"
+    "  sparoa import onnx bert.onnx --shape input_ids=1x128 -o bert.graph.csv\n"
     "  sparoa import trtexec profile.json --layers layers.json --model resnet18 --dtype fp16 "
     "-o mine\n"
     "  sparoa import ort profile.json --model resnet18 -o mine\n"
@@ -184,6 +187,12 @@ static const char help_report[] =
     "Examples:\n"
     "  sparoa report --db results.db -o build/out/report.html\n"
     "  sparoa report --db results.db --json\n";
+static const char help_export[] =
+    "Writes a model with its weights as an ONNX file (opset 17): seeded weights, as 'profile' and\n"
+    "'replay' have them, or those of an *.onnx file. Reading it back gives the same graph.\n\n"
+    "Examples:\n"
+    "  sparoa export onnx resnet18 -o resnet18.onnx\n"
+    "  sparoa export onnx vit_b_16 --batch 4 --seed 7 -o vit.onnx\n";
 
 static const char help_merge[] = "Puts everything that the other databases hold into the first "
                                  "one. Merging again adds nothing,\n"
@@ -233,7 +242,8 @@ static const spa_command commands[] = {
      "the scorecard of the paper's claims, one page", help_report, spa_cmd_report},
     {"import", SPA_CMD_IMPORT, "FORMAT FILE [-o OUT]", "bring measured data from elsewhere",
      help_import, spa_cmd_import},
-    {"export", 0, "onnx MODEL -o FILE.onnx", "write a model as ONNX", NULL, NULL},
+    {"export", SPA_CMD_EXPORT, "onnx MODEL -o FILE.onnx", "write a model as ONNX", help_export,
+     spa_cmd_export},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

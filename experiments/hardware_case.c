@@ -1,4 +1,5 @@
 #include "experiments/hardware_case.h"
+#include "traces/onnx.h"
 
 #include <string.h>
 
@@ -54,9 +55,13 @@ static spa_status name_models(spa_hardware_case *c, spa_options *o, spa_error *e
     for (size_t i = 0; i < c->models.count; i++) {
         spa_graph graph;
         char *name;
-        if (!strstr(c->models.items[i], ".csv")) continue;
-        SPA_TRY(spa_graph_read_csv(&graph, c->models.items[i], err));
-        spa_status status = spa_arena_alloc(&o->arena, &name, strlen(graph.name) + 1, 1, err);
+        const char *model = c->models.items[i];
+        bool is_onnx = spa_onnx_is_file(model);
+        if (!strstr(model, ".csv") && !is_onnx) continue;
+        spa_status status = is_onnx ? spa_onnx_read(&graph, model, NULL, NULL, err)
+                                    : spa_graph_read_csv(&graph, model, err);
+        SPA_TRY(status);
+        status = spa_arena_alloc(&o->arena, &name, strlen(graph.name) + 1, 1, err);
         if (!status) strcpy(name, graph.name);
         spa_graph_fini(&graph);
         SPA_TRY(status);

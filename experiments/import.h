@@ -11,6 +11,8 @@ typedef struct spa_import_format {
     spa_status (*run)(spa_cli *cli, spa_options *options, spa_error *err); /* NULL = not built */
 } spa_import_format;
 
+/* A model, as a graph. */
+spa_status spa_import_onnx(spa_cli *cli, spa_options *options, spa_error *err);
 /* Profiles of layers, as rows of a trace (origin imported). */
 spa_status spa_import_trtexec(spa_cli *cli, spa_options *options, spa_error *err);
 spa_status spa_import_onnxruntime(spa_cli *cli, spa_options *options, spa_error *err);

@@ -59,6 +59,8 @@ typedef struct spa_options {
     spa_names checks;                           /* --check, repeatable */
     spa_names plugin_files;                     /* --plugin, repeatable */
     const struct spa_plugins *plugins; /* opened from them while the command runs, or NULL */
+    spa_names shapes;                  /* import onnx */
+    bool fold_bn;                      /* import onnx */
     bool graphs;                       /* replay */
     bool force;                        /* figures */
     spa_names ablate;                  /* names of --ablate */
@@ -97,7 +99,8 @@ enum {
     SPA_CMD_MERGE = 1 << 22,
     SPA_CMD_FIGURES = 1 << 16,
     SPA_CMD_REPORT = 1 << 17,
-    SPA_CMD_COMPLETION = 1 << 19
+    SPA_CMD_COMPLETION = 1 << 19,
+    SPA_CMD_EXPORT = 1 << 21
 };
 
 /* Parses argv[first ..]. Operands and options may be mixed; "--" ends the options. Values follow as

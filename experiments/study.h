@@ -35,6 +35,9 @@ typedef struct spa_case {
  * `device` NULL = the graph alone. Zeroed on failure. */
 spa_status spa_case_open(spa_case *c, const spa_options *options, const spa_paths *paths,
                          const char *model, const char *device, spa_error *err);
+/* A note where operators have no cost rule (SPA_OP_OTHER). */
+struct spa_cli;
+void spa_case_note_opaque(const spa_case *c, struct spa_cli *cli, const spa_options *options);
 void spa_case_close(spa_case *c);
 /* The reference service time (spa_service_ns) of a request, ns; of a mix: the mean by weights. */
 double spa_case_service_ns(const spa_case *c);

@@ -20,6 +20,12 @@ extern "C" {
  * do not carry it, and with seeded weights it decides nothing). */
 #define SPA_NORM_EPSILON 1e-5
 
+static inline double spa_op_epsilon(const spa_op *op)
+{
+    bool given = op->kind == SPA_OP_LAYER_NORM && op->attrs.alpha > 0;
+    return given ? op->attrs.alpha : SPA_NORM_EPSILON;
+}
+
 /* Alignment of every tensor, packed weight and workspace, bytes: one cache line. */
 #define SPA_KERNEL_ALIGN 64
 

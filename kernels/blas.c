@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernels/dims.h"
+#include "kernels/ref.h"
 
 /* Bytes of one piece of im2col, at most (but at least one output row). Large enough that packing
  * the weights again for each piece is cheap, small enough for a second-level cache. */
@@ -145,6 +146,11 @@ static void matmul(const spa_kernel_args *args, const spa_vector *v)
 
 typedef void (*kernel)(const spa_kernel_args *args, const spa_vector *v);
 
+static void generic(const spa_kernel_args *args, const spa_vector *v)
+{
+    spa_ref_generic(args);
+}
+
 static const kernel kernels[SPA_OP_KIND_COUNT] = {
     [SPA_OP_CONV] = conv,
     [SPA_OP_LINEAR] = linear,
@@ -175,6 +181,14 @@ static const kernel kernels[SPA_OP_KIND_COUNT] = {
     [SPA_OP_UPSAMPLE] = spa_blas_move,
     [SPA_OP_HOST] = NULL,
     [SPA_OP_OTHER] = NULL,
+    [SPA_OP_MATH] = generic,
+    [SPA_OP_BINARY] = generic,
+    [SPA_OP_REDUCE] = generic,
+    [SPA_OP_TAKE] = generic,
+    [SPA_OP_EMBED] = generic,
+    [SPA_OP_EXPAND] = generic,
+    [SPA_OP_WHERE] = generic,
+    [SPA_OP_CONSTANT] = generic,
 };
 
 static spa_status probe(spa_error *err)

@@ -28,7 +28,7 @@ void spa_blas_layer_norm(const spa_kernel_args *args, const spa_vector *v)
     size_t n = spa_shape_last(&args->op->out), rows = spa_shape_count(&args->op->out) / n;
     for (size_t r = 0; r < rows; r++)
         v->layer_norm(args->inputs[0] + r * n, args->params[0], args->params[1],
-                      args->output + r * n, n);
+                      (float)spa_op_epsilon(args->op), args->output + r * n, n);
 }
 
 void spa_blas_softmax(const spa_kernel_args *args, const spa_vector *v)

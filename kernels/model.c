@@ -50,8 +50,12 @@ spa_status spa_model_init(spa_model *model, const spa_graph *graph, uint64_t see
                         graph->name, spa_dtype_name(graph->dtype));
     SPA_TRY(spa_backend_check(&spa_backend_ref, graph, err));
     spa_status status = allocate_weights(model, err);
-    for (size_t i = 0; i < graph->n_ops && status == SPA_OK; i++) spa_weights_draw(model, i);
-    if (status == SPA_OK) status = spa_weights_calibrate(model, err);
+    if (status == SPA_OK && graph->source != NULL) {
+        status = spa_weights_take(model, err);
+    } else if (status == SPA_OK) {
+        for (size_t i = 0; i < graph->n_ops; i++) spa_weights_draw(model, i);
+        status = spa_weights_calibrate(model, err);
+    }
     if (status != SPA_OK) spa_model_fini(model);
     return status;
 }

@@ -31,7 +31,8 @@ typedef struct spa_model {
     const spa_backend *blocked_by;        /* the prepared backend with layouts, or NULL */
 } spa_model;
 
-/* Draws the weights (streams named by `seed` and operator) and sets the statistics of each batch
+/* Takes the weights from the graph's source where it has one (a model file). Else draws them
+ * (streams named by `seed` and operator) and sets the statistics of each batch
  * norm to what its input has in one inference of a seeded image, run by `blas`. The graph must
  * outlive the model. Errors: fp16, operators that nothing can run (all are listed), memory.
  * Costs one inference. */

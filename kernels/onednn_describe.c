@@ -212,7 +212,7 @@ static void describe_layer_norm(description *d)
 {
     dnnl_memory_desc_t x = output(d);
     keep(d, d->lib->layer_normalization_forward_desc_init(
-                &d->desc.layer_norm, dnnl_forward_inference, &x, NULL, (float)SPA_NORM_EPSILON,
+                &d->desc.layer_norm, dnnl_forward_inference, &x, NULL, (float)spa_op_epsilon(d->op),
                 dnnl_use_scaleshift));
 }
 

@@ -373,6 +373,11 @@ static const char *opaque(const spa_part_subject *s, spa_cut *cut, spa_part_draf
     return "nothing is known of what it does";
 }
 
+static const char *generic(const spa_part_subject *s, spa_cut *cut, spa_part_draft *d)
+{
+    return "no parts are built of generic kinds";
+}
+
 static describe_fn *const describe[SPA_OP_KIND_COUNT] = {
     [SPA_OP_CONV] = conv,           [SPA_OP_LINEAR] = linear,
     [SPA_OP_MATMUL] = matmul,       [SPA_OP_BATCH_NORM] = batch_norm,
@@ -388,7 +393,11 @@ static describe_fn *const describe[SPA_OP_KIND_COUNT] = {
     [SPA_OP_ROLL] = roll,           [SPA_OP_RESHAPE] = reshape,
     [SPA_OP_TRANSPOSE] = transpose, [SPA_OP_GATHER] = gather,
     [SPA_OP_UPSAMPLE] = planes,     [SPA_OP_HOST] = opaque,
-    [SPA_OP_OTHER] = opaque,
+    [SPA_OP_OTHER] = opaque,        [SPA_OP_MATH] = generic,
+    [SPA_OP_BINARY] = generic,      [SPA_OP_REDUCE] = generic,
+    [SPA_OP_TAKE] = generic,        [SPA_OP_EMBED] = generic,
+    [SPA_OP_EXPAND] = generic,      [SPA_OP_WHERE] = generic,
+    [SPA_OP_CONSTANT] = generic,
 };
 
 const char *spa_part_describe(const spa_part_subject *s, spa_cut *cut, spa_part_draft *draft)

@@ -135,7 +135,7 @@ static void layer_norm(const spa_kernel_args *args)
         for (size_t i = 0; i < n; i++) mean += x[i];
         mean /= (double)n;
         for (size_t i = 0; i < n; i++) variance += (x[i] - mean) * (x[i] - mean);
-        double deviation = sqrt(variance / (double)n + SPA_NORM_EPSILON);
+        double deviation = sqrt(variance / (double)n + spa_op_epsilon(args->op));
         for (size_t i = 0; i < n; i++)
             args->output[r * n + i] =
                 (float)((x[i] - mean) / deviation * args->params[0][i] + args->params[1][i]);
@@ -187,6 +187,14 @@ static const kernel kernels[SPA_OP_KIND_COUNT] = {
     [SPA_OP_UPSAMPLE] = spa_ref_move,
     [SPA_OP_HOST] = NULL,
     [SPA_OP_OTHER] = NULL,
+    [SPA_OP_MATH] = spa_ref_generic,
+    [SPA_OP_BINARY] = spa_ref_generic,
+    [SPA_OP_REDUCE] = spa_ref_generic,
+    [SPA_OP_TAKE] = spa_ref_generic,
+    [SPA_OP_EMBED] = spa_ref_generic,
+    [SPA_OP_EXPAND] = spa_ref_generic,
+    [SPA_OP_WHERE] = spa_ref_generic,
+    [SPA_OP_CONSTANT] = spa_ref_generic,
 };
 
 static spa_status probe(spa_error *err)

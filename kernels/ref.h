@@ -7,6 +7,13 @@
 /* One element of an elementwise kind (ReLU ... GELU), in double. */
 double spa_ref_unary(spa_op_kind kind, double alpha, double x);
 
+/* Functions of the generic kinds (ref_generic.c), in double. */
+double spa_ref_math(spa_fn fn, double a, double b, double x);
+double spa_ref_binary_fn(spa_fn fn, double a, double x, double y);
+/* math ... constant: the kinds that spa_ref_generic runs, for every backend. */
+bool spa_ref_is_generic(spa_op_kind kind);
+void spa_ref_generic(const spa_kernel_args *args);
+
 void spa_ref_pool(const spa_kernel_args *args);
 void spa_ref_global_avg_pool(const spa_kernel_args *args);
 void spa_ref_mean(const spa_kernel_args *args);

@@ -55,7 +55,8 @@ typedef struct spa_vector {
 
     float (*sum)(const float *x, size_t n);
     void (*softmax)(const float *x, float *y, size_t n);
-    void (*layer_norm)(const float *x, const float *scale, const float *shift, float *y, size_t n);
+    void (*layer_norm)(const float *x, const float *scale, const float *shift, float epsilon,
+                       float *y, size_t n);
 
     /* y[i] = bias + sum of weight[r*kw + k] * rows[r][offset[k] + i]: one output row of a depthwise
      * convolution or average pool. Rows are readable 16 elements past the last one used. */

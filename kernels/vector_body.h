@@ -228,11 +228,12 @@ static float square_distance(const float *x, float mean, size_t n)
     return total(s);
 }
 
-static void layer_norm(const float *x, const float *scale, const float *shift, float *y, size_t n)
+static void layer_norm(const float *x, const float *scale, const float *shift, float epsilon,
+                       float *y, size_t n)
 {
     float mean = sum(x, n) / (float)n;
     float variance = square_distance(x, mean, n) / (float)n;
-    float factor = 1 / __builtin_sqrtf(variance + (float)SPA_NORM_EPSILON);
+    float factor = 1 / __builtin_sqrtf(variance + epsilon);
     for (size_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor * scale[i] + shift[i];
 }
 

@@ -86,6 +86,19 @@ void spa_weights_draw(spa_model *model, size_t index)
     }
 }
 
+spa_status spa_weights_take(spa_model *model, spa_error *err)
+{
+    const spa_graph *graph = model->graph;
+    spa_op_param params[SPA_MAX_PARAMS];
+    for (size_t i = 0; i < graph->n_ops; i++) {
+        size_t count = spa_op_params(graph, &graph->ops[i], params);
+        for (size_t p = 0; p < count; p++)
+            SPA_TRY(graph->source->fill(graph->source, i, p, model->params[i * SPA_MAX_PARAMS + p],
+                                        spa_shape_count(&params[p].shape), err));
+    }
+    return SPA_OK;
+}
+
 /* The share of a channel's measured mean that batch norm takes out. All of it (what training ends
  * in) makes a deep random ReLU network chaotic: with the mean goes 1/pi of the energy, so that
  * rounding grows by 1/(1 - 1/pi) = 1.47 per layer (Yang et al. 2019, "A mean field theory of batch

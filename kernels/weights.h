@@ -12,4 +12,7 @@ void spa_weights_draw(spa_model *model, size_t op);
  * Source of the idea: data-dependent initialisation, Krahenbuhl et al. (2016). */
 spa_status spa_weights_calibrate(spa_model *model, spa_error *err);
 
+/* Fills all parameters from the graph's source. */
+spa_status spa_weights_take(spa_model *model, spa_error *err);
+
 #endif

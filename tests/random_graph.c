@@ -233,7 +233,7 @@ static spa_status add_op(maker *m, spa_error *err)
     m->inputs[0] = m->x;
     m->n_inputs = 1;
     do {
-        kind = (spa_op_kind)below(m, SPA_OP_KIND_COUNT);
+        kind = (spa_op_kind)below(m, SPA_OP_OTHER + 1);
     } while (!fits(m, kind));
     fill(m, kind);
     snprintf(name, sizeof name, "op%d", (int)n);

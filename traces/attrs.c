@@ -11,7 +11,8 @@ typedef enum attr_form {
     FORM_NUMBERS, /* k=3x3, p=1,1,1,1: as many as there are fields */
     FORM_LIST,    /* perm=0,2,1: as many as the tensor has dimensions */
     FORM_SHAPE,   /* param=1x1x768 */
-    FORM_REAL     /* alpha=0.125 */
+    FORM_REAL,    /* alpha=0.125 */
+    FORM_WORD     /* fn=exp */
 } attr_form;
 
 typedef struct attr_key {
@@ -45,7 +46,9 @@ static const attr_key keys[] = {
     {"transpose_b", SPA_USES_TRANSPOSE_B, FORM_FLAG, 0, 1, {AT(transpose_b)}},
     {"param", SPA_USES_PARAM, FORM_SHAPE, 'x', 1, {AT(param_shape)}},
     {"learned", SPA_USES_PARAM, FORM_FLAG, 0, 1, {AT(param_learned)}},
+    {"fn", SPA_USES_FN, FORM_WORD, 0, 1, {AT(fn)}},
     {"alpha", SPA_USES_ALPHA, FORM_REAL, 0, 1, {AT(alpha)}},
+    {"beta", SPA_USES_BETA, FORM_REAL, 0, 1, {AT(beta)}},
 };
 
 #define N_KEYS (sizeof keys / sizeof keys[0])
@@ -55,12 +58,20 @@ static const void *field_of(const spa_op_attrs *attrs, size_t offset)
     return (const char *)attrs + offset;
 }
 
+/* Kinds in which a real number that is left out is 0. */
+static bool is_optional_real(spa_op_kind kind)
+{
+    return kind == SPA_OP_LAYER_NORM || kind == SPA_OP_MATH || kind == SPA_OP_BINARY;
+}
+
 /* Attributes that may be left out, because 0 or "none" is a value like any other. */
 static bool is_absent(const attr_key *key, const spa_op *op)
 {
     const spa_op_attrs *a = &op->attrs;
     if (key->form == FORM_FLAG) return !*(const bool *)field_of(a, key->field[0]);
     if (key->form == FORM_SHAPE) return a->param_shape.rank == 0;
+    if (key->form == FORM_REAL && is_optional_real(op->kind))
+        return *(const double *)field_of(a, key->field[0]) == 0;
     if (key->form == FORM_REAL)
         return op->kind == SPA_OP_MUL && (op->n_inputs >= 2 || a->param_shape.rank != 0);
     if (key->uses == SPA_USES_STEP) {
@@ -97,7 +108,10 @@ static void put_value(spa_string *out, const attr_key *key, const spa_op *op)
         spa_string_append(out, "%s", spa_shape_text(&a->param_shape, text));
         break;
     case FORM_REAL:
-        spa_put_double(out, a->alpha);
+        spa_put_double(out, *(const double *)first);
+        break;
+    case FORM_WORD:
+        spa_string_append(out, "%s", spa_fn_name(a->fn));
         break;
     }
 }
@@ -141,6 +155,13 @@ static spa_status parse_numbers(const char *text, char separator, int need, bool
     return SPA_OK;
 }
 
+static spa_status fail_fn(const char *text, spa_error *err)
+{
+    const char *names[SPA_FN_COUNT];
+    for (int i = 1; i < SPA_FN_COUNT; i++) names[i - 1] = spa_fn_name((spa_fn)i);
+    return spa_fail_unknown(err, "function", text, names, SPA_FN_COUNT - 1);
+}
+
 static spa_status parse_value(const attr_key *key, const char *text, spa_op_attrs *attrs,
                               spa_error *err)
 {
@@ -165,8 +186,11 @@ static spa_status parse_value(const attr_key *key, const char *text, spa_op_attr
         if (attrs->param_shape.rank == 0)
             return spa_fail(err, SPA_E_PARSE, "an empty shape; write 1x768");
         return SPA_OK;
+    case FORM_WORD:
+        if (!spa_fn_from_name(text, &attrs->fn)) return fail_fn(text, err);
+        return SPA_OK;
     default:
-        if (!spa_parse_double(text, &attrs->alpha))
+        if (!spa_parse_double(text, (double *)(void *)(base + key->field[0])))
             return spa_fail(err, SPA_E_PARSE, "'%.60s' is not a number", text);
         return SPA_OK;
     }
@@ -193,6 +217,7 @@ static spa_status check_needed(spa_op_kind kind, size_t n_inputs, unsigned seen,
         const attr_key *key = &keys[i];
         bool optional = key->form == FORM_FLAG || key->form == FORM_SHAPE ||
                         key->uses == SPA_USES_STEP ||
+                        (key->form == FORM_REAL && is_optional_real(kind)) ||
                         (kind == SPA_OP_MUL && (n_inputs == 2 || attrs->param_shape.rank != 0));
         bool used = (spa_op_kind_uses(kind) & key->uses) != 0;
         if (used && !optional && (seen & 1u << i) == 0)

@@ -20,6 +20,7 @@ void spa_graph_init(spa_graph *graph, const char *name, int32_t batch, spa_dtype
 void spa_graph_fini(spa_graph *graph)
 {
     if (graph == NULL) return;
+    if (graph->source != NULL) graph->source->free(graph->source);
     free(graph->ops);
     free(graph->inputs);
     free(graph->name_slots);
@@ -282,6 +283,16 @@ static uint64_t hash_step(uint64_t h, const spa_op_step *s)
     return spa_hash_u64(h, alpha_bits);
 }
 
+/* Attributes that only generic kinds have: the hashes of all others stay what they were. */
+static uint64_t hash_generic(uint64_t h, const spa_op *op)
+{
+    if ((spa_op_kind_uses(op->kind) & SPA_USES_FN) == 0) return h;
+    const char *fn = spa_fn_name(op->attrs.fn);
+    uint64_t beta_bits;
+    memcpy(&beta_bits, &op->attrs.beta, sizeof beta_bits);
+    return spa_hash_u64(spa_hash_bytes(h, fn, strlen(fn)), beta_bits);
+}
+
 /* Kinds by name, so that a new kind in the middle of the list changes no hash. */
 static uint64_t hash_graph(const spa_graph *graph)
 {
@@ -297,6 +308,7 @@ static uint64_t hash_graph(const spa_graph *graph)
         h = spa_hash_bytes(h, kind, strlen(kind));
         h = hash_shape(h, &op->out);
         h = hash_attrs(h, &op->attrs);
+        h = hash_generic(h, op);
         h = hash_i64(h, op->n_inputs);
         for (uint32_t k = 0; k < op->n_inputs; k++)
             h = hash_i64(h, graph->inputs[op->first_input + k]);

@@ -53,8 +53,103 @@ typedef enum spa_op_kind {
     SPA_OP_UPSAMPLE,        /* nearest neighbour, integer factor stride_h x stride_w */
     SPA_OP_HOST,  /* opaque work on the host (pre-/post-processing); cost from traces only */
     SPA_OP_OTHER, /* opaque work anywhere, bytes only; imported operators without a rule */
+    /* Generic kinds, which imported models need; `fn` says what is computed. */
+    SPA_OP_MATH,   /* elementwise function of one input (exp, tanh, clip, ...) */
+    SPA_OP_BINARY, /* elementwise function of two (sub, div, pow, ...), operands as those of add */
+    SPA_OP_REDUCE, /* over the dimensions that are 1 in the output: sum, max, argmax, ... */
+    SPA_OP_TAKE,   /* elements of input 0 along `axis` by indices: input 1, or the parameter */
+    SPA_OP_EMBED,  /* rows of a table (the parameter) by indices (the input) */
+    SPA_OP_EXPAND, /* NumPy broadcasting to the output shape */
+    SPA_OP_WHERE,  /* input 1 where input 0 is not 0, else input 2; broadcasting */
+    SPA_OP_CONSTANT, /* a parameter as a tensor; no inputs */
     SPA_OP_KIND_COUNT
 } spa_op_kind;
+
+/* Functions of the generic kinds. Names in files: spa_fn_name. a, b: attributes alpha and beta. */
+typedef enum spa_fn {
+    SPA_FN_NONE,
+    /* math: */
+    SPA_FN_ABS,
+    SPA_FN_ACOS,
+    SPA_FN_ACOSH,
+    SPA_FN_ASIN,
+    SPA_FN_ASINH,
+    SPA_FN_ATAN,
+    SPA_FN_ATANH,
+    SPA_FN_CEIL,
+    SPA_FN_CELU, /* max(0, x) + min(0, a * (exp(x / a) - 1)) */
+    SPA_FN_CLIP, /* to a .. b */
+    SPA_FN_COS,
+    SPA_FN_COSH,
+    SPA_FN_ELU, /* x > 0 ? x : a * (exp(x) - 1) */
+    SPA_FN_ERF,
+    SPA_FN_EXP,
+    SPA_FN_FLOOR,
+    SPA_FN_GELU_TANH,       /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+    SPA_FN_HARD_SIGMOID_AB, /* max(0, min(1, a * x + b)) */
+    SPA_FN_IS_INF,          /* +inf if a != 0, -inf if b != 0 */
+    SPA_FN_IS_NAN,
+    SPA_FN_LOG,
+    SPA_FN_MISH, /* x * tanh(log(1 + exp(x))) */
+    SPA_FN_NEG,
+    SPA_FN_NON_ZERO,
+    SPA_FN_NOT,
+    SPA_FN_RECIPROCAL,
+    SPA_FN_ROUND,  /* halves to even */
+    SPA_FN_SELU,   /* x > 0 ? b * x : b * (a * exp(x) - a) */
+    SPA_FN_SHRINK, /* x < -b ? x + a : x > b ? x - a : 0 */
+    SPA_FN_SIGN,
+    SPA_FN_SIN,
+    SPA_FN_SINH,
+    SPA_FN_SOFTPLUS,
+    SPA_FN_SOFTSIGN,
+    SPA_FN_SQRT,
+    SPA_FN_TAN,
+    SPA_FN_TANH,
+    SPA_FN_THRESHOLDED_RELU, /* x > a ? x : 0 */
+    SPA_FN_TRUNC,
+    /* binary; r...: with the operands exchanged */
+    SPA_FN_SUB,
+    SPA_FN_RSUB,
+    SPA_FN_DIV,
+    SPA_FN_RDIV,
+    SPA_FN_INT_DIV, /* towards 0 */
+    SPA_FN_RINT_DIV,
+    SPA_FN_POW,
+    SPA_FN_RPOW,
+    SPA_FN_MOD, /* sign of the divisor */
+    SPA_FN_RMOD,
+    SPA_FN_FMOD, /* sign of the dividend */
+    SPA_FN_RFMOD,
+    SPA_FN_MIN,
+    SPA_FN_MAX,
+    SPA_FN_EQUAL, /* comparisons and logic give 1 or 0 */
+    SPA_FN_GREATER,
+    SPA_FN_GREATER_EQUAL,
+    SPA_FN_LESS,
+    SPA_FN_LESS_EQUAL,
+    SPA_FN_AND,
+    SPA_FN_OR,
+    SPA_FN_XOR,
+    SPA_FN_PRELU, /* x < 0 ? y * x : x */
+    SPA_FN_LRN,   /* x / y^a: what local response normalisation ends in */
+    /* reduce: */
+    SPA_FN_SUM,
+    SPA_FN_AVERAGE,
+    SPA_FN_LARGEST,
+    SPA_FN_LEAST,
+    SPA_FN_PRODUCT,
+    SPA_FN_L1,
+    SPA_FN_L2,
+    SPA_FN_LOG_SUM,
+    SPA_FN_LOG_SUM_EXP,
+    SPA_FN_SUM_SQUARE,
+    SPA_FN_ARG_MAX, /* over one dimension; the first of equals */
+    SPA_FN_ARG_MIN,
+    SPA_FN_ARG_MAX_LAST,
+    SPA_FN_ARG_MIN_LAST,
+    SPA_FN_COUNT
+} spa_fn;
 
 /* Where a sparsity figure comes from; never let an assumed one pass as data. */
 typedef enum spa_origin {
@@ -93,7 +188,9 @@ typedef struct spa_op_attrs {
                               (rank 0 = none) */
     bool param_learned;
     double alpha; /* leaky ReLU slope; mul: constant scalar factor when no second
-                     operand and rank-0 parameter */
+                     operand and rank-0 parameter; layer norm: epsilon, 0 = 1e-5; math: a */
+    double beta;  /* math: b */
+    spa_fn fn;    /* math, binary, reduce */
 } spa_op_attrs;
 
 /* What was an operator of its own before it was fused. Steps run in order, element by element, so
@@ -139,6 +236,17 @@ typedef struct spa_op {
 /* An input is an operator index, or ~k for the graph's k-th input tensor. */
 #define SPA_GRAPH_INPUT(k) (~(int32_t)(k))
 
+struct spa_graph;
+
+/* Values of the parameters that came with a model file. */
+typedef struct spa_param_source {
+    /* Writes the values of parameter `param` of operator `op` to out[count], count being the
+     * elements of its shape. Several threads may ask at once. */
+    spa_status (*fill)(const struct spa_param_source *source, size_t op, size_t param, float *out,
+                       size_t count, spa_error *err);
+    void (*free)(struct spa_param_source *source);
+} spa_param_source;
+
 typedef struct spa_graph {
     const char *name;
     spa_dtype dtype;
@@ -154,8 +262,9 @@ typedef struct spa_graph {
     uint32_t *first_consumer; /* [n_ops + 1] */
     int32_t *consumers;       /* [edges between operators] */
     int64_t total_macs, total_params;
-    uint64_t hash; /* content: kinds, shapes, attributes, edges, dtype, batch; not names
-                      and not sparsities */
+    uint64_t hash;            /* content: kinds, shapes, attributes, edges, dtype, batch; not names
+                                 and not sparsities */
+    spa_param_source *source; /* owned; NULL = none, kernels draw seeded values */
     spa_arena arena;
     size_t ops_capacity, edges_capacity; /* while building */
     uint32_t *name_slots;                /* hash table of operator names: index + 1, 0 = free */
@@ -224,6 +333,10 @@ SPA_API bool spa_op_kind_is_elementwise(spa_op_kind kind);
 /* One that makes one number of many; its steps come before it. */
 SPA_API bool spa_op_kind_is_reduction(spa_op_kind kind);
 SPA_API bool spa_op_kind_from_name(const char *name, spa_op_kind *kind);
+SPA_API const char *spa_fn_name(spa_fn fn); /* "exp", "sub", ...; "" for SPA_FN_NONE */
+SPA_API bool spa_fn_from_name(const char *name, spa_fn *fn);
+/* Is it a function of this kind (math, binary, reduce)? */
+SPA_API bool spa_fn_fits(spa_fn fn, spa_op_kind kind);
 SPA_API const char *spa_origin_name(spa_origin origin);
 SPA_API bool spa_origin_from_name(const char *name, spa_origin *origin);
 /* Shape of input number `i` of operator `op` (an operator's output or a graph input). */
@@ -286,7 +399,8 @@ SPA_API const spa_model_info *spa_zoo_models(size_t *count);
 SPA_API spa_status spa_zoo_build(spa_graph *graph, const char *name, int32_t batch, spa_dtype dtype,
                                  const char *sparsity, spa_error *err);
 
-/* A model by zoo name or *.graph.csv path (which fixes batch and dtype: another is an error). */
+/* A model by zoo name, *.graph.csv path (which fixes batch and dtype: another is an error) or
+ * *.onnx path (with its weights; traces/onnx.h). */
 SPA_API spa_status spa_model_load(spa_graph *graph, const char *name_or_path, int32_t batch,
                                   spa_dtype dtype, spa_error *err);
 

@@ -40,7 +40,7 @@ static const kind_rule rules[SPA_OP_KIND_COUNT] = {
     /* scale and shift, both with mean and variance folded in */
     [SPA_OP_BATCH_NORM] = {"batch_norm", 0, 1, 1, 2},
     /* mean; difference, square, sum; by the deviation; scale, shift */
-    [SPA_OP_LAYER_NORM] = {"layer_norm", 0, 1, 1, 7},
+    [SPA_OP_LAYER_NORM] = {"layer_norm", SPA_USES_ALPHA, 1, 1, 7},
     [SPA_OP_RELU] = {"relu", 0, 1, 1, 1},
     [SPA_OP_RELU6] = {"relu6", 0, 1, 1, 2},
     [SPA_OP_LEAKY_RELU] = {"leaky_relu", SPA_USES_ALPHA, 1, 1, 2},
@@ -69,6 +69,14 @@ static const kind_rule rules[SPA_OP_KIND_COUNT] = {
     [SPA_OP_UPSAMPLE] = {"upsample", SPA_USES_STRIDE, 1, 1, 0},
     [SPA_OP_HOST] = {"host", 0, 0, SPA_MAX_OP_INPUTS, 0},
     [SPA_OP_OTHER] = {"other", 0, 0, SPA_MAX_OP_INPUTS, 0},
+    [SPA_OP_MATH] = {"math", SPA_USES_FN | SPA_USES_ALPHA | SPA_USES_BETA, 1, 1, 1},
+    [SPA_OP_BINARY] = {"binary", SPA_USES_FN | SPA_USES_ALPHA | SPA_USES_PARAM, 1, 2, 1},
+    [SPA_OP_REDUCE] = {"reduce", SPA_USES_FN, 1, 1, 0},
+    [SPA_OP_TAKE] = {"take", SPA_USES_AXIS | SPA_USES_PARAM, 1, 2, 0},
+    [SPA_OP_EMBED] = {"embed", SPA_USES_PARAM, 1, 1, 0},
+    [SPA_OP_EXPAND] = {"expand", 0, 1, 1, 0},
+    [SPA_OP_WHERE] = {"where", 0, 3, 3, 1},
+    [SPA_OP_CONSTANT] = {"constant", SPA_USES_PARAM, 0, 0, 0},
 };
 
 /* ---- names --------------------------------------------------------------------------------- */
@@ -90,6 +98,14 @@ bool spa_op_kind_divides(spa_op_kind kind)
     case SPA_OP_GATHER:
     case SPA_OP_HOST: /* nothing is known of what they do */
     case SPA_OP_OTHER:
+    case SPA_OP_MATH: /* no part of them was needed yet */
+    case SPA_OP_BINARY:
+    case SPA_OP_REDUCE:
+    case SPA_OP_TAKE:
+    case SPA_OP_EMBED:
+    case SPA_OP_EXPAND:
+    case SPA_OP_WHERE:
+    case SPA_OP_CONSTANT:
     case SPA_OP_KIND_COUNT:
         return false;
     default:
@@ -232,6 +248,8 @@ static spa_status check_unused(const spa_op_request *r, spa_error *err)
         {SPA_USES_TRANSPOSE_B, a->transpose_b, "transpose_b"},
         {SPA_USES_PARAM, a->param_shape.rank != 0 || a->param_learned, "param_shape"},
         {SPA_USES_ALPHA, a->alpha != 0, "alpha"},
+        {SPA_USES_BETA, a->beta != 0, "beta"},
+        {SPA_USES_FN, a->fn != SPA_FN_NONE, "fn"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if ((table[i].bit & unused) != 0 && table[i].set) return fail_unused(r, table[i].name, err);
@@ -283,6 +301,7 @@ static void normalise(spa_op_request *r)
     for (int i = 0; i < SPA_MAX_RANK; i++)
         if (a->step[i] == 1) a->step[i] = 0;
     if (a->alpha == 0) a->alpha = 0.0; /* -0.0 */
+    if (a->beta == 0) a->beta = 0.0;
     for (int32_t i = a->param_shape.rank < 0 ? 0 : a->param_shape.rank; i < SPA_MAX_RANK; i++)
         a->param_shape.dim[i] = 0;
 }
@@ -297,10 +316,10 @@ static spa_status check_operands(const spa_op_request *r, spa_error *err)
     if (n_in == 2 && has_param)
         return spa_fail(err, SPA_E_INVALID,
                         "operator '%s' (%s): two inputs and a parameter; drop one", r->name, kind);
-    if (n_in == 1 && !has_param && r->kind == SPA_OP_ADD)
+    if (n_in == 1 && !has_param && r->kind != SPA_OP_MUL)
         return spa_fail(err, SPA_E_INVALID,
-                        "operator '%s' (add): one input and no parameter; give a second operand",
-                        r->name);
+                        "operator '%s' (%s): one input and no parameter; give a second operand",
+                        r->name, kind);
     if (r->kind == SPA_OP_MUL && a->alpha != 0 && (n_in == 2 || has_param))
         return spa_fail(err, SPA_E_INVALID,
                         "operator '%s' (mul): a second operand and a scalar alpha; drop one",
@@ -356,9 +375,15 @@ spa_status spa_op_check(spa_op_request *r, spa_error *err)
     normalise(r);
     SPA_TRY(check_unused(r, err));
     SPA_TRY(check_window(r, err));
-    if (!isfinite(r->attrs.alpha))
-        return spa_fail(err, SPA_E_RANGE, "operator '%s' (%s): alpha is not finite", r->name,
-                        rule->name);
+    if (!isfinite(r->attrs.alpha) || !isfinite(r->attrs.beta))
+        return spa_fail(err, SPA_E_RANGE, "operator '%s' (%s): alpha or beta is not finite",
+                        r->name, rule->name);
+    if (r->kind == SPA_OP_LAYER_NORM && r->attrs.alpha < 0)
+        return spa_fail(err, SPA_E_RANGE, "operator '%s' (layer_norm): epsilon %g is below 0",
+                        r->name, r->attrs.alpha);
+    if ((rule->uses & SPA_USES_FN) != 0 && !spa_fn_fits(r->attrs.fn, r->kind))
+        return spa_fail(err, SPA_E_INVALID, "operator '%s' (%s): '%s' is no function of this kind",
+                        r->name, rule->name, spa_fn_name(r->attrs.fn));
     if (r->attrs.param_shape.rank != 0) {
         char what[300];
         snprintf(what, sizeof what, "operator '%.200s' (%s): its parameter", r->name, rule->name);
@@ -367,7 +392,12 @@ spa_status spa_op_check(spa_op_request *r, spa_error *err)
         return spa_fail(err, SPA_E_INVALID, "operator '%s' (%s): param_learned without param_shape",
                         r->name, rule->name);
     }
-    if (r->kind == SPA_OP_ADD || r->kind == SPA_OP_MUL) SPA_TRY(check_operands(r, err));
+    if (r->kind == SPA_OP_ADD || r->kind == SPA_OP_MUL || r->kind == SPA_OP_BINARY ||
+        r->kind == SPA_OP_TAKE)
+        SPA_TRY(check_operands(r, err));
+    if ((r->kind == SPA_OP_EMBED || r->kind == SPA_OP_CONSTANT) && r->attrs.param_shape.rank == 0)
+        return spa_fail(err, SPA_E_INVALID, "operator '%s' (%s): it needs a parameter", r->name,
+                        rule->name);
     return SPA_OK;
 }
 
@@ -411,6 +441,10 @@ static size_t own_params(const spa_graph *graph, const spa_op *op,
     case SPA_OP_MUL:
     case SPA_OP_CONCAT:
     case SPA_OP_GATHER:
+    case SPA_OP_BINARY:
+    case SPA_OP_TAKE:
+    case SPA_OP_EMBED:
+    case SPA_OP_CONSTANT:
         if (a->param_shape.rank == 0) return 0;
         params[0] = (spa_op_param){
             .shape = a->param_shape, .learned = a->param_learned, .role = "constant"};
@@ -460,6 +494,7 @@ static bool other_flops(const spa_graph *graph, const spa_op *op, int64_t *flops
         return spa_mul_i64(out, (int64_t)op->attrs.kernel_h * op->attrs.kernel_w, flops);
     case SPA_OP_GLOBAL_AVG_POOL:
     case SPA_OP_MEAN:
+    case SPA_OP_REDUCE:
         *flops = spa_shape_elements(spa_graph_input_shape(graph, op, 0));
         return true;
     default:
@@ -485,6 +520,11 @@ spa_status spa_op_derive(const spa_graph *graph, spa_op *op, spa_error *err)
     for (uint32_t i = 0; i < op->n_inputs; i++) /* <= 64 * 2^40 * 4 */
         op->bytes_in += spa_shape_elements(spa_graph_input_shape(graph, op, i)) * width;
     if (op->kind == SPA_OP_SLICE) op->bytes_in = op->bytes_out;
+    if (op->kind == SPA_OP_TAKE) { /* what it takes, and the indices */
+        op->bytes_in = op->bytes_out;
+        if (op->n_inputs == 2)
+            op->bytes_in += spa_shape_elements(spa_graph_input_shape(graph, op, 1)) * width;
+    }
 
     spa_op_param params[SPA_MAX_PARAMS];
     size_t n_params = spa_op_params(graph, op, params);
@@ -498,5 +538,6 @@ spa_status spa_op_derive(const spa_graph *graph, spa_op *op, spa_error *err)
         op->bytes_weight += n * width;
         if (params[i].learned) op->n_learned += n;
     }
+    if (op->kind == SPA_OP_EMBED) op->bytes_weight = op->bytes_out; /* the rows it reads */
     return SPA_OK;
 }

@@ -25,7 +25,9 @@ enum {
     SPA_USES_PERM = 1u << 10,
     SPA_USES_TRANSPOSE_B = 1u << 11,
     SPA_USES_PARAM = 1u << 12,
-    SPA_USES_ALPHA = 1u << 13
+    SPA_USES_ALPHA = 1u << 13,
+    SPA_USES_BETA = 1u << 14,
+    SPA_USES_FN = 1u << 15
 };
 unsigned spa_op_kind_uses(spa_op_kind kind);
 

@@ -323,6 +323,91 @@ static spa_status infer_given(const spa_op_request *r, spa_shape *out, spa_error
     return SPA_OK;
 }
 
+/* Every dimension stays or becomes 1. */
+static spa_status infer_reduce(const spa_op_request *r, spa_shape *out, spa_error *err)
+{
+    const spa_shape *in = r->in[0];
+    SPA_TRY(need_given(r, in->rank, err));
+    *out = r->given;
+    for (int32_t i = 0; i < in->rank; i++)
+        if (out->dim[i] != 1 && out->dim[i] != in->dim[i])
+            return fail(r, err, "dimension %d: %d does not become %d", (int)i, (int)in->dim[i],
+                        (int)out->dim[i]);
+    return SPA_OK;
+}
+
+/* The dimension `axis` is replaced by those of the indices. */
+static spa_status infer_take(const spa_op_request *r, spa_shape *out, spa_error *err)
+{
+    SPA_TRY(check_axis(r, err));
+    const spa_shape *in = r->in[0], *at = r->n_in == 2 ? r->in[1] : &r->attrs.param_shape;
+    int32_t axis = r->attrs.axis;
+    if (in->rank - 1 + at->rank > SPA_MAX_RANK)
+        return fail(r, err, "its output has more than %d dimensions", SPA_MAX_RANK);
+    *out = (spa_shape){0};
+    for (int32_t i = 0; i < axis; i++) out->dim[out->rank++] = in->dim[i];
+    for (int32_t i = 0; i < at->rank; i++) out->dim[out->rank++] = at->dim[i];
+    for (int32_t i = axis + 1; i < in->rank; i++) out->dim[out->rank++] = in->dim[i];
+    return SPA_OK;
+}
+
+static spa_status infer_embed(const spa_op_request *r, spa_shape *out, spa_error *err)
+{
+    const spa_shape *at = r->in[0], *table = &r->attrs.param_shape;
+    if (at->rank + table->rank - 1 > SPA_MAX_RANK)
+        return fail(r, err, "its output has more than %d dimensions", SPA_MAX_RANK);
+    *out = *at;
+    for (int32_t i = 1; i < table->rank; i++) out->dim[out->rank++] = table->dim[i];
+    return SPA_OK;
+}
+
+/* Does `from` broadcast to `to` (NumPy)? */
+static bool broadcasts(const spa_shape *from, const spa_shape *to)
+{
+    if (from->rank > to->rank) return false;
+    for (int32_t i = 1; i <= from->rank; i++) {
+        int32_t n = from->dim[from->rank - i];
+        if (n != 1 && n != to->dim[to->rank - i]) return false;
+    }
+    return true;
+}
+
+static spa_status infer_expand(const spa_op_request *r, spa_shape *out, spa_error *err)
+{
+    char ta[SPA_SHAPE_TEXT], tb[SPA_SHAPE_TEXT];
+    if (r->given.rank == 0) return fail(r, err, "it needs an output shape");
+    *out = r->given;
+    if (broadcasts(r->in[0], out)) return SPA_OK;
+    return fail(r, err, "%s does not broadcast to %s", spa_shape_text(r->in[0], ta),
+                spa_shape_text(out, tb));
+}
+
+static spa_status infer_where(const spa_op_request *r, spa_shape *out, spa_error *err)
+{
+    char ta[SPA_SHAPE_TEXT], tb[SPA_SHAPE_TEXT];
+    *out = (spa_shape){0};
+    for (size_t n = 0; n < 3; n++)
+        if (r->in[n]->rank > out->rank) out->rank = r->in[n]->rank;
+    for (int32_t i = 1; i <= out->rank; i++) {
+        int32_t longest = 1;
+        for (size_t n = 0; n < 3; n++)
+            if (i <= r->in[n]->rank && r->in[n]->dim[r->in[n]->rank - i] > longest)
+                longest = r->in[n]->dim[r->in[n]->rank - i];
+        out->dim[out->rank - i] = longest;
+    }
+    for (size_t n = 0; n < 3; n++)
+        if (!broadcasts(r->in[n], out))
+            return fail(r, err, "%s does not broadcast to %s", spa_shape_text(r->in[n], ta),
+                        spa_shape_text(out, tb));
+    return SPA_OK;
+}
+
+static spa_status infer_constant(const spa_op_request *r, spa_shape *out, spa_error *err)
+{
+    *out = r->attrs.param_shape;
+    return SPA_OK;
+}
+
 typedef spa_status infer_fn(const spa_op_request *r, spa_shape *out, spa_error *err);
 
 static infer_fn *const infer[SPA_OP_KIND_COUNT] = {
@@ -340,7 +425,11 @@ static infer_fn *const infer[SPA_OP_KIND_COUNT] = {
     [SPA_OP_ROLL] = infer_roll,           [SPA_OP_RESHAPE] = infer_reshape,
     [SPA_OP_TRANSPOSE] = infer_transpose, [SPA_OP_GATHER] = infer_gather,
     [SPA_OP_UPSAMPLE] = infer_upsample,   [SPA_OP_HOST] = infer_given,
-    [SPA_OP_OTHER] = infer_given,
+    [SPA_OP_OTHER] = infer_given,         [SPA_OP_MATH] = infer_same,
+    [SPA_OP_BINARY] = infer_broadcast,    [SPA_OP_REDUCE] = infer_reduce,
+    [SPA_OP_TAKE] = infer_take,           [SPA_OP_EMBED] = infer_embed,
+    [SPA_OP_EXPAND] = infer_expand,       [SPA_OP_WHERE] = infer_where,
+    [SPA_OP_CONSTANT] = infer_constant,
 };
 
 /* A shape that the caller gave must be the one that follows. */

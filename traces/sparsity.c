@@ -50,6 +50,8 @@ static double own_rho(const spa_graph *graph, const spa_op *op, double rho)
     case SPA_OP_RESHAPE:
     case SPA_OP_TRANSPOSE:
     case SPA_OP_UPSAMPLE:
+    case SPA_OP_EXPAND:
+    case SPA_OP_TAKE:
         return rho;
     case SPA_OP_ADD:
         return rho * other; /* a parameter is dense: other = 0 */

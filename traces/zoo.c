@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "traces/onnx.h"
 #include "traces/operator.h"
 
 static const spa_model_info infos[] = {
@@ -167,6 +168,10 @@ spa_status spa_model_load(spa_graph *graph, const char *name_or_path, int32_t ba
                           spa_dtype dtype, spa_error *err)
 {
     *graph = (spa_graph){0};
+    if (spa_onnx_is_file(name_or_path)) {
+        spa_onnx_options o = {.batch = batch, .dtype = (int)dtype};
+        return spa_onnx_read(graph, name_or_path, &o, NULL, err);
+    }
     if (!ends_with(name_or_path, ".graph.csv"))
         return spa_zoo_build(graph, name_or_path, batch, dtype, "relu50", err);
     SPA_TRY(spa_graph_read_csv(graph, name_or_path, err));

@@ -114,7 +114,7 @@ static spa_status plan_rows(spa_cuda_builder *b)
                           .in = {spa_cuda_at(SPA_CUDA_INPUT, 0)},
                           .out = spa_cuda_at(SPA_CUDA_OUTPUT, 0),
                           .launch = spa_cuda_launch_rows(rows, n),
-                          .args.row = {(uint32_t)rows, (uint32_t)n, (float)SPA_NORM_EPSILON}};
+                          .args.row = {(uint32_t)rows, (uint32_t)n, (float)spa_op_epsilon(b->op)}};
     if (is_norm) {
         step.in[1] = spa_cuda_take_param(b, 0, true);
         step.in[2] = spa_cuda_take_param(b, 1, true);
