@@ -59,7 +59,7 @@ include cuda.mk
 .DEFAULT_GOAL := all
 SRC_EXP   := $(wildcard experiments/*.c)
 # Programs of experiments/ with a main() of their own.
-MAINS     := sparoa fit_orin fit_power fidelity bench learn_check learn_study
+MAINS     := sparoa fit_orin fit_power fidelity bench learn_check learn_study onnx_conformance
 SRC_MAIN  := $(wildcard $(MAINS:%=experiments/%_main.c))
 SRC_FIT   := $(filter-out $(SRC_MAIN),$(wildcard experiments/fit*.c experiments/fidelity*.c))
 SRC_BENCH := $(filter-out $(SRC_MAIN),$(wildcard experiments/bench*.c))
@@ -77,7 +77,7 @@ BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
 .DELETE_ON_ERROR:
 
 .PHONY: all deps deps-test demo test test-asan test-threads check-layers check-format bench fidelity fit-orin fit-power \
-        learn-check learn-study clean help
+        learn-check learn-study conformance clean help
 
 all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions
 	@echo '$(CUDA_SAYS)'
@@ -96,6 +96,11 @@ test-threads: deps-test  ## thread tests under ThreadSanitizer
 
 bench: $(B)/bench peers  ## speed of the engine, of `sparoa compare`, of the kernels and of learning (BENCH_ARGS=--quick)
 	@$(TEST_ENV) $(B)/bench $(BENCH_ARGS)
+
+# Debian's libonnx-testdata; ONNX_CASES=FOLDER names another one.
+ONNX_CASES ?= /usr/share/libonnx-testdata/data/node
+conformance: $(B)/onnx_conformance  ## the operator cases of ONNX on every backend: how many pass
+	@$(TEST_ENV) $(B)/onnx_conformance $(ONNX_CASES) $(CONFORMANCE_ARGS)
 
 check-layers:  ## rooms include only from rooms to their left
 	@tests/check_layers.sh

@@ -13,7 +13,7 @@ extern "C" {
 
 /* A tensor as a file holds it (a TensorProto's bytes) for one input of the graph. */
 typedef struct spa_onnx_given {
-    const char *input;
+    const char *input; /* NULL: the input at this place */
     const void *data;
     size_t size;
 } spa_onnx_given;

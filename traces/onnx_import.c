@@ -158,9 +158,15 @@ static spa_status find_given(onnx_import *im, onnx_value *v, spa_error *err)
     for (size_t i = 0; i < im->options->n_given; i++) {
         const spa_onnx_given *g = &im->options->given[i];
         onnx_tensor *t;
-        if (strcmp(g->input, v->name) != 0) continue;
+        bool is_it = g->input != NULL ? strcmp(g->input, v->name) == 0
+                                      : (int32_t)i == (int32_t)(v->info - im->file.inputs);
+        if (!is_it) continue;
         SPA_TRY(spa_arena_alloc(im->arena, &t, 1, sizeof *t, err));
         SPA_TRY(onnx_tensor_parse(t, im->file.path, g->data, g->size, im->arena, err));
+        if (v->info->type != 0 && t->type != v->info->type)
+            return spa_fail_at(err, SPA_E_INVALID, im->file.path, 0,
+                               "the value given for input '%.100s' is %s; the model says %s",
+                               v->name, onnx_type_name(t->type), onnx_type_name(v->info->type));
         bool numbers = onnx_type_bytes(t->type) > 0;
         if (!numbers || t->is_external || onnx_tensor_check(t, NULL) != SPA_OK) return SPA_OK;
         set_constant(v, t); /* its shape, too: that of the description may be open */

@@ -1,0 +1,75 @@
+/* make conformance: every operator case of ONNX whose operators have a rule, on every backend of
+ * this machine. Prints "N of M pass, K not claimed"; exit code 1 unless all claimed ones pass. */
+#define _XOPEN_SOURCE 700
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiments/onnx_conformance.h"
+
+#define MAX_BACKENDS 8
+
+typedef struct tally {
+    size_t passed, failed, not_claimed;
+    bool verbose;
+} tally;
+
+static size_t find_backends(const spa_backend **out)
+{
+    size_t count, n = 0;
+    const spa_backend *const *all = spa_backends(&count);
+    for (size_t i = 0; i < count && n < MAX_BACKENDS; i++) {
+        spa_error err;
+        if (all[i]->probe(&err) == SPA_OK)
+            out[n++] = all[i];
+        else
+            printf("%s: skipped, %s\n", all[i]->name, err.message);
+    }
+    return n;
+}
+
+static int run_case(tally *t, const char *folder, const char *name,
+                    const spa_backend *const *backends, size_t n)
+{
+    char path[600], reason[400];
+    spa_onnx_case_result result;
+    spa_error err;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (spa_onnx_case_run(path, backends, n, &result, reason, &err) != SPA_OK) {
+        fprintf(stderr, "conformance: %s\n", err.message);
+        return 1;
+    }
+    t->passed += result == SPA_CASE_PASSED;
+    t->failed += result == SPA_CASE_FAILED;
+    t->not_claimed += result == SPA_CASE_NOT_CLAIMED;
+    if (result == SPA_CASE_FAILED) printf("FAILED %s: %s\n", name, reason);
+    if (result == SPA_CASE_NOT_CLAIMED && t->verbose) printf("not claimed %s: %s\n", name, reason);
+    if (result == SPA_CASE_PASSED && t->verbose) printf("passed %s\n", name);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const spa_backend *backends[MAX_BACKENDS];
+    const char *folder = argc > 1 ? argv[1] : "/usr/share/libonnx-testdata/data/node";
+    tally t = {.verbose = argc > 2 && strcmp(argv[2], "--verbose") == 0};
+    struct dirent **names;
+    int n_names = scandir(folder, &names, NULL, alphasort), bad = 0;
+    if (n_names < 0) {
+        printf("conformance: skipped, no cases in %s; install libonnx-testdata\n", folder);
+        return 0;
+    }
+    size_t n = find_backends(backends);
+    for (int i = 0; i < n_names; i++) {
+        if (strncmp(names[i]->d_name, "test_", 5) == 0 && !bad)
+            bad = run_case(&t, folder, names[i]->d_name, backends, n);
+        free(names[i]);
+    }
+    free(names);
+    if (bad) return 1;
+    printf("%zu of %zu pass on", t.passed, t.passed + t.failed);
+    for (size_t i = 0; i < n; i++) printf(" %s", backends[i]->name);
+    printf(", %zu not claimed\n", t.not_claimed);
+    return t.failed > 0;
+}
