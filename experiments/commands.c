@@ -283,14 +283,7 @@ void spa_help_overview(spa_string *out)
         if (!commands[i].run) continue;
         spa_string_append(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     }
-    spa_string_append(out, "  %-10s %s\n\nNot built in this version:\n  ", "help",
-                      "explain a command: sparoa help compare");
-    const char *between = "";
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        if (commands[i].run) continue;
-        spa_string_append(out, "%s%s", between, commands[i].name);
-        between = ", ";
-    }
+    spa_string_append(out, "  %-10s %s", "help", "explain a command: sparoa help compare");
     spa_string_append(
         out, "\n\nTry first:\n"
              "  sparoa compare resnet18 --device agx-orin\n"
