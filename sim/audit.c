@@ -90,6 +90,11 @@ void spa_audit_no_noise(spa_audit *a)
     a->no_noise = true;
 }
 
+void spa_audit_no_contention(spa_audit *a)
+{
+    a->no_contention = true;
+}
+
 void spa_audit_suspend(spa_audit *a)
 {
     a->suspended = true;

@@ -28,6 +28,8 @@ SPA_API void spa_audit_free(spa_audit *audit);
 SPA_API void spa_audit_reset(spa_audit *audit);
 /* The run's noise is off: no kernel and no transfer may be shorter than in the cost table. */
 SPA_API void spa_audit_no_noise(spa_audit *audit);
+/* Contention is off: kernels on lanes of one processor do not share it, nor its power. */
+SPA_API void spa_audit_no_contention(spa_audit *audit);
 /* Becomes what `from` is (both made for the same configuration): for a copy of an engine. */
 SPA_API void spa_audit_copy(spa_audit *to, const spa_audit *from);
 /* Checks nothing until the next reset: for a run whose beginning it has not seen. */

@@ -372,13 +372,32 @@ static bool is_sound(const spa_audit *a, const spa_event *ev)
     return false;
 }
 
+/* W that kernels on lanes of one processor draw less than each would alone: together they ask for
+ * more than all of it, and each gets, and draws, its part. */
+static double shared_away(const spa_audit *a)
+{
+    double less = 0;
+    for (uint32_t p = 0; p < a->costs->n_processors && !a->no_contention; p++) {
+        double asked = 0, watts = 0;
+        if (a->costs->processors[p].n_lanes < 2) continue;
+        for (uint32_t l = 0; l < a->costs->processors[p].n_lanes; l++) {
+            const audit_activity *what = &a->lanes[p][l];
+            if (what->request == NO_REQUEST || what->kind != SPA_EV_KERNEL_BEGIN) continue;
+            asked += (double)audit_cost(a, what->op, p)->capacity_share;
+            watts += (double)audit_kernel_power(a, what->op, p);
+        }
+        if (asked > 1) less += watts - watts / asked;
+    }
+    return less;
+}
+
 static void advance(spa_audit *a, const spa_event *ev)
 {
     int64_t step = ev->time_ns - a->now;
     if (step < 0) audit_violation(a, ev, "the clock goes back");
     if (ev->sequence != a->sequence++)
         audit_violation(a, ev, "an event is missing from the sequence");
-    a->energy_j += a->power_w * (double)step * 1e-9;
+    if (step > 0) a->energy_j += (a->power_w - shared_away(a)) * (double)step * 1e-9;
     if (a->kernels_running) a->sum.overlap_ns += step * a->transfers_running;
     if (a->has_conditions) audit_conditions_pass(a, step);
     a->now = ev->time_ns;

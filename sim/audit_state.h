@@ -44,7 +44,7 @@ struct spa_audit {
     const spa_programs *programs; /* NULL = one */
     const uint16_t *chunks;       /* NULL = none */
     uint32_t n_slots, serial_ops, kernels, section_kernels;
-    bool no_noise, suspended;
+    bool no_noise, no_contention, suspended;
     audit_request *requests;
     unsigned char *bytes;
     size_t stride;

@@ -235,6 +235,8 @@ static void set_constants(spa_engine *e)
     e->workers = c->scenario.workers;
     e->noise = c->noise;
     e->contention = c->contention;
+    for (uint32_t p = 0; p < e->n_processors; p++)
+        e->shares_power[p] = c->contention && c->costs->processors[p].n_lanes > 1;
     e->deadline_ns = INT64_MAX;
     if (c->scenario.deadline_ms > 0 && c->scenario.deadline_ms < 1e12)
         e->deadline_ns = llround(c->scenario.deadline_ms * 1e6);
@@ -300,6 +302,7 @@ static spa_status set_up(spa_engine *e, spa_error *err)
     if (!c->record) {
         SPA_TRY(spa_audit_new(&e->audit, e->graph, e->costs, &e->config.scenario, err));
         spa_audit_programs(e->audit, c->programs);
+        if (!c->contention) spa_audit_no_contention(e->audit);
         spa_audit_chunks(e->audit, e->schedule.chunk);
         e->config.record = record_audited;
         e->config.record_user = e;
@@ -363,6 +366,7 @@ static spa_status set_up_clone(spa_engine *e, const spa_engine *like, spa_error 
     if (like->audit) {
         SPA_TRY(spa_audit_new(&e->audit, e->graph, e->costs, &e->config.scenario, err));
         spa_audit_programs(e->audit, e->config.programs);
+        if (!e->contention) spa_audit_no_contention(e->audit);
         spa_audit_chunks(e->audit, e->schedule.chunk);
         e->config.record_user = e;
     }

@@ -88,11 +88,15 @@ ENGINE_APART void settle(spa_engine *e)
 static void pass_time(spa_engine *e, int64_t at)
 {
     engine_conditions *c = e->conditions;
-    double ns = (double)(at - e->state.now), watts = 0;
+    double ns = (double)(at - e->state.now), watts = 0, part[SPA_MAX_PROCESSORS];
     if (at == e->state.now) return;
+    for (uint32_t p = 0; p < e->n_processors; p++) part[p] = power_share(e, p);
     for (uint32_t slot = 0; slot < e->n_lanes + e->n_links; slot++) {
-        e->joules[slot] += e->watts[slot] * ns * 1e-9;
-        watts += e->watts[slot];
+        double draws = e->watts[slot];
+        if (slot < e->n_lanes && e->lanes[slot].doing == LANE_KERNEL)
+            draws *= part[e->lanes[slot].processor];
+        e->joules[slot] += draws * ns * 1e-9;
+        watts += draws;
     }
     c->base_j += c->base_w * ns * 1e-9;
     c->heat_j += (watts + c->base_w) * ns * 1e-9;

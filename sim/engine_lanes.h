@@ -188,6 +188,8 @@ ENGINE_APART void start_kernel(spa_engine *e, engine_lane *lane, engine_request 
     lane->expected_end_ns = now + expected_ns;
     lane->backlog_ns -= expected_ns;
     e->state.kernels_running++;
+    if (!ENGINE_CONDITIONS && ENGINE_RARELY(e->shares_power[lane->processor]))
+        share_power(e, lane->processor);
     emit_node(e, SPA_EV_KERNEL_BEGIN, r, op, lane->name, draw_begin(e, lane->id, load->dynamic_w));
     add_activity(e, lane->id, load_id,
                  ENGINE_RARELY(e->noise) ? noisy(e, r, op, load) : (double)expected_ns);

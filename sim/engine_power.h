@@ -109,6 +109,35 @@ static inline void view_conditions(const spa_engine *e, spa_view *view)
     if (e->config.scenario.conditions.thermal.r_k_per_w > 0) view->temperature_c = c->temperature_c;
 }
 
+/* Kernels on lanes of one processor that together ask for more than its capacity get it in parts,
+ * and so draw in parts: one over what they ask for. 1 where nothing is shared. */
+static inline double power_share(const spa_engine *e, uint32_t p)
+{
+    double asked = 0;
+    if (!e->shares_power[p]) return 1;
+    for (uint32_t i = 0; i < e->costs->processors[p].n_lanes; i++) {
+        const engine_lane *lane = &e->lanes[e->lane_first[p] + i];
+        if (lane->doing == LANE_KERNEL) asked += (double)e->loads[lane->load].capacity;
+    }
+    return asked > 1 ? 1 / asked : 1;
+}
+
+/* The kernels on a processor that shares power have changed: accounts for what they drew until now,
+ * and sums anew what they draw. (Conditions account in pass_time.) */
+static inline void share_power(spa_engine *e, uint32_t p)
+{
+    engine_state *s = &e->state;
+    double joule = s->shared_w[p] * (double)(s->now - s->shared_since[p]) * 1e-9, watts = 0;
+    s->result.energy_dynamic_j += joule;
+    s->result.energy_processor_j[p] += joule;
+    s->shared_since[p] = s->now;
+    for (uint32_t i = 0; i < e->costs->processors[p].n_lanes; i++) {
+        const engine_lane *lane = &e->lanes[e->lane_first[p] + i];
+        if (lane->doing == LANE_KERNEL) watts += (double)e->loads[lane->load].dynamic_w;
+    }
+    s->shared_w[p] = watts * power_share(e, p);
+}
+
 /* The power of what begins in an event slot: `watts` by the table, or what conditions make of it.
  */
 ENGINE_INLINE float draw_begin(spa_engine *e, uint32_t event_slot, float watts)

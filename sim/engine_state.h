@@ -152,6 +152,9 @@ typedef struct engine_state {
     engine_cursor next_arrival; /* at arrival number `arrived` */
     engine_cursor let_in;       /* at arrival number `admitted` */
     double run_factor;
+    /* Processors whose lanes share power: what their kernels draw now, and since when. */
+    double shared_w[SPA_MAX_PROCESSORS];
+    int64_t shared_since[SPA_MAX_PROCESSORS];
     spa_run_result result;
 } engine_state;
 
@@ -245,6 +248,7 @@ struct spa_engine {
     const struct engine_loop *loop;
     int64_t deadline_ns; /* from a request's arrival; INT64_MAX = none */
     bool is_async[SPA_MAX_PROCESSORS];
+    bool shares_power[SPA_MAX_PROCESSORS]; /* it has several lanes: see power_share */
     const spa_executor *executor;
     uint32_t lane_first[SPA_MAX_PROCESSORS];
     uint32_t only_lane[SPA_MAX_PROCESSORS]; /* or SPA_NONE: there is a choice, see best_lane() */

@@ -255,10 +255,14 @@ ENGINE_INLINE void end_kernel(spa_engine *e, engine_lane *lane)
     result->busy_ns[p] += duration;
     result->ops[p]++;
     result->macs[p] += load->macs;
-    result->energy_dynamic_j += joule;
-    result->energy_processor_j[p] += joule;
     e->state.kernels_running--;
     lane->doing = LANE_IDLE;
+    if (!ENGINE_CONDITIONS && ENGINE_RARELY(e->shares_power[p])) {
+        share_power(e, p);
+    } else {
+        result->energy_dynamic_j += joule;
+        result->energy_processor_j[p] += joule;
+    }
     lane->expected_end_ns = 0;
     remove_activity(e, lane->id);
     emit_node(e, SPA_EV_KERNEL_END, r, op, lane->name, power_w);

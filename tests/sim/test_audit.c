@@ -33,6 +33,7 @@ static spa_status audit(const sim_run *run, const sim_world *w, const spa_run_re
     memset(err, 0, sizeof *err);
     cr_assert_eq(spa_audit_new(&a, &w->graph, &w->costs, &w->config.scenario, &unused), SPA_OK);
     spa_audit_no_noise(a);
+    if (!w->config.contention) spa_audit_no_contention(a);
     for (size_t i = 0; i < run->n_events; i++) spa_audit_event(a, &run->events[i]);
     spa_status status = spa_audit_finish(a, result, err);
     spa_audit_free(a);

@@ -287,7 +287,8 @@ Test(sim_energy, dispatching_has_a_power_of_its_own)
     sim_world_fini(&w);
 }
 
-/* Half as fast under contention, but as long at the same power: 2 * 2 ms * 1 W. */
+/* Both on processor 0, half as fast because memory is shared, at the same power: 2 * 2 ms * 1 W.
+ * They ask for half of the processor each. */
 Test(sim_energy, a_kernel_that_is_slowed_down_draws_its_power_for_longer)
 {
     sim_world w;
@@ -297,10 +298,55 @@ Test(sim_energy, a_kernel_that_is_slowed_down_draws_its_power_for_longer)
     for (int i = 0; i < 2; i++) {
         w.costs.ops[i].kernel_ns = 1000000;
         w.costs.ops[i].dynamic_w = 1;
+        w.costs.ops[i].dram_share = 1;
+        w.costs.ops[i].capacity_share = 0.5f;
     }
     sim_run_init(&run, &w);
     cr_assert_eq(run.result.span_ns, 2000000);
     cr_assert_float_eq(run.result.energy_dynamic_j, 0.004, 1e-12);
+    sim_run_fini(&run);
+    sim_world_fini(&w);
+}
+
+/* 0.5 + 0.75 = 1.25 of a processor: a at 2 W and b at 4 W draw (2 + 4) / 1.25 = 4.8 W until b ends
+ * at 50 ms, then a its 2 W until 90 ms: 240 + 80 = 320 mJ, what they draw one after another (80 ms
+ * * 2 W + 40 ms * 4 W). Without contention they run side by side at full power, 320 mJ again. */
+Test(sim_energy, kernels_that_share_a_processor_share_its_power)
+{
+    for (int contention = 0; contention < 2; contention++) {
+        sim_world w;
+        sim_run run;
+        side_by_side(&w, "a; b", 1);
+        w.config.contention = contention;
+        w.costs.processors[0].n_lanes = 2;
+        sim_kernel(&w, "a", 0, 80000000);
+        sim_kernel(&w, "b", 0, 40000000);
+        sim_cost(&w, "a", 0)->capacity_share = 0.5f;
+        sim_cost(&w, "b", 0)->capacity_share = 0.75f;
+        sim_cost(&w, "a", 0)->dynamic_w = 2;
+        sim_cost(&w, "b", 0)->dynamic_w = 4;
+        sim_run_init(&run, &w);
+        cr_assert_eq(run.result.span_ns, contention ? 90000000 : 80000000);
+        cr_assert_float_eq(run.result.energy_dynamic_j, 0.320, 1e-9);
+        cr_assert_float_eq(run.result.energy_processor_j[0], 0.320, 1e-9);
+        sim_run_fini(&run);
+        sim_world_fini(&w);
+    }
+}
+
+/* The same two on processors of their own: nothing is shared. */
+Test(sim_energy, kernels_on_two_processors_share_no_power)
+{
+    sim_world w;
+    sim_run run;
+    side_by_side(&w, "a; b", 2);
+    sim_kernel(&w, "a", 0, 80000000);
+    sim_kernel(&w, "b", 1, 40000000);
+    sim_cost(&w, "a", 0)->dynamic_w = 2;
+    sim_cost(&w, "b", 1)->dynamic_w = 4;
+    sim_place(&w, "b", 1, 0);
+    sim_run_init(&run, &w);
+    cr_assert_float_eq(run.result.energy_dynamic_j, 0.320, 1e-9);
     sim_run_fini(&run);
     sim_world_fini(&w);
 }

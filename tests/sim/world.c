@@ -166,6 +166,7 @@ static void audit_run(const sim_run *run, const sim_world *w)
     expect_ok(spa_audit_new(&audit, &w->graph, &w->costs, &w->config.scenario, err));
     if (w->config.schedule) spa_audit_chunks(audit, w->config.schedule->chunk);
     if (!w->config.noise) spa_audit_no_noise(audit);
+    if (!w->config.contention) spa_audit_no_contention(audit);
     for (size_t i = 0; i < run->n_events; i++) spa_audit_event(audit, &run->events[i]);
     expect_ok(spa_audit_finish(audit, &run->result, err));
     spa_audit_free(audit);
@@ -199,6 +200,7 @@ void sim_run_programs(sim_run *run, const spa_run_config *config, spa_engine **e
     spa_audit_programs(audit, c.programs);
     spa_audit_chunks(audit, c.programs->schedule.chunk);
     if (!c.noise) spa_audit_no_noise(audit);
+    if (!c.contention) spa_audit_no_contention(audit);
     for (size_t i = 0; i < run->n_events; i++) spa_audit_event(audit, &run->events[i]);
     expect_ok(spa_audit_finish(audit, &run->result, err));
     spa_audit_free(audit);
