@@ -9,10 +9,12 @@ static spa_status run_one(spa_cli *cli, const spa_options *o, const spa_paths *p
     spa_experiment x;
     spa_progress progress;
     spa_experiment_tally tally;
+    spa_shard shard = {0};
+    if (o->shard) SPA_TRY(spa_shard_parse(o->shard, &shard, err));
     SPA_TRY(spa_experiment_read(&x, path, o->quick, paths, err));
     spa_progress_begin(&progress, cli->err, o->quiet, x.name, spa_experiment_rows(&x));
     spa_status status =
-        spa_experiment_run(&x, paths, (size_t)o->jobs, results, &progress, &tally, err);
+        spa_experiment_run(&x, paths, (size_t)o->jobs, shard, results, &progress, &tally, err);
     spa_progress_end(&progress);
     if (!status)
         spa_cli_note(cli, o, "%s: %zu rows, %zu of them were done already", x.name, tally.rows,
@@ -41,7 +43,9 @@ spa_status spa_cmd_run(spa_cli *cli, spa_options *o, spa_error *err)
     spa_paths paths;
     spa_results *results;
     spa_json json;
+    spa_shard shard;
     SPA_TRY(spa_cli_operands(o, 1, SIZE_MAX, "an experiment file (*.exp), or several", err));
+    if (o->shard) SPA_TRY(spa_shard_parse(o->shard, &shard, err));
     SPA_TRY(spa_paths_find(&paths, err));
     SPA_TRY(check_files(o, &paths, err));
     SPA_TRY(spa_results_open(&results, o->db ? o->db : "results.db", err));

@@ -238,6 +238,10 @@ static spa_status do_row(void *user, size_t row, spa_error *err)
     shared_case *s = &k->cases[spa_experiment_case_of(k->x, row)];
     spa_options o;
     spa_error cause = {0};
+    if (k->mine && !k->mine[row]) {
+        leave_case(s);
+        return SPA_OK;
+    }
     spa_status status = running_options(k, row, &o, err);
     if (!status) status = take_case(k, s, row, &o, err);
     if (!status) {
@@ -285,8 +289,20 @@ static spa_status make_cases(running *k, spa_error *err)
     return SPA_OK;
 }
 
+/* Which rows are run here. Kinds that are not rows of their own are not shared out. */
+static spa_status take_shard(running *k, spa_shard shard, spa_error *err)
+{
+    bool rows = k->x->kind <= SPA_EXPERIMENT_CURVE;
+    if (shard.count <= 1) return SPA_OK;
+    SPA_TRY(spa_alloc(&k->mine, k->tally->rows, sizeof *k->mine, err));
+    if (rows) SPA_TRY(spa_shard_rows(k->x, shard, k->mine, err));
+    for (size_t i = 0; !rows && i < k->tally->rows; i++) k->mine[i] = shard.index == 1;
+    for (size_t i = 0; i < k->tally->rows; i++) k->tally->elsewhere += !k->mine[i];
+    return SPA_OK;
+}
+
 spa_status spa_experiment_run(const spa_experiment *x, const spa_paths *paths, size_t jobs,
-                              spa_results *results, spa_progress *progress,
+                              spa_shard shard, spa_results *results, spa_progress *progress,
                               spa_experiment_tally *tally, spa_error *err)
 {
     running k = {.x = x,
@@ -299,14 +315,17 @@ spa_status spa_experiment_run(const spa_experiment *x, const spa_paths *paths, s
     *tally = (spa_experiment_tally){.rows = n_rows};
     SPA_TRY(make_cases(&k, err));
     pthread_mutex_init(&k.lock, NULL);
-    spa_status status = spa_results_begin(results, x, &k.experiment, err);
+    spa_status status = take_shard(&k, shard, err);
+    if (!status) status = spa_results_begin(results, x, &k.experiment, err);
+    if (status || tally->elsewhere == n_rows) goto out;
     if (!status && x->kind == SPA_EXPERIMENT_VALIDATION)
         status = take_validations(&k, err);
     else if (!status && x->kind == SPA_EXPERIMENT_PREDICTOR)
         status = running_predictors(&k, err);
     else if (!status)
         status = spa_parallel(jobs, n_rows, &k, do_row, row_done, err);
-    if (!status) status = spa_results_finish(results, x, k.experiment, err);
+    if (!status && !tally->elsewhere) status = spa_results_finish(results, x, k.experiment, err);
+out:
     for (size_t i = 0; i < k.n_cases; i++) {
         if (k.cases[i].is_open && !k.cases[i].status && k.cases[i].left)
             spa_case_close(&k.cases[i].c);
@@ -314,5 +333,6 @@ spa_status spa_experiment_run(const spa_experiment *x, const spa_paths *paths, s
     }
     pthread_mutex_destroy(&k.lock);
     free(k.cases);
+    free(k.mine);
     return status;
 }

@@ -14,6 +14,7 @@ typedef struct running {
     struct shared_case *cases;
     size_t n_cases;
     size_t jobs;
+    bool *mine;           /* [rows] of a shard; NULL = all are */
     pthread_mutex_t lock; /* of results and tally */
     spa_experiment_tally *tally;
     spa_progress *progress;

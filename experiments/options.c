@@ -173,6 +173,8 @@ static const option table[] = {
      RUNS | SPA_CMD_TRAIN | SPA_CMD_VALIDATE | SPA_CMD_REPLAY, KIND_TEXT, AT(db), 0, 0, NULL},
     {"--db", "F", "the results to show: a database that run, compare, validate wrote",
      SPA_CMD_FIGURES | SPA_CMD_REPORT, KIND_TEXT, AT(db), 0, 0, NULL},
+    {"--shard", "I/N", "run the rows of shard I of N alone; `sparoa merge` joins their databases",
+     SPA_CMD_RUN, KIND_TEXT, AT(shard), 0, 0, NULL},
     {"--force", NULL, "make figures anew that are up to date, too", SPA_CMD_FIGURES, KIND_FLAG,
      AT(force), 0, 0, NULL},
     {"--db", "F", "the database of the results (default results.db)", SPA_CMD_RUN, KIND_TEXT,

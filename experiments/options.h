@@ -52,6 +52,7 @@ typedef struct spa_options {
     spa_names gantt, chart;       /* figures, *.svg or *.png each */
     const char *timeline, *schedule, *log, *db, *output, *csv, *trace, *checkpoint;
     const char *model, *layers, *import_format; /* of import; the last is its first operand */
+    const char *shard;                          /* of run: I/N */
     double from_s, until_s;                     /* of import: a window; 0 = not given */
     const char *thresholds;                     /* of training: a predictor, or "shipped" */
     bool isolate;                               /* policies in processes of their own */
