@@ -1,5 +1,5 @@
 /* Schedules (CSV) for a graph of four operators with hash 0123456789abcdef on p0 (1 lane) and p1
- * (2 lanes). */
+ * (2 lanes), which may run in chunks of 2. */
 #include "sim/schedule.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -25,6 +25,8 @@ static const spa_costs *schedule_costs(void)
     costs.processors[1].n_lanes = 2;
     for (int i = 0; i < 8; i++) costs.ops[i].kernel_ns = i == 5 ? -1 : 10; /* not c on p1 */
     FUZZ_CHECK(!spa_costs_finish(&costs, &err), "%s", err.message);
+    costs.chunk_sizes[costs.n_chunks] = 2;
+    costs.chunk_ops[costs.n_chunks++] = costs.ops;
     return &costs;
 }
 

@@ -137,6 +137,7 @@ Test(sim_chunks, a_schedule_file_has_a_column_for_chunks_only_where_there_are_so
     cr_assert_eq(read.chunk[1], 2);
     expect_ok(spa_schedule_put_csv(&read, &k.whole.costs, &again, err));
     cr_assert_str_eq(again.text, text.text);
+    spa_schedule_fini(&read);
     char *two = strstr(text.text, ",2\n");
     two[1] = '5';
     cr_assert_neq(
@@ -145,7 +146,6 @@ Test(sim_chunks, a_schedule_file_has_a_column_for_chunks_only_where_there_are_so
     cr_assert_not_null(strstr(why.message, "chunks of 5"), "%s", why.message);
     spa_string_fini(&text);
     spa_string_fini(&again);
-    spa_schedule_fini(&read);
     close_chunked(&k);
 }
 
