@@ -45,17 +45,24 @@ static void text_of(const spa_record *r, figure_part part, char text[FIGURE_TEXT
     }
 }
 
-/* A baseline brings its own stack and type: they tell baselines apart, not panels. */
+/* Does this part differ between rows of the same device? (Each device has a stack of its own.) A
+ * baseline brings its stack and type: they tell baselines apart, not panels. */
 static bool differs(const spa_evidence *e, const spa_study_figure *figure, figure_part part)
 {
-    char first[FIGURE_TEXT] = "", text[FIGURE_TEXT];
+    char first[FIGURE_TEXT], text[FIGURE_TEXT];
     bool own = part == FIGURE_STACK || part == FIGURE_DTYPE;
-    const spa_record *r;
+    const spa_record *r, *head = NULL;
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
         if (own && r->is_baseline) continue;
+        bool other = !head || (part == FIGURE_STACK && (strcmp(head->device, r->device) != 0 ||
+                                                        strcmp(head->mode, r->mode) != 0));
         text_of(r, part, text);
-        if (!*first) strcpy(first, text);
-        if (strcmp(first, text) != 0) return true;
+        if (other) {
+            head = r;
+            strcpy(first, text);
+        } else if (strcmp(first, text) != 0) {
+            return true;
+        }
     }
     return false;
 }

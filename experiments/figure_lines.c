@@ -13,6 +13,7 @@ static void add_sweep(const spa_evidence *e, const spa_study_figure *figure, spa
     const spa_record *r;
     plot->kind = SPA_PLOT_LINES;
     plot->y_label = "latency / reference";
+    plot->y_ratio = true;
     plot->columns = figure_columns(e, figure);
     plot->y_guide = 1;
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
@@ -128,6 +129,7 @@ void figure_quadrants(const spa_evidence *e, const spa_study_figure *figure, spa
     plot->x_label = "multiply-accumulates of the operator";
     plot->y_label = "sparsity of its output";
     plot->x_guide = 1e8;
+    plot->columns = figure_columns(e, figure);
     plot->y_guide = 0.4;
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
         if (r->n_operators == 0) continue;

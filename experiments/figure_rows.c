@@ -146,9 +146,14 @@ void figure_ablation(const spa_evidence *e, const spa_study_figure *figure, spa_
     plot->x_label = "speed-up over the reference with everything on";
     plot->columns = figure_columns(e, figure);
     const char *reference = figure_reference(e, figure);
-    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;)
-        if (strcmp(r->name, "engine-only") == 0) reference = "engine-only";
+    bool any_baseline = false;
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        if (strcmp(r->name, "engine-only") == 0) reference = "engine-only";
+        any_baseline |= r->is_baseline;
+    }
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
+        /* The paper's steps are baselines; policies repeat what these are made of. */
+        if (any_baseline && !r->is_baseline) continue;
         spa_record whole = *r;
         whole.ablate = "";
         const spa_record *other = figure_sibling(e, &whole, reference);
@@ -177,6 +182,7 @@ void figure_matrix(const spa_evidence *e, const spa_study_figure *figure, spa_pl
 {
     char panel[FIGURE_TEXT];
     const spa_record *r, *s;
+    bool thermal = false;
     plot->kind = SPA_PLOT_HEAT;
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
         spa_plot_point point = figure_point(r, "latency_mean_ms", 1);
@@ -188,6 +194,7 @@ void figure_matrix(const spa_evidence *e, const spa_study_figure *figure, spa_pl
                 s->batch == r->batch && strcmp(s->stack, r->stack) == 0 && y < best)
                 best = y;
         }
+        thermal |= strcmp(r->scenario, "thermal") == 0;
         point.y /= best;
         point.low = point.high = NAN;
         spa_plot_add(plot, figure_panel(e, figure, r, FIGURE_SCENARIO, panel), r->scenario, point);
@@ -195,6 +202,9 @@ void figure_matrix(const spa_evidence *e, const spa_study_figure *figure, spa_pl
     plot->reference = figure_reference(e, figure);
     spa_string_append(&plot->caption, "Mean latency over the best policy's in the same column "
                                       "(1 = best). x: could not be run, -: not asked for. ");
+    if (thermal)
+        spa_string_append(&plot->caption,
+                          "The ranking under 'thermal' depends on assumed thermal resistances. ");
 }
 
 /* ---------------------------------------------------------------- batches, predictor */

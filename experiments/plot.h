@@ -42,11 +42,12 @@ typedef struct spa_plot {
     const char *title; /* above the panels */
     const char *x_label, *y_label;
     bool x_log, y_log, diagonal, percent; /* percent: values are shown as whole numbers */
-    double x_guide, y_guide;              /* lines at these values; NaN = none */
-    double heat_limit;                    /* SPA_PLOT_HEAT: the value at the end of the palette */
-    const char *reference;                /* row or series that is marked; NULL = none */
-    size_t columns;                       /* panels side by side; 0 = chosen */
-    spa_string caption;                   /* under the panels; wrapped when it is drawn */
+    bool y_ratio;            /* logarithmic in panels where it spans more than a factor of 4 */
+    double x_guide, y_guide; /* lines at these values; NaN = none */
+    double heat_limit;       /* SPA_PLOT_HEAT: the value at the end of the palette */
+    const char *reference;   /* row or series that is marked; NULL = none */
+    size_t columns;          /* panels side by side; 0 = chosen */
+    spa_string caption;      /* under the panels; wrapped when it is drawn */
     spa_plot_panel *panels;
     size_t count, capacity;
     const char **rows; /* of all panels, in order of appearance */

@@ -36,7 +36,7 @@ static void widen(double *low, double *high, bool log, bool keep_zero)
     }
 }
 
-static box measure(const spa_plot *plot, const spa_plot_panel *panel)
+static box measure(const spa_plot *plot, const spa_plot_panel *panel, bool *y_log)
 {
     box b = {INFINITY, -INFINITY, INFINITY, -INFINITY};
     for (size_t s = 0; s < panel->count; s++) {
@@ -50,8 +50,9 @@ static box measure(const spa_plot *plot, const spa_plot_panel *panel)
     }
     take(&b, plot->x_guide, plot->y_guide);
     if (plot->diagonal) b.x0 = b.y0 = fmin(b.x0, b.y0), b.x1 = b.y1 = fmax(b.x1, b.y1);
+    *y_log = plot->y_log || (plot->y_ratio && b.y0 > 0 && b.y1 > 4 * b.y0);
     widen(&b.x0, &b.x1, plot->x_log, plot->diagonal);
-    widen(&b.y0, &b.y1, plot->y_log, plot->kind == SPA_PLOT_LINES || plot->diagonal);
+    widen(&b.y0, &b.y1, *y_log, plot->kind == SPA_PLOT_LINES || plot->diagonal);
     return b;
 }
 
@@ -101,14 +102,15 @@ void plot_draw_lines(const plot_layout *l, size_t p)
     const spa_plot *plot = l->plot;
     const spa_plot_panel *panel = &plot->panels[p];
     spa_string *s = &l->figure->commands;
-    box b = measure(plot, panel);
+    bool y_log;
+    box b = measure(plot, panel, &y_log);
     put_data(l, p);
     put_guides(l);
     spa_string_append(s, "%s%sset xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n",
-                      plot->x_log ? "set logscale x\n" : "", plot->y_log ? "set logscale y\n" : "",
-                      b.x0, b.x1, b.y0, b.y1);
+                      plot->x_log ? "set logscale x\n" : "", y_log ? "set logscale y\n" : "", b.x0,
+                      b.x1, b.y0, b.y1);
     spa_plot_tics(s, 'x', b.x0, b.x1, plot->x_log, l->panel_width < 160 ? 4 : 6);
-    spa_plot_tics(s, 'y', b.y0, b.y1, plot->y_log, 5);
+    spa_plot_tics(s, 'y', b.y0, b.y1, y_log, 5);
     spa_string_append(s, "set grid back lt 1 lw 0.4 lc rgb '#dddddd'\n");
     if (p % l->columns == 0 && *plot->y_label) {
         spa_string_append(s, "set label 3 ");

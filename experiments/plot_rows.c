@@ -11,7 +11,7 @@ double plot_row_height(const spa_plot *plot)
 {
     if (plot->kind == SPA_PLOT_HEAT) return 13;
     if (plot->kind == SPA_PLOT_STACK || plot->n_names < 2) return 11;
-    return 4 + 7 * (double)plot->n_names;
+    return 4 + 8 * (double)plot->n_names;
 }
 
 static bool is_reference(const spa_plot *plot, const char *name)
@@ -189,7 +189,8 @@ void plot_draw_rows(const plot_layout *l, size_t p)
         if (dots) {
             spa_string_append(s,
                               "$r%zu_%zu using 2:5 with points pt %d ps 0.55 lc rgb '%s', \\\n"
-                              "$r%zu_%zu using 2:5:3:4 with xerrorbars pt 0 ps 0 lw 0.8 lc rgb "
+                              "$r%zu_%zu using (valid(3)&&$3==$3?$2:NaN):5:3:4 with xerrorbars pt "
+                              "0 ps 0 lw 0.8 lc rgb "
                               "'%s', \\\n",
                               p, k, m.point, m.colour, p, k, m.colour);
         } else {
@@ -200,7 +201,8 @@ void plot_draw_rows(const plot_layout *l, size_t p)
         }
         if (!dots && !stacks)
             spa_string_append(s,
-                              "$r%zu_%zu using 2:5:3:4 with xerrorbars pt 0 ps 0 lw 0.8 lc rgb "
+                              "$r%zu_%zu using (valid(3)&&$3==$3?$2:NaN):5:3:4 with xerrorbars pt "
+                              "0 ps 0 lw 0.8 lc rgb "
                               "'black', \\\n",
                               p, k);
         if (!stacks || k + 1 == plot->n_names)
