@@ -31,7 +31,16 @@ static void emit_condition(spa_engine *e, spa_event_kind kind, uint32_t op, uint
     uint64_t what = (uint64_t)((uint32_t)kind | event_place(processor, 0)) | (uint64_t)op << 32;
     uint64_t h = (e->state.digest ^ e->state.now_hash ^ what) * DIGEST_ROUND;
     e->state.digest = h ^ h >> 32;
-    if (e->config.record) record_event(e, what, NULL, (float)value);
+    if (e->config.record) {
+        spa_event event = {.time_ns = e->state.now,
+                           .sequence = e->state.sequence,
+                           .request = SPA_EVENT_NO_REQUEST,
+                           .op = op,
+                           .kind = (uint8_t)kind,
+                           .processor = (uint8_t)processor,
+                           .power_w = (float)value};
+        e->config.record(e->config.record_user, &event);
+    }
     e->state.sequence++;
 }
 

@@ -20,7 +20,7 @@ ENGINE_APART void record_event(const spa_engine *e, uint64_t what, const engine_
 {
     spa_event event = {.time_ns = e->state.now,
                        .sequence = e->state.sequence,
-                       .request = r ? r->number : SPA_EVENT_NO_REQUEST,
+                       .request = r->number,
                        .op = (uint32_t)(what >> 32),
                        .kind = (uint8_t)what,
                        .processor = (uint8_t)(what >> 8),
