@@ -181,6 +181,13 @@ SPA_API double spa_transfer_speed(const spa_costs *costs, uint32_t mode, size_t 
                                   uint32_t from, uint32_t to);
 /* Its power above idle there, W, with the clock at the mode's. */
 SPA_API double spa_cost_power(const spa_costs *costs, uint32_t mode, size_t op, uint32_t processor);
+/* The same over its power in the table: for parts and chunks, which change like the whole. */
+static inline double spa_power_ratio(const spa_costs *c, uint32_t mode, size_t op,
+                                     uint32_t processor)
+{
+    double own = (double)spa_cost(c, op, processor)->dynamic_w;
+    return own > 0 ? spa_cost_power(c, mode, op, processor) / own : 1;
+}
 /* What the host draws above idle while it dispatches, and the idle board, W. */
 SPA_API double spa_dispatch_power(const spa_costs *costs, uint32_t mode, uint32_t processor);
 SPA_API double spa_mode_base(const spa_costs *costs, uint32_t mode);

@@ -24,7 +24,8 @@ bool audit_condition_is_sound(const spa_audit *a, const spa_event *ev)
 float audit_kernel_power(const spa_audit *a, uint32_t op, uint32_t p)
 {
     if (!a->has_conditions) return audit_cost(a, op, p)->dynamic_w;
-    return (float)(spa_cost_power(a->costs, a->mode, op, p) *
+    return (float)((double)audit_cost(a, op, p)->dynamic_w *
+                   spa_power_ratio(a->costs, a->mode, op, p) *
                    spa_power_factor(&a->conditions, a->clock_ppm[p]));
 }
 

@@ -70,7 +70,8 @@ static inline double condition_watts(const spa_engine *e, uint32_t event_slot)
     uint32_t p = lane->processor;
     switch (lane->doing) {
     case LANE_KERNEL:
-        return spa_cost_power(e->costs, c->mode, whole_of(e, lane->op), p) * c->power_factor[p];
+        return (double)e->loads[lane->load].dynamic_w *
+               spa_power_ratio(e->costs, c->mode, whole_of(e, lane->op), p) * c->power_factor[p];
     case LANE_DISPATCH:
         return spa_dispatch_power(e->costs, c->mode, p) * c->power_factor[p];
     case LANE_COPY:

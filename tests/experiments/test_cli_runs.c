@@ -420,7 +420,7 @@ Test(cli_compare, shipped_scenarios_go_by_name_and_deadlines_have_columns)
     cr_assert_not_null(strstr(r.out, "load 0.6 on host 50 % of the time"), "%s", r.out);
     cr_assert_not_null(strstr(r.out, "loaded:load=0.3"), "%s", r.out);
     cli_free(&r);
-    r = cli("compare mobilenet_v3_small --device " TINY_DEVICE
+    r = cli("compare mobilenet_v3_small " TINY_DEVICE
             " --quiet --policy gpu-only --reps 1 --requests 100 --scenario loaded "
             "--batcher timeout:size=4:ms=2");
     cr_assert_eq(r.code, 0, "%s", r.err);
