@@ -19,8 +19,7 @@ static spa_status probe(spa_error *err)
 
 static bool supports(const spa_graph *graph, const spa_op *op)
 {
-    /* Steps of fused operators have no device code yet. */
-    return op->n_steps == 0 && spa_cuda_supports(op->kind);
+    return spa_cuda_supports(op->kind);
 }
 
 static spa_status prepare(const spa_graph *graph, const spa_op *op, const float *const *params,

@@ -6,6 +6,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/dims.h"
+#include "kernels/steps.h"
 
 _Static_assert(SPA_CUDA_MAX_RANK == SPA_MAX_RANK, "ranks of kernels and graphs differ");
 
@@ -70,16 +71,21 @@ static const int8_t unary_of[SPA_OP_KIND_COUNT] = {
     [SPA_OP_GELU] = SPA_UNARY_GELU,
 };
 
+spa_status spa_cuda_add_unary(spa_cuda_builder *b, spa_op_kind kind, double alpha, size_t n,
+                              spa_cuda_ref from, spa_cuda_ref to)
+{
+    spa_cuda_step step = {.kind = SPA_CUDA_UNARY,
+                          .in = {from},
+                          .out = to,
+                          .launch = spa_cuda_launch_flat(n),
+                          .args.unary = {(uint32_t)n, unary_of[kind], (float)alpha}};
+    return spa_cuda_add(b, &step);
+}
+
 static spa_status plan_unary(spa_cuda_builder *b)
 {
-    size_t n = spa_shape_count(&b->op->out);
-    spa_cuda_step step = {
-        .kind = SPA_CUDA_UNARY,
-        .in = {spa_cuda_at(SPA_CUDA_INPUT, 0)},
-        .out = spa_cuda_at(SPA_CUDA_OUTPUT, 0),
-        .launch = spa_cuda_launch_flat(n),
-        .args.unary = {(uint32_t)n, unary_of[b->op->kind], (float)b->op->attrs.alpha}};
-    return spa_cuda_add(b, &step);
+    return spa_cuda_add_unary(b, b->op->kind, b->op->attrs.alpha, spa_shape_count(&b->op->out),
+                              spa_cuda_at(SPA_CUDA_INPUT, 0), spa_cuda_at(SPA_CUDA_OUTPUT, 0));
 }
 
 /* Scale and shift that do the same as (x - mean) / deviation * scale + shift. */
@@ -196,16 +202,84 @@ static spa_status check_sizes(const spa_cuda_builder *b)
                     b->op->name, largest, INT32_MAX);
 }
 
+/* ---- fused operators ------------------------------------------------------------------------ */
+
+/* One step of the fused operator `op`, from `from` to `to`; *input and *param advance. */
+static spa_status plan_step(spa_cuda_builder *b, const spa_op *op, const spa_op_step *s,
+                            const spa_shape *shape, spa_cuda_ref from, spa_cuda_ref to,
+                            uint32_t *input, size_t *param)
+{
+    bool is_binary = s->kind == SPA_OP_ADD || s->kind == SPA_OP_MUL;
+    if (!is_binary)
+        return spa_cuda_add_unary(b, s->kind, s->alpha, spa_shape_count(shape), from, to);
+    spa_cuda_sum sum = {.multiply = s->kind == SPA_OP_MUL,
+                        .first = shape,
+                        .out = shape,
+                        .x = from,
+                        .to = to,
+                        .alpha = s->alpha};
+    if (s->from_input) {
+        sum.second = spa_graph_input_shape(b->graph, op, *input);
+        sum.y = spa_cuda_at(SPA_CUDA_INPUT, (*input)++);
+    } else if (s->param_shape.rank > 0) {
+        size_t p = (*param)++;
+        sum.second = &s->param_shape;
+        sum.y = add_param(b->plan, b->params[p], spa_shape_count(&s->param_shape), false);
+    }
+    return spa_cuda_add_binary(b, &sum);
+}
+
+/* Steps of `op` on what `from` holds, which they leave in `to`; each is a launch. A batch norm is
+ * in the weights. */
+static spa_status plan_steps(spa_cuda_builder *b, const spa_op *op, const spa_shape *shape,
+                             spa_cuda_ref from, spa_cuda_ref to)
+{
+    spa_op_param list[SPA_MAX_PARAMS];
+    uint32_t input = b->op->n_inputs;
+    size_t param = spa_op_params(b->graph, b->op, list);
+    for (uint32_t i = 0; i < op->n_steps; i++) {
+        if (op->steps[i].kind == SPA_OP_BATCH_NORM) continue;
+        SPA_TRY(plan_step(b, op, &op->steps[i], shape, from, to, &input, &param));
+        from = to;
+    }
+    return SPA_OK;
+}
+
+/* A reduction reads what its steps made of its input. */
+static spa_status plan_reduction(spa_cuda_builder *b, const spa_op *op)
+{
+    const spa_shape *in = spa_graph_input_shape(b->graph, op, 0);
+    spa_cuda_ref copy = spa_cuda_at(SPA_CUDA_WORKSPACE, 0);
+    SPA_TRY(plan_steps(b, op, in, spa_cuda_at(SPA_CUDA_INPUT, 0), copy));
+    size_t first = b->plan->n_steps;
+    SPA_TRY(planners[op->kind](b));
+    for (size_t i = first; i < b->plan->n_steps; i++)
+        for (int k = 0; k < 3; k++)
+            if (b->plan->steps[i].in[k].space == SPA_CUDA_INPUT) b->plan->steps[i].in[k] = copy;
+    b->plan->workspace_elements = spa_shape_count(in); /* their planners take none */
+    return SPA_OK;
+}
+
+static spa_status plan_all(spa_cuda_builder *b, const spa_op *op)
+{
+    if (op->n_steps > 0 && spa_op_kind_is_reduction(op->kind)) return plan_reduction(b, op);
+    spa_cuda_ref output = spa_cuda_at(SPA_CUDA_OUTPUT, 0);
+    SPA_TRY(planners[op->kind](b));
+    return plan_steps(b, op, &op->out, output, output);
+}
+
 spa_status spa_cuda_plan_init(spa_cuda_plan *plan, const spa_graph *graph, const spa_op *op,
                               const float *const *params, bool library_conv, spa_error *err)
 {
+    spa_op own = spa_op_unfused(op);
     spa_cuda_builder b = {plan, graph, op, params, library_conv, err};
     *plan = (spa_cuda_plan){0};
     if (!spa_cuda_supports(op->kind))
         return spa_fail(err, SPA_E_UNSUPPORTED, "operator '%s' (%s) has no CUDA kernel", op->name,
                         spa_op_kind_name(op->kind));
     spa_status status = check_sizes(&b);
-    if (status == SPA_OK) status = planners[op->kind](&b);
+    b.op = &own;
+    if (status == SPA_OK) status = plan_all(&b, op);
     if (status == SPA_OK) status = check_sizes(&b);
     if (status != SPA_OK) spa_cuda_plan_fini(plan);
     return status;

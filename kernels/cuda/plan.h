@@ -59,6 +59,17 @@ spa_status spa_cuda_add(spa_cuda_builder *b, const spa_cuda_step *step);
 spa_cuda_ref spa_cuda_take_param(spa_cuda_builder *b, size_t p, bool wide);
 /* y += bias[channel] in place: parameter 1. */
 spa_status spa_cuda_add_bias(spa_cuda_builder *b, size_t inner, size_t channels);
+/* f(x), element by element; in place if from = to. */
+spa_status spa_cuda_add_unary(spa_cuda_builder *b, spa_op_kind kind, double alpha, size_t n,
+                              spa_cuda_ref from, spa_cuda_ref to);
+/* x + y or x * y, broadcast to `out`; second NULL: x * alpha. In place if x has out's shape. */
+typedef struct spa_cuda_sum {
+    bool multiply;
+    const spa_shape *first, *second, *out;
+    spa_cuda_ref x, y, to;
+    double alpha;
+} spa_cuda_sum;
+spa_status spa_cuda_add_binary(spa_cuda_builder *b, const spa_cuda_sum *sum);
 /* A thread per element; a block of threads per row of n. */
 spa_launch spa_cuda_launch_flat(size_t n);
 spa_launch spa_cuda_launch_rows(size_t rows, size_t n);

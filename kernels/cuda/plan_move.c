@@ -20,35 +20,46 @@ static void simplify_binary(spa_binary_args *a)
     a->rank = kept;
 }
 
-spa_status spa_cuda_plan_binary(spa_cuda_builder *b)
+spa_status spa_cuda_add_binary(spa_cuda_builder *b, const spa_cuda_sum *sum)
 {
-    const spa_op *op = b->op;
-    const spa_shape *second = spa_op_second_shape(b->graph, op);
-    size_t n = spa_shape_count(&op->out);
+    size_t n = spa_shape_count(sum->out);
     size_t a_strides[SPA_MAX_RANK] = {0}, b_strides[SPA_MAX_RANK] = {0};
-    spa_shape_broadcast(spa_graph_input_shape(b->graph, op, 0), &op->out, a_strides);
-    if (second != NULL) spa_shape_broadcast(second, &op->out, b_strides);
+    spa_shape_broadcast(sum->first, sum->out, a_strides);
+    if (sum->second != NULL) spa_shape_broadcast(sum->second, sum->out, b_strides);
     spa_cuda_step step = {.kind = SPA_CUDA_BINARY,
-                          .in = {spa_cuda_at(SPA_CUDA_INPUT, 0)},
-                          .out = spa_cuda_at(SPA_CUDA_OUTPUT, 0),
+                          .in = {sum->x, sum->y},
+                          .out = sum->to,
                           .launch = spa_cuda_launch_flat(n),
                           .args.binary = {.n = (uint32_t)n,
-                                          .rank = (uint32_t)op->out.rank,
-                                          .multiply = op->kind == SPA_OP_MUL,
-                                          .has_b = second != NULL,
-                                          .alpha = (float)op->attrs.alpha}};
+                                          .rank = (uint32_t)sum->out->rank,
+                                          .multiply = sum->multiply,
+                                          .has_b = sum->second != NULL,
+                                          .alpha = (float)sum->alpha}};
     spa_binary_args *a = &step.args.binary;
-    for (int32_t d = 0; d < op->out.rank; d++) {
-        a->dim[d] = (uint32_t)op->out.dim[d];
+    for (int32_t d = 0; d < sum->out->rank; d++) {
+        a->dim[d] = (uint32_t)sum->out->dim[d];
         a->a[d] = (uint32_t)a_strides[d];
         a->b[d] = (uint32_t)b_strides[d];
     }
     simplify_binary(a);
-    if (op->n_inputs > 1)
-        step.in[1] = spa_cuda_at(SPA_CUDA_INPUT, 1);
-    else if (second != NULL)
-        step.in[1] = spa_cuda_take_param(b, 0, false);
     return spa_cuda_add(b, &step);
+}
+
+spa_status spa_cuda_plan_binary(spa_cuda_builder *b)
+{
+    const spa_op *op = b->op;
+    spa_cuda_sum sum = {.multiply = op->kind == SPA_OP_MUL,
+                        .first = spa_graph_input_shape(b->graph, op, 0),
+                        .second = spa_op_second_shape(b->graph, op),
+                        .out = &op->out,
+                        .x = spa_cuda_at(SPA_CUDA_INPUT, 0),
+                        .to = spa_cuda_at(SPA_CUDA_OUTPUT, 0),
+                        .alpha = op->attrs.alpha};
+    if (op->n_inputs > 1)
+        sum.y = spa_cuda_at(SPA_CUDA_INPUT, 1);
+    else if (sum.second != NULL)
+        sum.y = spa_cuda_take_param(b, 0, false);
+    return spa_cuda_add_binary(b, &sum);
 }
 
 /* ---- movement ------------------------------------------------------------------------------- */

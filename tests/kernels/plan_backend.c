@@ -189,12 +189,12 @@ static void release(void *state)
     free(s);
 }
 
-/* Only explicit padding takes any, and only convolutions have it. */
+/* Only explicit padding, of convolutions, and steps before a reduction take any. */
 static size_t workspace_bytes(const spa_graph *graph, const spa_op *op)
 {
     static const float *const none[SPA_MAX_PARAMS];
     spa_cuda_plan plan;
-    if (op->kind != SPA_OP_CONV) return 0;
+    if (op->kind != SPA_OP_CONV && op->n_steps == 0) return 0;
     cr_assert_eq(spa_cuda_plan_init(&plan, graph, op, none, true, NULL), SPA_OK);
     size_t bytes = plan.workspace_elements * sizeof(float);
     spa_cuda_plan_fini(&plan);

@@ -12,8 +12,10 @@
 
 #include "kernels/ref.h"
 #include "kernels/clock.h"
+#include "kernels/steps.h"
 #include "tests/kernels/stream_rig.h"
 #include "tests/random_graph.h"
+#include "traces/rewrite.h"
 
 static const spa_stream_device *device;
 static spa_stream_config config;
@@ -66,7 +68,7 @@ static spa_status compare_ops(const stream_rig *rig, spa_model *model, const spa
         const float *const *params = (const float *const *)(model->params + i * SPA_MAX_PARAMS);
         if (op->kind == SPA_OP_RESHAPE) continue;
         SPA_TRY(backend->prepare(g, op, params, &state, err));
-        SPA_TRY(spa_alloc_aligned(&workspace, backend->workspace_bytes(g, op), err));
+        SPA_TRY(spa_alloc_aligned(&workspace, spa_kernel_workspace_bytes(backend, g, op), err));
         SPA_TRY(spa_alloc_aligned(&expected, n * sizeof(float), err));
         spa_kernel_args args = {.graph = g,
                                 .op = op,
@@ -75,7 +77,7 @@ static spa_status compare_ops(const stream_rig *rig, spa_model *model, const spa
                                 .state = state,
                                 .output = expected,
                                 .workspace = workspace};
-        status = backend->run(&args, err);
+        status = spa_kernel_run(backend, &args, NULL, err);
         double distance = sqrt(spa_nmse(rig->session.outputs[i], expected, n));
         if (w->op == NULL || !(distance <= w->distance)) *w = (worst){distance, op->name, op->kind};
         free(expected);
@@ -417,6 +419,21 @@ static void check_model_answer(const spa_graph *graph, spa_dtype dtype, const ch
            ms[0], ms[1]);
 }
 
+/* Fused operators: their steps on the device against those on the cores. */
+static void check_fused(const spa_graph *graph, const char *rewrite, spa_dtype dtype)
+{
+    spa_graph fused;
+    spa_error err = {0};
+    char what[96];
+    snprintf(what, sizeof what, "%s %s, %s", spa_dtype_name(dtype), graph->name, rewrite);
+    if (spa_rewrite_apply(&fused, graph, rewrite, &err) != SPA_OK) {
+        report(false, what, "%s", err.message);
+        return;
+    }
+    check_graph(&fused, dtype, &spa_backend_blas, what);
+    spa_graph_fini(&fused);
+}
+
 static void check_zoo(spa_dtype dtype)
 {
     size_t count;
@@ -433,6 +450,8 @@ static void check_zoo(spa_dtype dtype)
         check_graph(&graph, dtype, &spa_backend_blas, what); /* blas agrees with ref to 1e-13 */
         snprintf(what, sizeof what, "%s %s, whole", spa_dtype_name(dtype), models[i].name);
         check_model_answer(&graph, dtype, what);
+        check_fused(&graph, "tensorrt", dtype);
+        check_fused(&graph, "tvm", dtype);
         spa_graph_fini(&graph);
     }
 }
