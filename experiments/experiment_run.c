@@ -203,6 +203,29 @@ static spa_status run_key(running *k, size_t row, spa_run_key *key, const spa_ba
     return status;
 }
 
+/* What is in the files that a policy names (ppo:model=FILE): another content is another run. Files
+ * that cannot be read are for the policy to report. */
+static spa_status hash_files(const char *policy, uint64_t *hash, spa_error *err)
+{
+    static const char *const keys[] = {":model=", ":thresholds="};
+    *hash = 0;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *at = strstr(policy, keys[i]);
+        char path[SPA_PARAM_TEXT_MAX], *bytes;
+        size_t size;
+        spa_error why;
+        if (!at) continue;
+        at += strlen(keys[i]);
+        snprintf(path, sizeof path, "%.*s", (int)strcspn(at, ":"), at);
+        spa_status status = spa_read_file(path, (size_t)1 << 28, true, &bytes, &size, &why);
+        if (status == SPA_E_NOMEM) return spa_fail(err, status, "%s", why.message);
+        if (status) continue;
+        *hash = spa_hash_bytes(*hash ? *hash : SPA_HASH_SEED, bytes, size);
+        free(bytes);
+    }
+    return SPA_OK;
+}
+
 static spa_status run_row(running *k, const spa_case *c, size_t row, const spa_options *o,
                           spa_error *err)
 {
@@ -220,7 +243,8 @@ static spa_status run_row(running *k, const spa_case *c, size_t row, const spa_o
                        .policy = b ? b->policy : spa_experiment_value(k->x, row, SPA_FACTOR_POLICY),
                        .baseline = b ? b->name : NULL,
                        .range = spa_baseline_range_name(b, end)};
-    spa_status status = run_key(k, row, &key, b, end, err);
+    spa_status status = hash_files(key.policy, &key.inputs, err);
+    if (!status) status = run_key(k, row, &key, b, end, err);
     spa_scenario_fini(&scenario);
     return status;
 }

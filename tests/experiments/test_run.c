@@ -359,6 +359,29 @@ Test(run, quick_takes_what_its_section_says)
     cr_assert_eq(query("SELECT expected = 4 AND NOT quick FROM experiment_status"), 1);
 }
 
+/* A policy trained anew under its old name is another policy. */
+Test(run, another_content_of_a_trained_policys_file_is_another_run)
+{
+    char text[600], actor[200];
+    snprintf(actor, sizeof actor, "%s/p.actor", cli_folder());
+    snprintf(text, sizeof text,
+             HEAD "[factors]\nmodels = " TINY "\ndevices = tests/data/tiny.device\n"
+                  "policies = ppo:model=%s\n[precision]\nmax = 10\n",
+             actor);
+    write_file(text);
+    for (int seed = 1; seed <= 2; seed++) {
+        cli_result r =
+            cli("train ppo:envs=2 " TINY " " TINY_DEVICE " --quiet --steps 64 --seed %d -o %s",
+                seed, actor);
+        cr_assert_eq(r.code, 0, "%s", r.err);
+        cli_free(&r);
+        run("--quiet");
+        cr_assert_eq(query("SELECT count(*) FROM run"), seed);
+        run("--quiet");
+        cr_assert_eq(query("SELECT count(*) FROM run"), seed);
+    }
+}
+
 /* Killed at random moments, then gone on with: the same as in one go, and nothing half. */
 Test(run, killed_runs_go_on_to_the_same_results)
 {
