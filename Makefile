@@ -20,6 +20,8 @@ DEPS_TEST  := $(DEPS_BUILD) libcriterion-dev
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
+# The processor that is compiled for.
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wno-unused-parameter
 COMMON  := -std=c17 -D_POSIX_C_SOURCE=200809L -I. -fvisibility=hidden -ffp-contract=off -fPIC \
@@ -64,7 +66,7 @@ SRC_MAIN  := $(wildcard $(MAINS:%=experiments/%_main.c))
 SRC_FIT   := $(filter-out $(SRC_MAIN),$(wildcard experiments/fit*.c experiments/fidelity*.c))
 SRC_BENCH := $(filter-out $(SRC_MAIN),$(wildcard experiments/bench*.c))
 SRC_CLI   := $(filter-out $(SRC_MAIN) $(SRC_FIT) $(SRC_BENCH),$(SRC_EXP))
-SRC_TEST  := $(filter-out tests/program/% tests/fuzz/% tests/data/%,$(wildcard tests/*.c tests/*/*.c))
+SRC_TEST  := $(filter-out tests/program/% tests/fuzz/% tests/data/% tests/stand_in/%,$(wildcard tests/*.c tests/*/*.c))
 obj        = $(patsubst %.c,$(B)/%.o,$(1))
 OBJ_LIB   := $(call obj,$(SRC_LIB))
 OBJ_KERN  := $(call obj,$(SRC_KERN)) $(OBJ_CU)
@@ -83,7 +85,7 @@ all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions
 	@echo '$(CUDA_SAYS)'
 
 include build.mk
--include demo.mk fidelity.mk fuzz.mk learn.mk install.mk study.mk
+-include demo.mk fidelity.mk fuzz.mk learn.mk install.mk study.mk cross.mk
 
 test: deps-test  ## install what tests need, build, run every test
 	@$(MAKE) --no-print-directory run-tests

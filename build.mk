@@ -21,14 +21,14 @@ $(B)/experiments/version.o: $(B)/.version
 # (-Wno-psabi: vectors of the compiler are never passed between files.)
 KERNEL_FLAGS := -ffp-contract=fast -O3 -Wno-psabi
 $(B)/kernels/%.o: private CFLAGS_FILE = $(KERNEL_FLAGS)
-ifeq ($(shell uname -m),x86_64)
+ifeq ($(MACHINE),x86_64)
 $(B)/kernels/%_avx2.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx2 -mfma
 $(B)/kernels/%_avx512.o: private CFLAGS_FILE = $(KERNEL_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 endif
 # Loops of learning: the same bits on every machine, hence no contraction and no FMA here.
 LOOP_FLAGS := -O3 -fno-math-errno -Wno-psabi
 $(B)/policies/learn/loops_%.o: private CFLAGS_FILE = $(LOOP_FLAGS)
-ifeq ($(shell uname -m),x86_64)
+ifeq ($(MACHINE),x86_64)
 $(B)/policies/learn/loops_avx2.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx2
 # Small products are for training only, where BLAS fuses too.
 $(B)/policies/learn/products_avx2.o: private CFLAGS_FILE = $(LOOP_FLAGS) -mavx2 -mfma -ffp-contract=fast
@@ -43,9 +43,9 @@ $(B)/%.o: %.c $(B)/.flags
 
 # The simulator alone, without BLAS kernels, CUDA or threads of its own.
 $(B)/libsparoa.a: $(OBJ_LIB)
-	@rm -f $@; ar rcs $@ $^
+	@rm -f $@; $(AR) rcs $@ $^
 $(B)/libkernels.a: $(OBJ_KERN) $(B)/.cuda
-	@rm -f $@; ar rcs $@ $(filter %.o,$^)
+	@rm -f $@; $(AR) rcs $@ $(filter %.o,$^)
 
 # Programs: what is linked beside the rooms. Only the fitting programs read compressed data and
 # compute SHA-256 sums.
@@ -81,14 +81,14 @@ $(BINS): $(B)/%: $(B)/experiments/%_main.o $(OBJ_CLI) $(B)/libkernels.a $(B)/lib
 API_SO  := libsparoa.so.1
 OBJ_API := $(call obj,$(wildcard experiments/api*.c))
 $(B)/libcli.a: $(OBJ_CLI)
-	@rm -f $@; ar rcs $@ $^
+	@rm -f $@; $(AR) rcs $@ $^
 $(B)/api/sparoa.o: $(OBJ_API) $(B)/libsparoa.a $(B)/libcli.a $(B)/libkernels.a
 	@mkdir -p $(@D)
 	$(Q)$(LD) -r -o $@ $(OBJ_API) --whole-archive $(B)/libsparoa.a --no-whole-archive \
 	    --start-group $(B)/libcli.a $(B)/libkernels.a --end-group
 	$(Q)$(OBJCOPY) --localize-hidden $@
 $(B)/api/libsparoa.a: $(B)/api/sparoa.o
-	@rm -f $@; ar rcs $@ $^
+	@rm -f $@; $(AR) rcs $@ $^
 $(B)/api/$(API_SO): $(B)/api/sparoa.o
 	@$(SHOW) "  link $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,$(API_SO) -Wl,-z,defs -Wl,--as-needed $< $(LIBS) -o $@
@@ -100,7 +100,12 @@ api: $(B)/api/$(API_SO) $(B)/api/libsparoa.a  ## the C interface as a library: b
 # tests/oom.c stands between the program and its allocations, to make the n-th one fail.
 WRAP_TEST := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(B)/tests/run: private LDFLAGS_ALL += $(WRAP_TEST) -rdynamic
-$(B)/tests/run: private LIBS += -lmd -lz -lcriterion
+$(B)/tests/run: private LIBS += -lmd -lz $(if $(STAND_IN),,-lcriterion)
+# STAND_IN=1: tests run without Criterion (tests/stand_in).
+ifdef STAND_IN
+COMMON += -Itests/stand_in -Wno-format-zero-length
+$(B)/tests/run: $(B)/tests/stand_in/run.o
+endif
 $(B)/tests/run: $(OBJ_TEST) $(OBJ_CLI) $(OBJ_FIT) $(OBJ_BENCH) $(B)/libkernels.a $(B)/libsparoa.a
 	@$(SHOW) "  link $@"
 	$(LINK) -o $@
@@ -114,7 +119,8 @@ $(FAKE_NVML:%=$(B)/tests/fake_nvml_%.so): $(B)/tests/fake_nvml_%.so: tests/progr
 	    -DFAKE_NVML='"$*"' $(if $(filter stub,$*),-DFAKE_NVML_STUB) $< -o $@
 
 # Plug-ins for the tests, good and bad: one source, a file per kind.
-TEST_PLUGINS := good clash layout abi table empty silent crash hang hog exit illegal fickle
+TEST_PLUGINS := good clash layout abi table empty silent crash hang hog exit illegal fickle \
+    both overfull waiting
 $(B)/tests/run: | $(TEST_PLUGINS:%=$(B)/tests/plugin_%.so)
 $(TEST_PLUGINS:%=$(B)/tests/plugin_%.so): $(B)/tests/plugin_%.so: tests/program/plugin.c
 	@mkdir -p $(@D); $(SHOW) "  link $@"

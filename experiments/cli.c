@@ -109,7 +109,8 @@ static spa_status run_command(spa_cli *cli, const spa_command *command, int argc
     if (!status && options.help) {
         spa_help_command(&cli->out, command);
     } else if (!status) {
-        if (options.max_memory_bytes) {
+        /* Processes of their own are limited each. */
+        if (options.max_memory_bytes && !options.isolate && options.checks.count == 0) {
             status = limit_memory(command->bit, options.max_memory_bytes, &old, err);
             limited = !status;
         }

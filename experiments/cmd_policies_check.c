@@ -13,7 +13,7 @@
 #define CHECK_SECONDS 60.0
 #define NAME_BYTES    512 /* a policy with its parameters */
 
-/* One policy, or the file where it cannot be loaded. */
+/* One policy or batcher. */
 typedef struct verdict {
     char name[NAME_BYTES];
     bool passed;
@@ -25,11 +25,19 @@ typedef struct checking {
     const spa_options *options;
     spa_limits limits;
     const char *file;
-    const char *name; /* of the policy at hand */
+    const char *name; /* of the policy or batcher at hand */
+    bool is_batcher;
 } checking;
 
 /* ---------------------------------------------------------------- in the child */
-/* The names of the file's policies, NUL-terminated, one after another. */
+/* A letter of its kind and its name, with a NUL. */
+static spa_status put_name(spa_bytes *reply, char kind, const char *name, spa_error *err)
+{
+    SPA_TRY(spa_bytes_put(reply, &kind, 1, err));
+    return spa_bytes_put(reply, name, strlen(name) + 1, err);
+}
+
+/* The names of the file's policies and batchers, one after another. */
 static spa_status list(void *user, spa_bytes *reply, spa_error *err)
 {
     const checking *k = user;
@@ -37,23 +45,31 @@ static spa_status list(void *user, spa_bytes *reply, spa_error *err)
     size_t count;
     SPA_TRY(spa_plugins_open(&plugins, &k->file, 1, err));
     const spa_policy *const *policies = spa_plugins_policies(plugins, &count);
-    for (size_t i = 0; i < count; i++)
-        SPA_TRY(spa_bytes_put(reply, policies[i]->name, strlen(policies[i]->name) + 1, err));
+    for (size_t i = 0; i < count; i++) SPA_TRY(put_name(reply, 'p', policies[i]->name, err));
+    const spa_batcher *const *batchers = spa_plugins_batchers(plugins, &count);
+    for (size_t i = 0; i < count; i++) SPA_TRY(put_name(reply, 'b', batchers[i]->name, err));
     return SPA_OK; /* the process ends here: nothing is unloaded */
 }
 
-/* One policy against all rules. What it breaks comes back as a reason, not as a failure. */
+/* One policy or batcher against all rules. What it breaks comes back as a reason, not as a failure.
+ */
 static spa_status check(void *user, spa_bytes *reply, spa_error *err)
 {
     const checking *k = user;
     spa_plugins *plugins;
     const spa_policy *policy;
+    const spa_batcher *batcher;
     spa_param_values values;
     spa_error cause = {0};
     verdict v = {0};
     SPA_TRY(spa_plugins_open(&plugins, &k->file, 1, err));
-    spa_status status = spa_plugins_parse(plugins, k->name, &policy, &values, &cause);
-    if (!status) status = spa_conformance_check(&v.done, policy, &values, &cause);
+    spa_status status = k->is_batcher
+                            ? spa_plugins_parse_batcher(plugins, k->name, &batcher, &values, &cause)
+                            : spa_plugins_parse(plugins, k->name, &policy, &values, &cause);
+    if (!status && k->is_batcher)
+        status = spa_conformance_check_batcher(&v.done, batcher, &values, &cause);
+    else if (!status)
+        status = spa_conformance_check(&v.done, policy, &values, &cause);
     v.passed = status == SPA_OK;
     snprintf(v.reason, sizeof v.reason, "%s", status ? cause.message : "");
     return spa_bytes_put(reply, &v, sizeof v, err);
@@ -80,7 +96,7 @@ typedef struct verdicts {
     size_t count, capacity;
 } verdicts;
 
-static spa_status add_policy(checking *k, verdicts *all, const char *name, spa_error *err)
+static spa_status add_one(checking *k, verdicts *all, const char *name, spa_error *err)
 {
     if (strlen(name) >= NAME_BYTES)
         return spa_fail(err, SPA_E_USAGE, "--policy '%.40s...' is too long", name);
@@ -89,7 +105,7 @@ static spa_status add_policy(checking *k, verdicts *all, const char *name, spa_e
     return check_policy(k, &all->items[all->count++], err);
 }
 
-/* Every policy of a file, or those of --policy that name one of its. */
+/* Every policy and batcher of a file, or those of --policy that name one of its. */
 static spa_status check_file(checking *k, verdicts *all, const char *file, spa_error *err)
 {
     spa_bytes names;
@@ -98,17 +114,19 @@ static spa_status check_file(checking *k, verdicts *all, const char *file, spa_e
     k->file = file;
     spa_status status = spa_isolate(&k->limits, list, k, &names, &died, &cause);
     if (status) {
+        spa_bytes_fini(&names);
         return spa_fail(err, died ? SPA_E_INVALID : status, "%s%.300s%.400s", died ? file : "",
                         died ? ": when it is loaded, it " : "", cause.message);
     }
     for (size_t at = 0; at < names.length && !status; at += strlen(names.data + at) + 1) {
-        const char *name = names.data + at;
+        const char *name = names.data + at + 1;
         size_t n = strlen(name);
-        if (k->options->policies.count == 0) status = add_policy(k, all, name, err);
+        k->is_batcher = names.data[at] == 'b';
+        if (k->options->policies.count == 0) status = add_one(k, all, name, err);
         for (size_t i = 0; i < k->options->policies.count && !status; i++) {
             const char *text = k->options->policies.items[i];
             if (strcspn(text, ":") == n && strncmp(text, name, n) == 0)
-                status = add_policy(k, all, text, err);
+                status = add_one(k, all, text, err);
         }
     }
     spa_bytes_fini(&names);
@@ -152,7 +170,7 @@ static spa_status print(spa_cli *cli, const verdicts *all, spa_error *err)
                               (unsigned long long)v->done.skipped, v->done.why);
         spa_string_append(&cli->out, "\n");
     }
-    spa_string_append(&cli->out, "%zu of %zu policies passed\n", all->count - failed, all->count);
+    spa_string_append(&cli->out, "%zu of %zu passed\n", all->count - failed, all->count);
     return spa_string_ok(&cli->out, err);
 }
 

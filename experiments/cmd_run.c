@@ -11,7 +11,7 @@ static spa_status run_one(spa_cli *cli, const spa_options *o, const spa_paths *p
     spa_experiment_tally tally;
     spa_shard shard = {0};
     if (o->shard) SPA_TRY(spa_shard_parse(o->shard, &shard, err));
-    SPA_TRY(spa_experiment_read(&x, path, o->quick, paths, err));
+    SPA_TRY(spa_experiment_read(&x, path, o, paths, err));
     spa_progress_begin(&progress, cli->err, o->quiet, x.name, spa_experiment_rows(&x));
     spa_status status =
         spa_experiment_run(&x, paths, (size_t)o->jobs, shard, results, &progress, &tally, err);
@@ -32,7 +32,7 @@ static spa_status check_files(const spa_options *o, const spa_paths *paths, spa_
 {
     for (size_t i = 0; i < o->operands.count; i++) {
         spa_experiment x;
-        SPA_TRY(spa_experiment_read(&x, o->operands.items[i], o->quick, paths, err));
+        SPA_TRY(spa_experiment_read(&x, o->operands.items[i], o, paths, err));
         spa_experiment_fini(&x);
     }
     return SPA_OK;

@@ -4,6 +4,7 @@
 #define SPA_EXPERIMENTS_CONFORMANCE_H
 
 #include "experiments/random_scene.h"
+#include "sim/batcher.h"
 #include "sim/engine.h"
 
 /* One policy on one random workload. */
@@ -45,5 +46,10 @@ typedef struct spa_conformance {
 /* All rules on one policy. The error names the rule and the workload. */
 spa_status spa_conformance_check(spa_conformance *done, const spa_policy *policy,
                                  const spa_param_values *values, spa_error *err);
+
+/* The same for a batcher, on random tables and streams of samples: what it closes waits and is not
+ * larger than it said, what it waits for is ahead, every sample is served, equal runs are equal. */
+spa_status spa_conformance_check_batcher(spa_conformance *done, const spa_batcher *batcher,
+                                         const spa_param_values *values, spa_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "experiments/cli.h"
 #include "experiments/experiment_factors.h"
 #include "experiments/parts.h"
+#include "experiments/plugins.h"
 #include "policies/learn/predictor.h"
 #include "sim/scenario.h"
 #include "traces/graph.h"
@@ -67,7 +68,7 @@ static spa_status add_all(spa_experiment *x, spa_factor factor, spa_names *value
         const spa_policy *const *known = spa_policies(&count);
         for (size_t i = 0; i < count; i++)
             SPA_TRY(spa_names_add(&x->names, values, known[i]->name, err));
-        return SPA_OK;
+        return spa_study_add_plugged(&x->names, values, err);
     }
     char **names;
     SPA_TRY(spa_device_list(paths->device_search, &names, &count, err));
@@ -157,11 +158,12 @@ static spa_status check_value(const spa_experiment *x, const char *text, spa_fac
         return check_device(text, paths, err);
     case SPA_FACTOR_POLICY:
         if (x->kind == SPA_EXPERIMENT_PREDICTOR) return spa_predictor_kind_find(text, &kind, err);
-        return spa_policy_parse(text, &policy, &values, err);
+        return spa_plugins_parse(x->names.plugins, text, &policy, &values, err);
     case SPA_FACTOR_SCENARIO:
         return check_scenario(text, paths, err);
     default:
         spa_options_defaults(&scratch, "run");
+        scratch.plugins = x->names.plugins;
         return experiment_set_factor(&scratch, factor, text, err);
     }
 }
@@ -436,11 +438,15 @@ static spa_status read_all(spa_experiment *x, const spa_paths *paths, spa_error 
     return spa_ini_check_unused(&x->ini, err);
 }
 
-spa_status spa_experiment_read(spa_experiment *x, const char *path, bool quick,
+spa_status spa_experiment_read(spa_experiment *x, const char *path, const spa_options *given,
                                const spa_paths *paths, spa_error *err)
 {
-    *x = (spa_experiment){.path = path, .quick = quick};
+    *x = (spa_experiment){.path = path, .quick = given->quick};
     spa_options_defaults(&x->names, "run");
+    x->names.plugins = given->plugins;
+    x->names.isolate = given->isolate;
+    x->names.time_limit_s = given->time_limit_s;
+    x->names.max_memory_bytes = given->max_memory_bytes;
     spa_status status = read_all(x, paths, err);
     if (status) spa_experiment_fini(x);
     return status;

@@ -65,9 +65,10 @@ typedef struct spa_experiment {
     spa_ini ini;
 } spa_experiment;
 
-/* Reads and checks a file: every name, on its own, exists. `quick` = with what its [quick] section
- * says instead. Errors name file and line. fini in any case. */
-spa_status spa_experiment_read(spa_experiment *x, const char *path, bool quick,
+/* Reads and checks a file: every name, on its own, exists. Of the command line's options it takes
+ * --quick (what the [quick] section says instead), the plug-ins (their policies are known, and part
+ * of 'all'), --isolate with its limits. Errors name file and line. fini in any case. */
+spa_status spa_experiment_read(spa_experiment *x, const char *path, const spa_options *given,
                                const spa_paths *paths, spa_error *err);
 void spa_experiment_fini(spa_experiment *x);
 

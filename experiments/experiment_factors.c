@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "experiments/ablate.h"
+#include "experiments/plugins.h"
 #include "sim/batcher.h"
 #include "traces/graph.h"
 
@@ -56,7 +57,7 @@ static spa_status set_batcher(spa_options *o, const char *text, spa_error *err)
 {
     const spa_batcher *batcher;
     spa_param_values values;
-    SPA_TRY(spa_batcher_parse(text, &batcher, &values, err));
+    SPA_TRY(spa_plugins_parse_batcher(o->plugins, text, &batcher, &values, err));
     o->batcher = batcher->decide ? text : NULL;
     return SPA_OK;
 }

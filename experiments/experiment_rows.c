@@ -65,6 +65,10 @@ spa_status spa_experiment_options(const spa_experiment *x, size_t row, spa_optio
                                   spa_error *err)
 {
     spa_options_defaults(o, "run");
+    o->plugins = x->names.plugins;
+    o->isolate = x->names.isolate;
+    o->time_limit_s = x->names.time_limit_s;
+    o->max_memory_bytes = x->names.max_memory_bytes;
     o->seed = x->seed;
     o->budget = x->budget;
     if (x->kind == SPA_EXPERIMENT_CURVE) o->steps = o->curve_steps = x->steps;

@@ -127,9 +127,11 @@ static spa_status simulate(const running *k, const spa_run_key *key, row_result 
     if (k->x->kind == SPA_EXPERIMENT_CURVE) SPA_TRY(make_curve(key, r, err));
     if (r->outcome.is_skipped) return SPA_OK;
     if (inspects) SPA_TRY(spa_schedule_init(&r->placed.schedule, key->c->graph.n_ops, err));
-    SPA_TRY(spa_study_run(key->c, key->options, key->scenario,
-                          spa_curve_policy(&r->curve, key, text), inspects ? &recorder : NULL,
-                          &r->outcome, err));
+    const char *policy = spa_curve_policy(&r->curve, key, text);
+    SPA_TRY(key->options->isolate && !inspects
+                ? spa_study_run_apart(key->c, key->options, key->scenario, policy, &r->outcome, err)
+                : spa_study_run(key->c, key->options, key->scenario, policy,
+                                inspects ? &recorder : NULL, &r->outcome, err));
     r->outcome.policy = key->policy;
     r->outcome.plan_host_ms += r->curve.host_ms; /* learning is its way of searching */
     return SPA_OK;

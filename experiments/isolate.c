@@ -150,6 +150,9 @@ static void measure_self(double *data_bytes, double *used_bytes)
 static bool took_all(const struct rusage *used, const spa_limits *limits)
 {
     double data_bytes, used_bytes;
+#ifdef __SANITIZE_ADDRESS__
+    return false; /* there was no limit */
+#endif
     measure_self(&data_bytes, &used_bytes);
     double free_bytes = (double)limits->memory_bytes - data_bytes;
     return (double)used->ru_maxrss * 1024 - used_bytes >= 0.8 * free_bytes;

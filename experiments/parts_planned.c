@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "experiments/cli.h"
 #include "experiments/parts.h"
+#include "experiments/plugins.h"
 
 /* ---------------------------------------------------------------- the batcher */
 spa_status spa_batcher_check(const spa_options *o, const spa_scenario *scenario, spa_error *err)
@@ -11,7 +12,7 @@ spa_status spa_batcher_check(const spa_options *o, const spa_scenario *scenario,
     const spa_batcher *batcher;
     spa_param_values values;
     if (!spa_batcher_given(o)) return SPA_OK;
-    if (spa_batcher_parse(o->batcher, &batcher, &values, err)) {
+    if (spa_plugins_parse_batcher(o->plugins, o->batcher, &batcher, &values, err)) {
         if (err) err->status = SPA_E_USAGE;
         return SPA_E_USAGE;
     }
@@ -126,7 +127,8 @@ static spa_status open_sizes(spa_planned *p, const spa_options *options, spa_err
     spa_options one = p->c->options;
     if (p->c->kind == SPA_CASE_MIX)
         return spa_fail(err, SPA_E_UNSUPPORTED, "a mix of models is not batched in this version");
-    SPA_TRY(spa_batcher_parse(options->batcher, &p->batcher, &values, err));
+    SPA_TRY(
+        spa_plugins_parse_batcher(options->plugins, options->batcher, &p->batcher, &values, err));
     SPA_TRY(p->batcher->create(&p->batcher_self, &values, err));
     largest = p->batcher->largest(p->batcher_self);
     while (1u << p->n < largest) p->n++;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "experiments/ablate.h"
 #include "experiments/parts.h"
+#include "experiments/plugins.h"
 #include "experiments/version.h"
 
 static const char *const statements[N_STATEMENTS] = {
@@ -209,6 +210,11 @@ uint64_t spa_run_key_hash(const spa_run_key *key)
     h = spa_hash_u64(h, (uint64_t)!o->contention << 2 | (uint64_t)o->noise << 1 |
                             (uint64_t)o->policy_cost);
     if (key->models) h = hash_text(h, key->models);
+    uint64_t plugin =
+        spa_plugins_hash(o->plugins, key->policy); /* another build is another policy */
+    if (plugin) h = spa_hash_u64(hash_text(h, "plugin"), plugin);
+    plugin = spa_plugins_batcher_hash(o->plugins, o->batcher);
+    if (plugin) h = spa_hash_u64(hash_text(h, "batcher plugin"), plugin);
     if (key->inputs) h = spa_hash_u64(h, key->inputs);
     return hash_factors(h, o);
 }

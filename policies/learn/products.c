@@ -31,5 +31,5 @@ void spa_product_run(const spa_product *product)
     spa_product_run_fn *runs[2];
     size_t n = spa_products_all(runs);
     assert(n > 0 && "spa_product_suits said no");
-    runs[n - 1](product);
+    if (n > 0) runs[n - 1](product);
 }

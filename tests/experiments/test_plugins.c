@@ -1,6 +1,8 @@
 /* Policies from shared objects: loading, checks, use. */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "experiments/conformance.h"
 #include "experiments/plugins.h"
 #include "tests/experiments/cli.h"
 #include "tests/oom.h"
@@ -86,7 +88,7 @@ Test(plugins, what_does_not_fit_this_program_is_refused_with_the_cure)
         {"abi", "made for plug-in ABI 2, this program has 1; compile it with this program's"},
         {"layout", "made for a spa_view of "},
         {"table", "set .abi = SPA_POLICY_ABI"},
-        {"empty", "holds no policy"},
+        {"empty", "holds no policy and no batcher"},
         {"silent", "exports no spa_plugin_entry; write SPA_PLUGIN(&policy)"},
         {"clash", "there is a built-in policy 'heft' already; rename this one"},
     };
@@ -189,7 +191,7 @@ static void expect_verdict(const char *kind, int code, const char *says)
 /* 24 + 8 + 6 + 4 seeds of the four rules. */
 Test(plugins_check, a_good_policy_passes_on_every_workload)
 {
-    expect_verdict("good", 0, "good: passed on 42 random workloads\n1 of 1 policies passed\n");
+    expect_verdict("good", 0, "good: passed on 42 random workloads\n1 of 1 passed\n");
 }
 
 Test(plugins_check, a_crash_is_reported_by_the_policys_name)
@@ -284,4 +286,109 @@ Test(plugins_isolate, a_policy_that_fails_fails_the_comparison_as_ever)
                        "compare " RUN "--isolate --plugin %s --policy "
                        "cpu-only,illegal",
                        plugin("illegal"));
+}
+
+/* ---- in experiments ---------------------------------------------------------------------------
+ */
+
+Test(plugins_run, an_experiment_may_name_policies_of_plugins_and_runs_them_anew_when_they_changed)
+{
+    static const char text[] = "[experiment]\nname = plugged\ntitle = Plugged\n"
+                               "[factors]\nmodels = tests/data/tiny.graph.csv\n"
+                               "devices = tests/data/tiny.device\npolicies = cpu-only, good\n";
+    char path[128], db[128], copy[128];
+    size_t size;
+    snprintf(path, sizeof path, "%s/plugged.exp", cli_folder());
+    snprintf(db, sizeof db, "%s/plugged.db", cli_folder());
+    snprintf(copy, sizeof copy, "%s/other.so", cli_folder());
+    cli_write(path, text, sizeof text - 1);
+    cli_expect_failure(1, "good", "run %s --db %s", path, db);
+    cli_result r = cli("run %s --db %s --plugin %s", path, db, plugin("good"));
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert(strstr(r.err, "2 rows, 0 of them were done already"), "%s", r.err);
+    cli_free(&r);
+    r = cli("run %s --db %s --plugin %s --isolate", path, db, plugin("good"));
+    cr_assert(strstr(r.err, "2 rows, 2 of them were done already"), "%s", r.err);
+    cli_free(&r);
+    char *bytes = cli_read(plugin("good"), &size); /* another file: one byte more */
+    cli_write(copy, bytes, size + 1);
+    free(bytes);
+    r = cli("run %s --db %s --plugin %s --isolate", path, db, copy);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert(strstr(r.err, "2 rows, 1 of them were done already"), "%s", r.err);
+    cli_free(&r);
+}
+
+/* ---- batchers ---------------------------------------------------------------------------------
+ */
+
+#define STREAM                                                                                     \
+    "simulate mobilenet_v3_small --device crossover --policy gpu-only --rate 2000 --noise off "
+
+/* Pairs at 2000 samples a second: close to every run is of two, which `fixed:size=2` is, too. */
+Test(plugins_batchers, a_batcher_of_a_plugin_batches_as_an_equal_built_in_one)
+{
+    json_t *own = cli_json(STREAM "--plugin %s --batcher pairs --json", plugin("both"));
+    json_t *built_in = cli_json(STREAM "--batcher fixed:size=2 --json");
+    cr_assert_float_eq(latency(own, 0), latency(built_in, 0), 1e-12);
+    json_decref(own);
+    json_decref(built_in);
+    cli_expect_failure(2, "did you mean 'pairs'?", STREAM "--plugin %s --batcher pair",
+                       plugin("both"));
+}
+
+Test(plugins_batchers, are_listed)
+{
+    cli_result r = cli("batchers --plugin %s", plugin("both"));
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert(strstr(r.out, "\npairs "), "%s", r.out);
+    cli_free(&r);
+}
+
+Test(plugins_batchers, are_checked_like_policies)
+{
+    cli_result r = cli("policies --check %s", plugin("both"));
+    cr_assert_eq(r.code, 0, "%s%s", r.out, r.err);
+    cr_assert(strstr(r.out, "both: passed on 42 random workloads\npairs: passed on 24 random "
+                            "workloads\n2 of 2 passed\n"),
+              "%s", r.out);
+    cli_free(&r);
+    r = cli("policies --check %s", plugin("overfull"));
+    cr_assert_eq(r.code, 1);
+    cr_assert(strstr(r.out, "pairs: FAILED: random stream 0: more than wait"), "%s", r.out);
+    cli_free(&r);
+    r = cli("policies --check %s", plugin("waiting"));
+    cr_assert_eq(r.code, 1);
+    cr_assert(strstr(r.out, "it waits for what is past"), "%s", r.out);
+    cli_free(&r);
+}
+
+Test(plugins_batchers, every_built_in_one_keeps_the_rules)
+{
+    size_t count;
+    const spa_batcher *const *all = spa_batchers(&count);
+    for (size_t i = 0; i < count; i++) {
+        spa_param_values values;
+        spa_conformance done;
+        spa_error err = {0};
+        if (!all[i]->decide) continue; /* none: there is no queue */
+        spa_params_defaults(all[i]->params, all[i]->n_params, &values);
+        cr_assert_eq(spa_conformance_check_batcher(&done, all[i], &values, &err), SPA_OK, "%s: %s",
+                     all[i]->name, err.message);
+        cr_assert_gt(done.trials, done.skipped, "%s: %s", all[i]->name, done.why);
+        cr_assert_eq(spa_batcher_table_check(all[i], "built in", &err), SPA_OK, "%s", err.message);
+    }
+}
+
+Test(plugins_batchers, a_table_without_a_function_is_refused)
+{
+    size_t count;
+    spa_batcher b = *spa_batchers(&count)[1];
+    spa_error err = {0};
+    b.target = NULL;
+    cr_assert_eq(spa_batcher_table_check(&b, "F.so", &err), SPA_E_INVALID);
+    cr_assert(strstr(err.message, "lacks one of its functions"), "%s", err.message);
+    b.struct_size++;
+    cr_assert_eq(spa_batcher_table_check(&b, "F.so", &err), SPA_E_INVALID);
+    cr_assert(strstr(err.message, "SPA_BATCHER_ABI"), "%s", err.message);
 }

@@ -471,7 +471,8 @@ static size_t check_shipped(const char *path, const spa_paths *paths)
     for (int quick = 0; quick < 2; quick++) {
         spa_experiment x;
         spa_error err;
-        cr_assert_eq(spa_experiment_read(&x, path, quick, paths, &err), SPA_OK, "%s", err.message);
+        cr_assert_eq(spa_experiment_read(&x, path, &(spa_options){.quick = quick}, paths, &err),
+                     SPA_OK, "%s", err.message);
         char name[100];
         snprintf(name, sizeof name, "experiments/%s.exp", x.name);
         cr_assert_str_eq(path, name); /* named after its file: no two have one name */
@@ -574,7 +575,7 @@ Test(run, reading_a_file_survives_failing_allocations)
         spa_experiment x;
         spa_error err = {0};
         oom_fail_at(n);
-        spa_status status = spa_experiment_read(&x, file, false, &paths, &err);
+        spa_status status = spa_experiment_read(&x, file, &(spa_options){0}, &paths, &err);
         bool failed = oom_failed();
         oom_off();
         /* What was asked for, spa_ini does without: it serves to suggest names. */

@@ -4,7 +4,9 @@
  *   good     the first processor that can run the operator
  *   clash    the same, but named as a built-in policy
  *   abi, layout, table, empty, silent      refused when they are loaded
- *   crash, hang, hog, exit, illegal, fickle      misbehave when they decide */
+ *   crash, hang, hog, exit, illegal, fickle      misbehave when they decide
+ *   both, overfull, waiting      also bring a batcher "pairs": good, closes more than waits, waits
+ * for what is past */
 #include <stdlib.h>
 #include <string.h>
 #include "sim/plugin.h"
@@ -100,7 +102,7 @@ const spa_plugin *spa_plugin_entry(void)
     static const spa_policy *const policies[] = {&policy};
     static spa_plugin_size sizes[] = {SPA_PLUGIN_STRUCTURES(SPA_PLUGIN_SIZE_ROW)};
     static spa_plugin plugin = {
-        SPA_PLUGIN_ABI, sizeof(spa_plugin), sizeof sizes / sizeof *sizes, sizes, 1, policies};
+        SPA_PLUGIN_ABI, sizeof(spa_plugin), SPA_PLUGIN_COUNT(sizes), sizes, 1, policies, 0, NULL};
 #if defined(PLUGIN_abi)
     plugin.abi = SPA_PLUGIN_ABI + 1;
 #elif defined(PLUGIN_layout)
@@ -111,6 +113,60 @@ const spa_plugin *spa_plugin_entry(void)
 #endif
     return &plugin;
 }
+#elif defined(PLUGIN_both) || defined(PLUGIN_overfull) || defined(PLUGIN_waiting)
+static spa_status create_pairs(void **self, const spa_param_values *values, spa_error *err)
+{
+    (void)values;
+    return spa_alloc(self, 1, 1, err);
+}
+
+static spa_status prepare_pairs(void *self, const spa_batch_table *table, spa_error *err)
+{
+    (void)self;
+    (void)table;
+    (void)err;
+    return SPA_OK;
+}
+
+static void decide_pairs(const void *self, const spa_batch_view *view, spa_batch_choice *choice)
+{
+    (void)self;
+    if (view->waiting >= 2) choice->close = 2;
+#if defined(PLUGIN_overfull)
+    choice->close = view->waiting + 1;
+#elif defined(PLUGIN_waiting)
+    choice->close = 0;
+    choice->until_ns = view->now_ns;
+#endif
+}
+
+static uint32_t two(const void *self)
+{
+    (void)self;
+    return 2;
+}
+
+static void no_chunks(const void *self, uint32_t *attention, uint32_t *activation)
+{
+    (void)self;
+    *attention = *activation = 0;
+}
+
+static const spa_batcher pairs = {
+    .abi = SPA_BATCHER_ABI,
+    .struct_size = sizeof(spa_batcher),
+    .name = "pairs",
+    .summary = "two at a time",
+    .source = "tests/program/plugin.c",
+    .create = create_pairs,
+    .destroy = free,
+    .prepare = prepare_pairs,
+    .decide = decide_pairs,
+    .largest = two,
+    .target = two,
+    .chunks = no_chunks,
+};
+SPA_PLUGIN_BOTH(SPA_PLUGIN_LIST(&policy), SPA_PLUGIN_LIST(&pairs))
 #elif !defined(PLUGIN_silent)
 SPA_PLUGIN(&policy)
 #endif
