@@ -14,6 +14,7 @@ ROOMS   := base traces devices sim policies kernels experiments
 DEPS_BUILD := gcc make pkg-config libgsl-dev libsqlite3-dev libopenblas-dev libcsv-dev \
               libjansson-dev libmd-dev zlib1g-dev gnuplot-nox fonts-dejavu-core libdnnl-dev
 DEPS_TEST  := $(DEPS_BUILD) libcriterion-dev
+DEPS_SLURM := slurmctld slurmd slurm-client munge sqlite3
 
 # ---------------------------------------------------------------- flags
 # make has a default of its own for CC, so that ?= would not set it.
@@ -78,7 +79,7 @@ BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
 
 .DELETE_ON_ERROR:
 
-.PHONY: all deps deps-test demo test test-asan test-threads check-layers check-format bench fidelity fit-orin fit-power \
+.PHONY: all deps deps-test demo test test-slurm test-asan test-threads check-layers check-format bench fidelity fit-orin fit-power \
         learn-check learn-study conformance clean help
 
 all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions
@@ -92,6 +93,11 @@ test: deps-test  ## install what tests need, build, run every test
 
 test-asan: deps-test  ## the same tests under AddressSanitizer and UBSan (audited debug build)
 	@$(MAKE) --no-print-directory VARIANT=asan run-tests
+
+test-slurm: deps  ## an experiment in shards on a Slurm of one node, started here (its packages are installed where possible)
+	$(call install_packages,$(DEPS_SLURM))
+	@$(MAKE) --no-print-directory $(B)/sparoa
+	@tests/slurm/one_node.sh $(B)/sparoa
 
 test-threads: deps-test  ## thread tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory VARIANT=tsan run-thread-tests
