@@ -13,14 +13,18 @@ static spa_status fail_db(sqlite3 *db, const char *path, spa_error *err)
     return spa_fail_at(err, SPA_E_IO, path, 0, "%s", db ? sqlite3_errmsg(db) : "out of memory");
 }
 
+/* A reader that may write tidies up behind itself: a read-only one leaves files of the write-ahead
+ * log, and needs to make them where there are none. */
 spa_status evidence_connect(sqlite3 **db, const char *path, spa_error *err)
 {
     *db = NULL;
     if (access(path, R_OK) != 0)
         return spa_fail_at(err, SPA_E_IO, path, 0, "cannot be read: %s", strerror(errno));
-    if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
-        return fail_db(*db, path, err);
+    int flags = access(path, W_OK) == 0 ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    if (sqlite3_open_v2(path, db, flags, NULL) != SQLITE_OK) return fail_db(*db, path, err);
     sqlite3_busy_timeout(*db, 30000);
+    if (sqlite3_exec(*db, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK)
+        return fail_db(*db, path, err);
     return SPA_OK;
 }
 
