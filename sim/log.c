@@ -429,8 +429,9 @@ static void put_row(FILE *stream, const spa_log_info *info, const spa_event *e, 
     cell->length = 0;
     spa_csv_put(cell, spa_log_event_name(info, e, number));
     bool transfer = e->kind == SPA_EV_TRANSFER_BEGIN || e->kind == SPA_EV_TRANSFER_END;
-    fprintf(stream, "%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,", e->time_ns, e->sequence,
-            e->request, spa_event_kind_name(e->kind), cell->text ? cell->text : "",
+    fprintf(stream, "%" PRId64 ",%" PRIu64 ",", e->time_ns, e->sequence);
+    if (!spa_event_is_condition(e->kind)) fprintf(stream, "%" PRIu64, e->request);
+    fprintf(stream, ",%s,%s,%s,", spa_event_kind_name(e->kind), cell->text ? cell->text : "",
             info->processors[e->processor]);
     if (transfer) {
         fputs(info->processors[e->lane], stream);

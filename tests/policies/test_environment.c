@@ -312,6 +312,23 @@ Test(learn_environment, an_episode_is_truncated_after_max_steps)
     rig_fini(&r);
 }
 
+Test(learn_environment, nothing_is_learned_under_conditions)
+{
+    rig r;
+    spa_environment *e;
+    spa_error why = {0};
+    spa_scenario scenario = spa_scenario_closed(1, 2);
+    rig_scenes(&r, 2, 2);
+    scenario.conditions.thermal.r_k_per_w = 1;
+    r.config.scenarios = &scenario;
+    r.config.n_scenarios = 1;
+    cr_assert_eq(spa_environment_new(&e, &r.config, &why), SPA_E_UNSUPPORTED);
+    cr_assert_not_null(strstr(why.message, "thermal"), "%s", why.message);
+    scenario.conditions.thermal.r_k_per_w = 0;
+    rig_open(&r);
+    rig_fini(&r);
+}
+
 Test(learn_environment, visits_every_case_and_noise_differs_from_episode_to_episode)
 {
     rig r;

@@ -584,7 +584,7 @@ Test(sim_conditions, conditions_without_effect_change_no_time)
     }
 }
 
-Test(sim_conditions, a_schedule_that_waits_for_itself_is_still_noticed)
+Test(sim_conditions, names_are_checked_and_a_run_that_pauses_begins_once)
 {
     sim_world w;
     spa_engine *e;

@@ -114,3 +114,31 @@ Test(sim_executor, operators_are_issued_and_tensors_wanted_ahead)
     spa_costs_fini(&costs);
     spa_graph_fini(&g);
 }
+
+Test(sim_executor, real_lanes_refuse_conditions)
+{
+    spa_graph g;
+    spa_costs costs;
+    spa_schedule schedule;
+    spa_engine *e;
+    spa_error why = {0};
+    expect_ok(tiny_branch(&g, err));
+    make_costs(&costs, &g);
+    expect_ok(spa_schedule_init(&schedule, 4, err));
+    journal j = {.graph = &g};
+    spa_run_config config = spa_run_config_default();
+    config.graph = &g;
+    config.costs = &costs;
+    config.schedule = &schedule;
+    config.executor = &executor;
+    config.executor_self = &j;
+    config.scenario.conditions.n_backgrounds = 1;
+    config.scenario.conditions.backgrounds[0] =
+        (spa_background){.processor = "host", .share = 0.5, .on_ms = 1};
+    cr_assert_eq(spa_engine_new(&e, &config, &why), SPA_E_UNSUPPORTED);
+    cr_assert_not_null(strstr(why.message, "real lanes"), "%s", why.message);
+    cr_assert_null(e);
+    spa_schedule_fini(&schedule);
+    spa_costs_fini(&costs);
+    spa_graph_fini(&g);
+}
