@@ -109,6 +109,7 @@ spa_status spec_parse_like(spa_device *d, spec_files *files, spec_stack *stack,
     SPA_TRY(spec_text(files, section, "lanes", base->lanes, &stack->lanes, err));
     SPA_TRY(spa_arena_strdup(&d->arena, &stack->lanes, stack->lanes, err));
     SPA_TRY(parse_computes(files, section, stack, err));
+    SPA_TRY(spec_number(files, section, "run_cv", base->run_cv, 0, 10, &stack->run_cv, err));
     for (uint32_t p = 0; p < d->n_processors; p++) {
         const char *processor = d->processors[p].name;
         SPA_TRY(parse_range(files, section, processor, "kernel_factor", 1, 1e3,

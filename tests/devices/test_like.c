@@ -63,6 +63,7 @@ Test(devices_like, a_factor_is_of_computing_and_a_launch_of_every_kind)
     cr_assert_eq(kernel(TINY_CONV, 0), 147656);
     cr_assert_eq(spa_cost(&costs, TINY_CONV, 0)->launch_ns, 100);
     cr_assert_str_eq(costs.stack, "fast");
+    cr_assert_eq(costs.run_cv, 0.05); /* as there */
     cr_assert(costs.uncalibrated, "nothing of it was measured on the device");
     cr_assert_eq(costs.origin, SPA_ORIGIN_MODELLED);
 }
@@ -87,13 +88,14 @@ Test(devices_like, a_range_has_two_ends)
 /* The factor holds for what it computes in: the gain of fp16 is in it, not beside it. */
 Test(devices_like, it_may_compute_in_another_type)
 {
-    expect_ok(load(SECTION "computes = fp16\n", err));
+    expect_ok(load(SECTION "computes = fp16\nrun_cv = 0.01 # assumed: toy\n", err));
     devices_tiny(&graph, 1, SPA_FP32);
     expect_ok(build("fast", SPA_RANGE_MID, err));
     cr_assert_eq(kernel(TINY_CONV, 1), 2843);
     /* half of the bytes: 180264 / 2 / 50e9 = 1.80264 us + 1 us */
     cr_assert_eq(kernel(TINY_LINEAR, 1), 2803);
     cr_assert_eq(costs.computes, SPA_FP16);
+    cr_assert_eq(costs.run_cv, 0.01);
 }
 
 Test(devices_like, what_is_not_measured_needs_a_range)
