@@ -282,6 +282,7 @@ static spa_status time_open(const bench_world *w, const spa_policy *policy, cons
     spa_programs *programs = NULL;
     spa_param_values values;
     void *batcher_self = NULL;
+    const void *selves[1];
     config.policy = policy;
     config.self = self;
     config.graph = &w->graph;
@@ -297,10 +298,11 @@ static spa_status time_open(const bench_world *w, const spa_policy *policy, cons
                                 .weight = 1};
     SPA_TRY(spa_batcher_parse("timeout:size=8:ms=1", &config.batcher, &values, err));
     spa_status status = config.batcher->create(&batcher_self, &values, err);
+    selves[0] = batcher_self;
     if (!status) status = spa_programs_new(&programs, list, BENCH_SIZES, err);
     config.graph = NULL, config.costs = NULL, config.self = NULL;
     config.programs = programs;
-    config.batcher_self = batcher_self;
+    config.batcher_selves = selves;
     if (!status) status = run_open(&config, requests, &seconds[1], err);
     spa_programs_free(programs);
     free(batcher_self);

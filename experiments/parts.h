@@ -27,10 +27,11 @@ typedef struct spa_planned {
     const spa_case *c;
     const spa_policy *policy;
     size_t n;        /* 0: one program, without a batcher */
-    spa_case *sizes; /* [n] with a batcher: the model at 1, 2, 4, ... samples */
-    size_t n_sizes;  /* of these are open */
+    spa_case *sizes; /* [n] with a batcher: model by model at 1, 2, 4, ... samples */
+    size_t n_open;   /* of these are open */
+    size_t n_models, n_sizes;
     const spa_batcher *batcher;
-    void *batcher_self;
+    void **batcher_selves;    /* [n_models] */
     spa_batch_result batched; /* summed over replications */
     uint64_t n_noted;
     void **selves;              /* [n] */

@@ -65,20 +65,38 @@ static void measure_graph(const spa_graph *g, spa_batch_table *table)
     table->intensity = n_macs ? macs / (double)n_macs : 0;
 }
 
-static spa_status prepare_batcher(spa_planned *p, const spa_options *options,
-                                  const spa_scenario *scenario, spa_error *err)
+/* The model's batcher, for its share of the arrivals. */
+static spa_status prepare_batcher(spa_planned *p, const spa_options *options, size_t model,
+                                  double rate_hz, spa_error *err)
+{
+    spa_batch_table table = {.count = (uint32_t)p->n_sizes, .rate_hz = rate_hz};
+    size_t first = model * p->n_sizes;
+    measure_graph(&p->sizes[first].graph, &table);
+    for (size_t i = 0; i < p->n_sizes; i++) {
+        const spa_graph *graph = &p->sizes[first + i].graph;
+        table.sizes[i] = (uint32_t)graph->batch;
+        SPA_TRY(time_alone(p, options, first + i, &table.latency_ns[i], err));
+        SPA_TRY(spa_graph_footprint(graph, &table.memory_bytes[i], err));
+    }
+    if (!p->batcher->prepare) return SPA_OK;
+    return p->batcher->prepare(p->batcher_selves[model], &table, err);
+}
+
+static double weight_of(const spa_planned *p, size_t model)
+{
+    return p->c->kind == SPA_CASE_MIX ? p->c->weights[model] : 1;
+}
+
+static spa_status prepare_batchers(spa_planned *p, const spa_options *options,
+                                   const spa_scenario *scenario, spa_error *err)
 {
     spa_scenario s = *scenario;
-    spa_batch_table table = {.count = (uint32_t)p->n};
+    double sum = 0;
     spa_scenario_resolve(&s, spa_case_service_ns(p->c));
-    table.rate_hz = spa_scenario_rate(&s);
-    measure_graph(&p->sizes[0].graph, &table);
-    for (size_t i = 0; i < p->n; i++) {
-        table.sizes[i] = (uint32_t)p->sizes[i].graph.batch;
-        SPA_TRY(time_alone(p, options, i, &table.latency_ns[i], err));
-        SPA_TRY(spa_graph_footprint(&p->sizes[i].graph, &table.memory_bytes[i], err));
-    }
-    return p->batcher->prepare ? p->batcher->prepare(p->batcher_self, &table, err) : SPA_OK;
+    for (size_t m = 0; m < p->n_models; m++) sum += weight_of(p, m);
+    for (size_t m = 0; m < p->n_models; m++)
+        SPA_TRY(prepare_batcher(p, options, m, spa_scenario_rate(&s) * weight_of(p, m) / sum, err));
+    return SPA_OK;
 }
 
 static uint32_t size_index(uint32_t size)
@@ -98,7 +116,8 @@ static spa_status cut_program(spa_planned *p, size_t i, uint32_t attention, uint
         if (chunk == 0 || chunk >= (uint32_t)part->graph.batch) continue;
         if (plan->share[op]) continue;
         if (!spa_chunk_cost(&part->costs, op, 0, chunk))
-            SPA_TRY(spa_costs_add_chunks(&part->costs, &p->sizes[size_index(chunk)].costs, err));
+            SPA_TRY(spa_costs_add_chunks(
+                &part->costs, &p->sizes[i - i % p->n_sizes + size_index(chunk)].costs, err));
         plan->chunk[op] = (uint16_t)chunk;
     }
     return SPA_OK;
@@ -109,7 +128,8 @@ static spa_status cut_program(spa_planned *p, size_t i, uint32_t attention, uint
 static spa_status cut_programs(spa_planned *p, spa_error *err)
 {
     uint32_t attention = 0, activation = 0;
-    p->batcher->chunks(p->batcher_self, &attention, &activation);
+    if (!p->batcher->chunks) return SPA_OK;
+    p->batcher->chunks(p->batcher_selves[0], &attention, &activation);
     if (attention == 0 && activation == 0) return SPA_OK;
     for (size_t i = 0; i < p->n; i++) {
         if (p->plans[i].n_ops == 0)
@@ -119,25 +139,42 @@ static spa_status cut_programs(spa_planned *p, spa_error *err)
     return SPA_OK;
 }
 
-/* The model at 1, 2, 4, ... samples, up to the first size that holds the batcher's largest. */
-static spa_status open_sizes(spa_planned *p, const spa_options *options, spa_error *err)
+static spa_status create_batchers(spa_planned *p, const spa_options *options, spa_error *err)
 {
     spa_param_values values;
-    uint32_t largest;
-    spa_options one = p->c->options;
-    if (p->c->kind == SPA_CASE_MIX)
-        return spa_fail(err, SPA_E_UNSUPPORTED, "a mix of models is not batched in this version");
+    p->n_models = p->c->kind == SPA_CASE_MIX ? p->c->n_parts : 1;
     SPA_TRY(
         spa_plugins_parse_batcher(options->plugins, options->batcher, &p->batcher, &values, err));
-    SPA_TRY(p->batcher->create(&p->batcher_self, &values, err));
-    largest = p->batcher->largest(p->batcher_self);
-    while (1u << p->n < largest) p->n++;
-    p->n++;
+    SPA_TRY(spa_alloc(&p->batcher_selves, p->n_models, sizeof *p->batcher_selves, err));
+    for (size_t m = 0; m < p->n_models; m++)
+        SPA_TRY(p->batcher->create(&p->batcher_selves[m], &values, err));
+    return SPA_OK;
+}
+
+/* Each model at 1, 2, 4, ... samples, up to the first size that holds the batcher's largest. */
+static spa_status open_sizes(spa_planned *p, const spa_options *options, spa_error *err)
+{
+    spa_options one = p->c->options;
+    SPA_TRY(create_batchers(p, options, err));
+    uint32_t largest = p->batcher->largest(p->batcher_selves[0]);
+    if (largest < 1 || largest > SPA_MAX_BATCH)
+        return spa_fail(err, SPA_E_RANGE,
+                        "batcher '%s': a largest batch of %u; 1 to %u are possible",
+                        p->batcher->name, largest, SPA_MAX_BATCH);
+    while (1u << p->n_sizes < largest) p->n_sizes++;
+    p->n_sizes++;
+    if (p->n_models * p->n_sizes > SPA_MAX_PROGRAMS)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "%zu models at %zu batch sizes each are more than %d programs; a smaller "
+                        "largest batch needs fewer",
+                        p->n_models, p->n_sizes, SPA_MAX_PROGRAMS);
+    p->n = p->n_models * p->n_sizes;
     SPA_TRY(spa_alloc(&p->sizes, p->n, sizeof *p->sizes, err));
-    for (size_t i = 0; i < p->n; i++, p->n_sizes++) {
-        one.batch = (int64_t)1 << i;
+    for (size_t i = 0; i < p->n; i++, p->n_open++) {
+        const spa_case *model = p->c->kind == SPA_CASE_MIX ? &p->c->parts[i / p->n_sizes] : p->c;
+        one.batch = (int64_t)1 << i % p->n_sizes;
         SPA_TRY(
-            spa_case_open(&p->sizes[i], &one, p->c->paths, p->c->model, p->c->device_name, err));
+            spa_case_open(&p->sizes[i], &one, model->paths, model->model, model->device_name, err));
     }
     return SPA_OK;
 }
@@ -157,20 +194,34 @@ static spa_status plan_part(spa_planned *p, size_t i, const spa_options *options
     return spa_histogram_init(&p->latencies[i], err);
 }
 
+/* "resnet18", "b8" or, in a mix with a batcher, "resnet18/b8". */
+static void put_label(const spa_planned *p, size_t i, char label[96])
+{
+    const spa_graph *g = &part_of(p, i)->graph;
+    if (!p->sizes)
+        snprintf(label, 96, "%.80s", g->name);
+    else if (p->n_models == 1)
+        snprintf(label, 96, "b%d", g->batch);
+    else
+        snprintf(label, 96, "%.80s/b%d", g->name, g->batch);
+}
+
 static spa_status join_planned(spa_planned *p, spa_error *err)
 {
-    spa_program list[SPA_MIX_MOST];
-    char labels[SPA_MIX_MOST][16];
+    spa_program list[SPA_MAX_PROGRAMS];
+    char labels[SPA_MAX_PROGRAMS][96];
     for (size_t i = 0; i < p->n; i++) {
         const spa_case *part = part_of(p, i);
-        snprintf(labels[i], sizeof labels[i], "b%d", part->graph.batch);
-        list[i] = (spa_program){.label = p->sizes ? labels[i] : part->graph.name,
+        size_t model = p->sizes ? i / p->n_sizes : i;
+        put_label(p, i, labels[i]);
+        list[i] = (spa_program){.label = labels[i],
                                 .graph = &part->graph,
                                 .costs = &part->costs,
                                 .schedule = p->plans[i].n_ops ? &p->plans[i] : NULL,
                                 .self = p->selves[i],
                                 .samples = p->sizes ? (uint32_t)part->graph.batch : 0,
-                                .weight = p->sizes ? 1 : p->c->weights[i]};
+                                .queue = p->sizes ? (uint32_t)model : 0,
+                                .weight = weight_of(p, model)};
     }
     return spa_programs_new(&p->programs, list, p->n, err);
 }
@@ -195,7 +246,7 @@ spa_status spa_planned_open(spa_planned *p, const spa_case *c, const spa_options
     SPA_TRY(spa_alloc(&p->requests, p->n, sizeof *p->requests, err));
     for (size_t i = 0; i < p->n; i++) SPA_TRY(plan_part(p, i, options, values, err));
     if (p->sizes) SPA_TRY(cut_programs(p, err));
-    if (p->sizes) SPA_TRY(prepare_batcher(p, options, scenario, err));
+    if (p->sizes) SPA_TRY(prepare_batchers(p, options, scenario, err));
     return join_planned(p, err);
 }
 
@@ -208,8 +259,10 @@ void spa_planned_close(spa_planned *p)
         if (p->latencies) spa_histogram_fini(&p->latencies[i]);
     }
     spa_programs_free(p->programs);
-    if (p->batcher_self) p->batcher->destroy(p->batcher_self);
-    for (size_t i = 0; i < p->n_sizes; i++) spa_case_close(&p->sizes[i]);
+    for (size_t m = 0; p->batcher_selves && m < p->n_models; m++)
+        if (p->batcher_selves[m]) p->batcher->destroy(p->batcher_selves[m]);
+    for (size_t i = 0; i < p->n_open; i++) spa_case_close(&p->sizes[i]);
+    free(p->batcher_selves);
     free(p->sizes);
     free(p->selves);
     free(p->evaluators);
@@ -228,7 +281,7 @@ void spa_planned_configure(const spa_planned *p, spa_run_config *config)
     config->self = NULL;
     config->programs = p->programs;
     config->batcher = p->batcher;
-    config->batcher_self = p->batcher_self;
+    config->batcher_selves = (const void *const *)p->batcher_selves;
     config->by_program = p->latencies;
 }
 
@@ -260,8 +313,13 @@ static void summarise_batches(const spa_planned *p, spa_outcome *o)
 {
     const spa_batch_result *b = &p->batched;
     double n = (double)b->samples;
+    uint32_t target = 0;
+    for (size_t m = 0; m < p->n_models; m++) {
+        uint32_t one = p->batcher->target(p->batcher_selves[m]);
+        if (one > target) target = one;
+    }
     o->batches = (spa_batch_outcome){
-        .target = p->batcher->target(p->batcher_self),
+        .target = target,
         .samples = n / (double)b->runs,
         .runs = (double)b->runs / (double)p->n_noted,
         .queue_ms = b->queue_ns / n * 1e-6,
@@ -276,10 +334,11 @@ spa_status spa_planned_summarise(const spa_planned *p, int64_t span_ns, spa_outc
                                  spa_error *err)
 {
     if (p->batcher) summarise_batches(p, o);
-    if (p->sizes) return SPA_OK;
-    SPA_TRY(spa_alloc(&o->parts, p->n, sizeof *o->parts, err));
-    o->n_parts = p->n;
-    for (size_t i = 0; i < p->n; i++) {
+    if (p->c->kind != SPA_CASE_MIX) return SPA_OK;
+    size_t n_models = p->c->n_parts;
+    SPA_TRY(spa_alloc(&o->parts, n_models, sizeof *o->parts, err));
+    o->n_parts = n_models;
+    for (size_t i = 0; i < n_models; i++) {
         double n = (double)p->requests[i], batch = p->c->parts[i].graph.batch;
         o->parts[i] = (spa_part_outcome){
             .model = p->c->parts[i].graph.name,

@@ -68,7 +68,8 @@ typedef struct spa_part_outcome {
 
 /* What a batcher came to; times per sample, means over all replications. */
 typedef struct spa_batch_outcome {
-    uint32_t target;             /* batch that the batcher aims at; 0 = there is no batcher */
+    uint32_t target;             /* batch that the batcher aims at (of a mix: the
+ largest of its models); 0 = there is no batcher */
     double samples, runs;        /* samples per run; runs per replication */
     double queue_ms, collect_ms; /* waiting; of it while a run might have begun */
     double run_ms;               /* from the beginning of a sample's run to its end */

@@ -72,8 +72,7 @@ static void lay_out(spa_engine *e)
     l->events = take(&at, spa_event_list_bytes(e->n_event_slots));
     l->memory = take_memory(e, &at);
     l->programs = take(&at, program_count(e) * sizeof(spa_moments));
-    l->batching = take(
-        &at, e->config.batcher ? sizeof(engine_batching) + e->n_slots * sizeof(engine_batch) : 0);
+    l->batching = take(&at, batching_bytes(e));
     l->conditions = take(&at, e->has_conditions ? sizeof(engine_conditions) : 0);
     l->watts = take(&at, e->has_conditions ? 2 * slots * sizeof(double) : 0);
     l->requests = take_lines(&at, e->n_slots * l->request_bytes);
@@ -146,7 +145,7 @@ static void reset_programs(spa_engine *e)
     }
     if (e->batching) {
         memset(e->batching, 0, batching_bytes(e));
-        e->batching->largest = all->items[all->count - 1].samples;
+        engine_queues_reset(e);
     }
     for (uint32_t slot = 0; slot < e->n_slots; slot++)
         memset(ready_of(e, request_of(e, slot)), 0, e->n_words * sizeof(uint64_t));

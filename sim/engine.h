@@ -35,16 +35,18 @@ typedef struct spa_run_config {
      * that places and may split; to be set where such a schedule can come by a restart. */
     bool splits;
     uint64_t seed, replication;
-    /* Puts waiting samples together: then `programs` are one model at several batch sizes
-     * (ascending), arrivals are an open loop's, requests, warm-up and latencies are of samples.
-     * NULL = none. Prepared by the caller. */
+    /* Puts waiting samples together: then `programs` are one model or several, each at several
+     * batch sizes (ascending), with a queue each; a sample draws its model by the weights of the
+     * models' first programs. Arrivals are an open loop's; requests, warm-up and latencies are of
+     * samples. NULL = none. */
     const spa_batcher *batcher;
-    const void *batcher_self;
+    const void *const *batcher_selves; /* of each queue; prepared by the caller */
     /* Called for every event, in order; NULL = none. Must not touch the engine. */
     void (*record)(void *user, const spa_event *event);
     void *record_user;
-    spa_histogram *by_program;    /* [programs->count] latencies of each program's requests, as they
-                                     occur; NULL = not wanted */
+    /* [programs->count] latencies of each program's requests (with a batcher: of each queue's,
+     * where there are several), as they occur; NULL = not wanted. */
+    spa_histogram *by_program;
     const spa_executor *executor; /* makes time pass; NULL = the cost model (see executor.h) */
     void *executor_self;
     /* The caller decides: see spa_engine_start. Without a policy that places; a schedule, if there
@@ -70,9 +72,9 @@ typedef struct spa_run_result {
     int64_t transfer_ns;     /* summed durations */
     int64_t overlap_ns;      /* part of the transfer time during which a kernel ran */
     uint64_t events, digest; /* digest of the (time, sequence, event) stream */
+    uint64_t runs;           /* of programs: the requests, unless a batcher puts them together */
     /* Of the requests that latency_ns counts: those later than the scenario's deadline, and by how
      * much in all. */
-    uint64_t runs; /* of programs: the requests, unless a batcher puts them together */
     uint64_t missed;
     double tardiness_ns;
 } spa_run_result;
@@ -99,7 +101,8 @@ SPA_API spa_status spa_engine_run_until(spa_engine *engine, int64_t until_ns, bo
                                         spa_error *err);
 /* What a batcher came to in the present run; zero without one. */
 SPA_API spa_batch_result spa_engine_batch_result(const spa_engine *engine);
-/* Latencies of a program's requests in the present run, ns (warm-up not counted). */
+/* Latencies of a program's requests in the present run, ns (warm-up not counted). With a batcher:
+ * of the samples of queue number `program`, where there are several. */
 SPA_API spa_moments spa_engine_program_latency(const spa_engine *engine, uint32_t program);
 /* The plan that decides every placement; NULL = a policy decides as it goes. */
 SPA_API const spa_schedule *spa_engine_schedule(const spa_engine *engine);

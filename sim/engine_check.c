@@ -45,9 +45,9 @@ double engine_service_ns(const spa_run_config *c)
     double sum = 0, weights = 0;
     if (!c->scenario.relative) return 0;
     if (!c->programs) return (double)spa_service_ns(c->costs);
-    if (c->batcher) return (double)spa_service_ns(c->programs->items[0].costs);
     for (uint32_t i = 0; i < c->programs->count; i++) {
         const spa_program *program = &c->programs->items[i];
+        if (program->samples > 1) continue; /* a batch: a request is one sample */
         sum += program->weight * (double)spa_service_ns(program->costs);
         weights += program->weight;
     }
@@ -94,10 +94,30 @@ static spa_status check_runnable(const spa_costs *costs, spa_error *err)
     return SPA_OK;
 }
 
-/* A batcher's programs are one model at rising batch sizes, the first of one sample. */
-static spa_status check_batcher(const spa_run_config *c, spa_error *err)
+/* Queue by queue, each at rising batch sizes, the first of one sample. */
+static spa_status check_queues(const spa_run_config *c, spa_error *err)
 {
     const spa_programs *all = c->programs;
+    uint32_t queue = UINT32_MAX, samples = 0;
+    for (uint32_t i = 0; i < all->count; i++) {
+        const spa_program *p = &all->items[i];
+        if (p->queue != queue ? p->queue != queue + 1 || p->samples != 1 : p->samples <= samples)
+            return spa_fail(
+                err, SPA_E_INVALID,
+                "batcher '%s': programs must stand queue by queue and in order of their "
+                "samples, the first of each of one sample; '%s' does not",
+                c->batcher->name, p->label);
+        queue = p->queue;
+        samples = p->samples;
+    }
+    if (queue >= ENGINE_MAX_QUEUES)
+        return spa_fail(err, SPA_E_RANGE, "batcher '%s': more than %d queues", c->batcher->name,
+                        ENGINE_MAX_QUEUES);
+    return SPA_OK;
+}
+
+static spa_status check_batcher(const spa_run_config *c, spa_error *err)
+{
     if (!c->batcher->decide)
         return spa_fail(err, SPA_E_INVALID, "batcher '%s' batches nothing; leave it out",
                         c->batcher->name);
@@ -107,17 +127,11 @@ static spa_status check_batcher(const spa_run_config *c, spa_error *err)
                         "scenario '%s' is not of that kind (poisson, periodic, bursty and recorded "
                         "are)",
                         c->batcher->name, c->scenario.name);
-    if (!all || all->items[0].samples != 1)
+    if (!c->programs)
         return spa_fail(err, SPA_E_INVALID,
-                        "batcher '%s': needs a program for one sample, and one for every other "
-                        "batch size",
+                        "batcher '%s': needs a program for every batch size of the model",
                         c->batcher->name);
-    for (uint32_t i = 1; i < all->count; i++)
-        if (all->items[i].samples <= all->items[i - 1].samples)
-            return spa_fail(err, SPA_E_INVALID,
-                            "batcher '%s': programs must stand in order of their samples",
-                            c->batcher->name);
-    return SPA_OK;
+    return check_queues(c, err);
 }
 
 spa_status engine_check_config(const spa_run_config *c, spa_error *err)

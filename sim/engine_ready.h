@@ -112,12 +112,17 @@ ENGINE_INLINE void leave_section_part(spa_engine *e, engine_request *r)
 /* ---- life of a request ----------------------------------------------------------------------- */
 
 /* The program of request `number` of several: by weight, whatever the policy does. */
+ENGINE_INLINE uint64_t mix_draw(const spa_engine *e, uint64_t number)
+{
+    uint64_t draw = spa_hash_u64(e->mix_key, number);
+    draw ^= draw >> 31;
+    return draw * DIGEST_ROUND;
+}
+
 ENGINE_INLINE uint32_t draw_program(const spa_engine *e, uint64_t number)
 {
     uint32_t program = 0;
-    uint64_t draw = spa_hash_u64(e->mix_key, number);
-    draw ^= draw >> 31;
-    draw *= DIGEST_ROUND;
+    uint64_t draw = mix_draw(e, number);
     while (program + 1 < e->config.programs->count && draw >= e->programs[program].below) program++;
     return program;
 }
@@ -191,6 +196,26 @@ static void note_program(spa_engine *e, uint32_t program, int64_t latency_ns)
     if (e->config.by_program) spa_histogram_add(&e->config.by_program[program], latency_ns);
 }
 
+/* With a batcher: the queue of a sample. */
+static inline uint32_t queue_of(const spa_engine *e, uint64_t number)
+{
+    const engine_batching *b = e->batching;
+    uint32_t queue = 0;
+    if (b->n_queues == 1) return 0;
+    uint64_t draw = mix_draw(e, number);
+    while (queue + 1 < b->n_queues && draw >= b->queues[queue].below) queue++;
+    return queue;
+}
+
+/* From sample *number to the next one of the same queue, if there is one. */
+static void next_of_queue(const spa_engine *e, uint32_t queue, engine_cursor *at, uint64_t *number)
+{
+    do {
+        if (++*number >= e->config.scenario.requests) return;
+        advance_cursor(e, at, *number);
+    } while (queue_of(e, *number) != queue);
+}
+
 /* A request, or one sample of a batch, is served. */
 ENGINE_INLINE void note_latency(spa_engine *e, const engine_request *r, uint64_t number,
                                 int64_t latency)
@@ -198,7 +223,8 @@ ENGINE_INLINE void note_latency(spa_engine *e, const engine_request *r, uint64_t
     if (number < e->config.scenario.warmup) return;
     spa_moments_add(&e->state.result.latency_ns, (double)latency);
     if (e->latencies) spa_histogram_add(e->latencies, latency);
-    if (ENGINE_RARELY(e->programs != NULL) && !e->batching) note_program(e, r->program, latency);
+    if (ENGINE_RARELY(e->programs != NULL) && (!e->batching || e->batching->n_queues > 1))
+        note_program(e, e->batching ? queue_of(e, number) : r->program, latency);
     if (ENGINE_RARELY(latency > e->deadline_ns)) {
         e->state.result.missed++;
         e->state.result.tardiness_ns += (double)(latency - e->deadline_ns);
@@ -222,6 +248,7 @@ ENGINE_APART void finish_batch(spa_engine *e, engine_request *r, uint32_t slot)
     engine_batching *b = e->batching;
     const engine_batch *batch = &batches_of(e)[slot];
     engine_cursor at = batch->first;
+    uint64_t number = batch->number;
     double run_ns = (double)(e->state.now - batch->let_in_ns) * batch->samples;
     account_waiting(e);
     b->slot_freed = 1;
@@ -232,8 +259,8 @@ ENGINE_APART void finish_batch(spa_engine *e, engine_request *r, uint32_t slot)
     e->state.finished++;
     emit(e, SPA_EV_FINISH, r, SPA_NONE, 0, 0);
     for (uint32_t k = 0; k < batch->samples; k++) {
-        if (k) advance_cursor(e, &at, batch->number + k);
-        note_latency(e, r, batch->number + k, e->state.now - at.at_ns);
+        if (k) next_of_queue(e, batch->queue, &at, &number);
+        note_latency(e, r, number, e->state.now - at.at_ns);
     }
 }
 

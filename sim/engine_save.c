@@ -7,7 +7,7 @@
 #include "sim/audit.h"
 #include "sim/engine_state.h"
 
-#define ENGINE_STATE_VERSION 7u
+#define ENGINE_STATE_VERSION 8u
 #define ENGINE_STATE_MAGIC   UINT64_C(0x31455441545350) /* "PSTATE1" */
 
 typedef struct saved_head {
@@ -35,7 +35,8 @@ static uint64_t config_hash(const spa_engine *e)
     for (uint32_t i = 0; i < program_count(e); i++) {
         const spa_program *program = &e->config.programs->items[i];
         h = spa_hash_bytes(h, &program->weight, sizeof program->weight);
-        if (e->config.batcher) h = spa_hash_u64(h, program->samples);
+        if (e->config.batcher)
+            h = spa_hash_u64(h, (uint64_t)program->queue << 32 | program->samples);
     }
     if (e->config.batcher)
         h = spa_hash_bytes(h, e->config.batcher->name, strlen(e->config.batcher->name));

@@ -103,15 +103,27 @@ typedef struct engine_batch {
     uint64_t number;     /* of that sample */
     int64_t let_in_ns;
     uint32_t samples, size; /* size: of its program */
+    uint32_t queue, pad;
 } engine_batch;
+
+/* Samples of one model: a cursor of its own walks the stream and steps over the others'. */
+typedef struct engine_queue {
+    engine_cursor at; /* at the oldest sample that waits, else at the next one to come */
+    uint64_t number;  /* of that sample among all; the number of requests: there is none */
+    uint64_t waiting;
+    uint64_t below;      /* a sample's draw is below this: of this queue, or of one before it */
+    uint32_t first, end; /* programs */
+} engine_queue;
+#define ENGINE_MAX_QUEUES 16
 
 typedef struct engine_batching {
     uint64_t let_in, served; /* samples */
     int64_t since_ns;        /* collecting is accounted up to here */
     uint32_t program;        /* of the batch that is being let in */
     uint32_t slot_freed;     /* since the batcher was asked last */
-    uint32_t largest, pad;
+    uint32_t n_queues, pad;
     spa_batch_result result;
+    engine_queue queues[ENGINE_MAX_QUEUES];
     engine_batch batches[]; /* [n_slots] */
 } engine_batching;
 
@@ -441,6 +453,8 @@ void engine_tables_free(spa_engine *e);
 spa_status engine_conditions_bind(spa_engine *e, spa_error *err);
 void engine_conditions_reset(spa_engine *e);
 void engine_conditions_keys(spa_engine *e);
+
+void engine_queues_reset(spa_engine *e); /* which programs each queue has, and its share */
 
 /* engine_step.c */
 typedef enum engine_outcome {

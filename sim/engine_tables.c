@@ -166,6 +166,26 @@ void engine_tables_chunks(spa_engine *e)
             fill_kernel(e, &e->load_table[op * e->n_processors + p], op, p);
 }
 
+void engine_queues_reset(spa_engine *e)
+{
+    const spa_programs *all = e->config.programs;
+    engine_batching *b = e->batching;
+    double sum = 0, before = 0;
+    for (uint32_t i = 0; i < all->count; i++) {
+        engine_queue *q = &b->queues[all->items[i].queue];
+        if (all->items[i].samples == 1) {
+            q->first = i;
+            b->n_queues++;
+            sum += all->items[i].weight;
+        }
+        q->end = i + 1;
+    }
+    for (uint32_t k = 0; k < b->n_queues; k++) {
+        before += all->items[b->queues[k].first].weight;
+        b->queues[k].below = k + 1 == b->n_queues ? UINT64_MAX : (uint64_t)(before / sum * 0x1p64);
+    }
+}
+
 void engine_tables_free(spa_engine *e)
 {
     free(e->node_table);

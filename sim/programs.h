@@ -23,6 +23,7 @@ typedef struct spa_program {
     const spa_schedule *schedule; /* its plan; NULL = the policy decides as it goes */
     const void *self;             /* the policy's, for this program */
     uint32_t samples;             /* with a batcher: of one run, ascending; else 0 */
+    uint32_t queue;               /* with a batcher: the model, 0, 1, ...; its programs together */
     double weight;                /* its share of the requests is weight / sum of weights; > 0 */
 } spa_program;
 

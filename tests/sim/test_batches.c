@@ -21,7 +21,7 @@ static void take_batcher(station *s, const char *text)
     spa_param_values values;
     expect_ok(spa_batcher_parse(text, &s->config.batcher, &values, err));
     if (s->config.batcher->create) expect_ok(s->config.batcher->create(&s->self, &values, err));
-    s->config.batcher_self = s->self;
+    s->config.batcher_selves = (const void *const *)&s->self;
 }
 
 /* Requests every 100 ns. */
@@ -196,7 +196,7 @@ Test(sim_batches, batches_of_one_are_the_run_without_a_batcher)
         config.programs = programs;
         expect_ok(spa_batcher_parse("fixed:size=1", &config.batcher, &values, err));
         expect_ok(config.batcher->create(&self, &values, err));
-        config.batcher_self = self;
+        config.batcher_selves = (const void *const *)&self;
         expect_ok(spa_engine_new(&engine, &config, err));
         expect_ok(spa_engine_run(engine, NULL, &batched, err));
         cr_assert_eq(batched.digest, plain.digest, "seed %llu", (unsigned long long)seed);
@@ -250,6 +250,67 @@ Test(sim_batches, time_in_the_queue_and_in_runs_is_all_the_latency_there_is)
     }
 }
 
+/* ---- several models -------------------------------------------------------------------------- */
+
+/* Two models, each of the station's programs twice over: A's and B's. */
+static void two_models(station *s, spa_program list[2 * SIZES], double weight_b)
+{
+    for (int i = 0; i < 2 * SIZES; i++) {
+        list[i] = s->list[i % SIZES];
+        list[i].queue = i / SIZES;
+        list[i].weight = i / SIZES ? weight_b : 1;
+    }
+    spa_programs_free(s->programs);
+    expect_ok(spa_programs_new(&s->programs, list, 2 * SIZES, err));
+    s->config.programs = s->programs;
+}
+
+/* Batches of two of one model: every run holds samples of its own queue alone, so with n_A and n_B
+ * samples there are ceil(n_A/2) + ceil(n_B/2) runs, and every sample is served once. */
+Test(sim_batches, each_model_has_a_queue_of_its_own)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        station s;
+        sim_run run;
+        spa_engine *engine, *half, *rest;
+        spa_program list[2 * SIZES];
+        spa_run_result again;
+        void *bytes;
+        size_t size;
+        bool done;
+        open_station(&s, seed % 2 ? "fixed:size=2" : "timeout:size=4:ms=200e-6", 401);
+        two_models(&s, list, 3);
+        const void *selves[] = {s.self, s.self};
+        s.config.batcher_selves = selves;
+        s.config.seed = seed;
+        s.config.scenario = spa_scenario_open(SPA_ARRIVALS_POISSON, 1e7, 1 + seed % 3, 401);
+        sim_run_programs(&run, &s.config, &engine);
+        spa_moments a = spa_engine_program_latency(engine, 0);
+        spa_moments b = spa_engine_program_latency(engine, 1);
+        spa_batch_result batches = spa_engine_batch_result(engine);
+        /* 1 : 3 of 401: 100, with a standard deviation of 8.7 */
+        cr_assert_eq(a.count + b.count, 401);
+        cr_assert(fabs((double)a.count - 100) < 40, "%llu", (unsigned long long)a.count);
+        if (seed % 2) cr_assert_eq(batches.runs, (a.count + 1) / 2 + (b.count + 1) / 2);
+        double all = run.result.latency_ns.mean * 401;
+        cr_assert_float_eq(batches.queue_ns + batches.run_ns, all, 1e-9 * all);
+        cr_assert_float_eq(a.mean * (double)a.count + b.mean * (double)b.count, all, 1e-9 * all);
+        expect_ok(spa_engine_new(&half, &s.config, err));
+        expect_ok(spa_engine_run_until(half, run.result.span_ns / 2, &done, err));
+        expect_ok(spa_engine_save(half, &bytes, &size, err));
+        expect_ok(spa_engine_new(&rest, &s.config, err));
+        expect_ok(spa_engine_resume(rest, bytes, size, err));
+        expect_ok(spa_engine_run(rest, NULL, &again, err));
+        cr_assert_eq(again.digest, run.result.digest);
+        free(bytes);
+        spa_engine_free(engine);
+        spa_engine_free(half);
+        spa_engine_free(rest);
+        sim_run_fini(&run);
+        close_station(&s);
+    }
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 static void decide_wrongly(const void *self, const spa_batch_view *v, spa_batch_choice *choice)
@@ -270,7 +331,8 @@ Test(sim_batches, a_batcher_that_asks_for_the_impossible_is_named)
         spa_batcher wrong = {.name = "wrong", .decide = decide_wrongly};
         open_station(&s, "fixed:size=2", 9);
         s.config.batcher = &wrong;
-        s.config.batcher_self = &how;
+        const void *const selves[] = {&how};
+        s.config.batcher_selves = selves;
         expect_ok(spa_engine_new(&engine, &s.config, err));
         cr_assert_eq(spa_engine_run(engine, NULL, &result, &why), SPA_E_ILLEGAL);
         cr_assert_not_null(strstr(why.message, "batcher 'wrong': closes"), "%s", why.message);
@@ -297,9 +359,9 @@ Test(sim_batches, what_cannot_be_batched_is_said)
     expect_no_engine(&s.config, "scenario 'closed' is not of that kind");
     s.config.scenario = periodic;
     s.programs->items[2].samples = 2;
-    expect_no_engine(&s.config, "in order of their samples");
+    expect_no_engine(&s.config, "in order of their samples, the first");
     s.programs->items[0].samples = 0;
-    expect_no_engine(&s.config, "needs a program for one sample");
+    expect_no_engine(&s.config, "the first of each of one sample; 'b1' does not");
     free(s.self);
     s.self = NULL;
     take_batcher(&s, "none");
