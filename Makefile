@@ -80,7 +80,7 @@ BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
 .DELETE_ON_ERROR:
 
 .PHONY: all deps deps-test demo test test-slurm test-asan test-threads check-layers check-format bench fidelity fit-orin fit-power \
-        learn-check learn-study conformance clean help
+        learn-check learn-study conformance onnx-check clean help
 
 all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions
 	@echo '$(CUDA_SAYS)'
@@ -109,6 +109,17 @@ bench: $(B)/bench peers  ## speed of the engine, of `sparoa compare`, of the ker
 ONNX_CASES ?= /usr/share/libonnx-testdata/data/node
 conformance: $(B)/onnx_conformance  ## the operator cases of ONNX on every backend: how many pass
 	@$(TEST_ENV) $(B)/onnx_conformance $(ONNX_CASES) $(CONFORMANCE_ARGS)
+
+# ONNX Runtime from the package index, in an environment of its own; skipped without either.
+PYTHON ?= python3
+ONNX_ENV := build/onnx-env
+onnx-check: $(B)/sparoa $(B)/onnx_conformance  ## exported models: our answers beside ONNX Runtime's (skipped where that cannot be had)
+	@test -x $(ONNX_ENV)/bin/python || $(PYTHON) -m venv $(ONNX_ENV) >/dev/null 2>&1 || true
+	@$(ONNX_ENV)/bin/python -c 'import onnxruntime' 2>/dev/null || \
+	    timeout 300 $(ONNX_ENV)/bin/python -m pip install -q onnxruntime numpy >/dev/null 2>&1 || true
+	@if ! $(ONNX_ENV)/bin/python -c 'import onnxruntime' 2>/dev/null; then \
+	    echo "onnx-check: skipped, no onnxruntime for $(PYTHON) and the package index was not reached"; \
+	else $(TEST_ENV) $(ONNX_ENV)/bin/python tests/onnx_check.py $(B) build/out/onnx-check $(DATA)/onnx-light; fi
 
 check-layers:  ## rooms include only from rooms to their left
 	@tests/check_layers.sh

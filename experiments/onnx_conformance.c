@@ -23,7 +23,8 @@ typedef struct conformance {
     spa_graph graph;
     spa_onnx_report report;
     spa_model model;
-    char *reason;
+    double l2; /* the limit; 0 = element by element */
+    spa_onnx_case_report *out;
 } conformance;
 
 static bool exists(const char *path)
@@ -74,8 +75,24 @@ static bool same(double got, double want)
     return fabs(got - want) <= ABSOLUTE + RELATIVE * fabs(want);
 }
 
-static spa_status compare(const conformance *k, const spa_session *session, const char *backend,
-                          bool *passed, spa_error *err)
+/* One output; what is wrong goes to the report. */
+static bool agrees(const conformance *k, size_t o, size_t backend, const char *name,
+                   const float *got, const float *want, int64_t count)
+{
+    char *reason = k->out->reason;
+    double l2 = sqrt(spa_nmse(got, want, (size_t)count)), *worst = &k->out->l2[backend];
+    if (!(*worst >= l2)) *worst = l2;
+    if (k->l2 > 0 && !(l2 <= k->l2))
+        snprintf(reason, 400, "%s: output %zu has relative L2 %.2e", name, o, l2);
+    for (int64_t i = 0; i < count && k->l2 == 0 && reason[0] == '\0'; i++)
+        if (!same(got[i], want[i]))
+            snprintf(reason, 400, "%s: output %zu, element %lld is %g instead of %g", name, o,
+                     (long long)i, (double)got[i], (double)want[i]);
+    return reason[0] == '\0';
+}
+
+static spa_status compare(const conformance *k, const spa_session *session, size_t backend,
+                          const char *name, bool *passed, spa_error *err)
 {
     char path[600];
     for (size_t o = 0; o < k->report.n_outputs && *passed; o++) {
@@ -84,26 +101,24 @@ static spa_status compare(const conformance *k, const spa_session *session, cons
         int64_t count;
         if (op == SPA_ONNX_UNUSED || !exists(data_path(k, "output", o, path))) continue;
         SPA_TRY(spa_onnx_read_tensor(path, &count, &want, err));
-        const float *got = spa_session_output(session, (size_t)op);
         int64_t have = spa_shape_elements(&k->graph.ops[op].out);
         if (have != count) {
             *passed = false;
-            snprintf(k->reason, 400, "%s: output %zu has %lld elements instead of %lld", backend, o,
-                     (long long)have, (long long)count);
-        }
-        for (int64_t i = 0; i < count && *passed; i++) {
-            if (same(got[i], want[i])) continue;
-            *passed = false;
-            snprintf(k->reason, 400, "%s: output %zu, element %lld is %g instead of %g", backend, o,
-                     (long long)i, (double)got[i], (double)want[i]);
+            snprintf(k->out->reason, 400, "%s: output %zu has %lld elements instead of %lld", name,
+                     o, (long long)have, (long long)count);
+        } else {
+            const float *got = spa_session_output(session, (size_t)op);
+            *passed = agrees(k, o, backend, name, got, want, count);
         }
         free(want);
     }
     return SPA_OK;
 }
 
-static spa_status run_on(conformance *k, const spa_backend *backend, bool *passed, spa_error *err)
+static spa_status run_on(conformance *k, const spa_backend *const *backends, size_t index,
+                         bool *passed, spa_error *err)
 {
+    const spa_backend *backend = backends[index];
     spa_session session;
     void *workspace = NULL;
     const spa_backend **all = NULL;
@@ -115,7 +130,7 @@ static spa_status run_on(conformance *k, const spa_backend *backend, bool *passe
     for (size_t i = 0; i < k->graph.n_ops && !status; i++) all[i] = backend;
     if (!status) status = fill_inputs(k, &session, err);
     if (!status) status = spa_session_run(&session, all, workspace, NULL, NULL, err);
-    if (!status) status = compare(k, &session, backend->name, passed, err);
+    if (!status) status = compare(k, &session, index, backend->name, passed, err);
     free(all);
     free(workspace);
     spa_session_fini(&session);
@@ -123,27 +138,27 @@ static spa_status run_on(conformance *k, const spa_backend *backend, bool *passe
 }
 
 static spa_status run_all(conformance *k, const spa_backend *const *backends, size_t n,
-                          spa_onnx_case_result *result, spa_error *err)
+                          spa_error *err)
 {
     bool passed = true;
     SPA_TRY(spa_model_init(&k->model, &k->graph, 1, err));
     spa_status status = SPA_OK;
     for (size_t i = 0; i < n && passed && !status; i++)
-        status = run_on(k, backends[i], &passed, err);
+        status = run_on(k, backends, i, &passed, err);
     spa_model_fini(&k->model);
-    *result = passed ? SPA_CASE_PASSED : SPA_CASE_FAILED;
+    k->out->result = passed ? SPA_ONNX_CASE_PASSED : SPA_ONNX_CASE_FAILED;
     return status;
 }
 
 spa_status spa_onnx_case_run(const char *folder, const spa_backend *const *backends,
-                             size_t n_backends, spa_onnx_case_result *result, char reason[400],
+                             size_t n_backends, double l2, spa_onnx_case_report *report,
                              spa_error *err)
 {
-    conformance k = {.folder = folder, .reason = reason};
+    conformance k = {.folder = folder, .l2 = l2, .out = report};
     char path[600];
     spa_error cause;
-    *result = SPA_CASE_NOT_CLAIMED;
-    reason[0] = '\0';
+    *report = (spa_onnx_case_report){.result = SPA_ONNX_CASE_NOT_CLAIMED};
+    for (size_t i = 0; i < SPA_ONNX_CASE_BACKENDS; i++) report->l2[i] = NAN;
     spa_status status = read_inputs(&k, err);
     if (!status) {
         spa_onnx_options o = spa_onnx_options_default();
@@ -152,12 +167,12 @@ spa_status spa_onnx_case_run(const char *folder, const spa_backend *const *backe
         o.n_given = k.n_inputs;
         snprintf(path, sizeof path, "%s/model.onnx", folder);
         if (spa_onnx_read(&k.graph, path, &o, &k.report, &cause) != SPA_OK) {
-            snprintf(reason, 400, "%.399s", cause.message);
+            snprintf(report->reason, 400, "%.399s", cause.message);
         } else if (k.report.n_opaque > 0) {
-            snprintf(reason, 400, "%.90s: %.299s", k.report.opaque, k.report.reason);
-        } else if (run_all(&k, backends, n_backends, result, &cause) != SPA_OK) {
-            *result = SPA_CASE_FAILED;
-            snprintf(reason, 400, "%.399s", cause.message);
+            snprintf(report->reason, 400, "%.90s: %.299s", k.report.opaque, k.report.reason);
+        } else if (run_all(&k, backends, n_backends, &cause) != SPA_OK) {
+            report->result = SPA_ONNX_CASE_FAILED;
+            snprintf(report->reason, 400, "%.399s", cause.message);
         }
         spa_graph_fini(&k.graph);
     }

@@ -417,8 +417,8 @@ static void put_roll_of(exporter *x, int32_t axis, int64_t shift, const char *fr
     put_list(x, axis_name, (const int64_t[]){axis}, 1);
     for (int k = 0; k < 2; k++) {
         snprintf(names[k], sizeof names[k], "%s%d", ends[k], (int)axis);
-        snprintf(lists[k][0], sizeof lists[k][0], "%s.start", names[k]);
-        snprintf(lists[k][1], sizeof lists[k][1], "%s.end", names[k]);
+        snprintf(lists[k][0], sizeof lists[k][0], "%.39s.start", names[k]);
+        snprintf(lists[k][1], sizeof lists[k][1], "%.39s.end", names[k]);
         for (int i = 0; i < 2; i++) put_list(x, lists[k][i], &bounds[2 * k + i], 1);
         begin_part(x, "Slice", names[k]);
         onnx_node_input(&x->maker, from);

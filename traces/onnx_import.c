@@ -265,7 +265,7 @@ static void mark_dead(onnx_import *im)
 static void list_opaque(onnx_import *im, const char *reason)
 {
     spa_onnx_report *r = im->report;
-    if (r->n_opaque++ == 0) snprintf(r->reason, sizeof r->reason, "%s", reason);
+    if (r->n_opaque++ == 0) snprintf(r->reason, sizeof r->reason, "%.299s", reason);
     const char *name = im->node->op_type;
     size_t n = strlen(r->opaque), m = strlen(name);
     for (const char *p = strstr(r->opaque, name); p != NULL; p = strstr(p + 1, name))

@@ -6,7 +6,7 @@
 #include "traces/onnx_wire.h"
 
 #define MAX_NAME   4096
-#define MIN_OPSET  7
+#define MIN_OPSET  6
 #define MAX_VALUES ((size_t)1 << 22) /* of a list inside a node: shapes, axes, paddings */
 
 typedef struct reader {
