@@ -14,6 +14,7 @@
 #include "tests/fuzz/fuzz_device.c"
 #include "tests/fuzz/fuzz_graph.c"
 #include "tests/fuzz/fuzz_ini.c"
+#include "tests/fuzz/fuzz_onnx.c"
 #include "tests/fuzz/fuzz_options.c"
 #include "tests/fuzz/fuzz_params.c"
 #include "tests/fuzz/fuzz_predictor.c"
@@ -183,6 +184,11 @@ Test(fuzz, graph_files)
 {
     alarm(300);
     run_target("graph", fuzz_graph, 3000);
+}
+Test(fuzz, onnx_models)
+{
+    alarm(300);
+    run_target("onnx", fuzz_onnx, 10000);
 }
 Test(fuzz, scenario_files)
 {
