@@ -32,7 +32,8 @@ static spa_status finish(spa_cli *cli, const spa_graph *g, const spa_onnx_report
 {
     SPA_TRY(spa_graph_write_csv(g, o->output, err));
     if (r->n_opaque > 0)
-        spa_cli_note(cli, o, "no rule for %zu of %zu nodes, only their bytes count: %s; the first: %s",
+        spa_cli_note(cli, o,
+                     "no rule for %zu of %zu nodes, only their bytes count: %s; the first: %s",
                      r->n_opaque, r->n_nodes, r->opaque, r->reason);
     if (o->json) return put_json(g, r, o, &cli->out, err);
     spa_string_append(&cli->out,
