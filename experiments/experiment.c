@@ -421,15 +421,11 @@ static spa_status read_kind(spa_experiment *x, spa_error *err)
     return fail_in(x, entry->line, "kind", &cause, err);
 }
 
-static spa_status read_all(spa_experiment *x, const spa_paths *paths, spa_error *err)
+static spa_status parse(spa_experiment *x, const char *text, size_t size, const spa_paths *paths,
+                        spa_error *err)
 {
-    char *text;
-    size_t size;
-    SPA_TRY(spa_read_file(x->path, FILE_MOST, false, &text, &size, err));
     x->file_hash = spa_hash_bytes(SPA_HASH_SEED, text, size);
-    spa_status status = spa_ini_parse(&x->ini, x->path, text, size, err);
-    free(text);
-    SPA_TRY(status);
+    SPA_TRY(spa_ini_parse(&x->ini, x->path, text, size, err));
     SPA_TRY(read_name(x, err));
     SPA_TRY(read_kind(x, err));
     x->title = spa_ini_text_or(&x->ini, "experiment", "title", x->name);
@@ -438,17 +434,30 @@ static spa_status read_all(spa_experiment *x, const spa_paths *paths, spa_error 
     return spa_ini_check_unused(&x->ini, err);
 }
 
-spa_status spa_experiment_read(spa_experiment *x, const char *path, const spa_options *given,
-                               const spa_paths *paths, spa_error *err)
+spa_status spa_experiment_parse(spa_experiment *x, const char *path_for_messages, const char *text,
+                                size_t size, const spa_options *given, const spa_paths *paths,
+                                spa_error *err)
 {
-    *x = (spa_experiment){.path = path, .quick = given->quick};
+    *x = (spa_experiment){.path = path_for_messages, .quick = given->quick};
     spa_options_defaults(&x->names, "run");
     x->names.plugins = given->plugins;
     x->names.isolate = given->isolate;
     x->names.time_limit_s = given->time_limit_s;
     x->names.max_memory_bytes = given->max_memory_bytes;
-    spa_status status = read_all(x, paths, err);
+    spa_status status = parse(x, text, size, paths, err);
     if (status) spa_experiment_fini(x);
+    return status;
+}
+
+spa_status spa_experiment_read(spa_experiment *x, const char *path, const spa_options *given,
+                               const spa_paths *paths, spa_error *err)
+{
+    char *text;
+    size_t size;
+    *x = (spa_experiment){0};
+    SPA_TRY(spa_read_file(path, FILE_MOST, false, &text, &size, err));
+    spa_status status = spa_experiment_parse(x, path, text, size, given, paths, err);
+    free(text);
     return status;
 }
 

@@ -70,6 +70,10 @@ typedef struct spa_experiment {
  * of 'all'), --isolate with its limits. Errors name file and line. fini in any case. */
 spa_status spa_experiment_read(spa_experiment *x, const char *path, const spa_options *given,
                                const spa_paths *paths, spa_error *err);
+/* The same from the text of a file. */
+spa_status spa_experiment_parse(spa_experiment *x, const char *path_for_messages, const char *text,
+                                size_t size, const spa_options *given, const spa_paths *paths,
+                                spa_error *err);
 void spa_experiment_fini(spa_experiment *x);
 
 /* ---- rows: combinations in a fixed order, policies fastest ---- */

@@ -584,3 +584,28 @@ Test(run, reading_a_file_survives_failing_allocations)
         if (!failed) break;
     }
 }
+
+/* Every 5th allocation of a whole run: a clean error, and what is stored is whole. */
+Test(run, running_survives_failing_allocations)
+{
+    alarm(300);
+    write_file(HEAD "kind = inspect\n[factors]\nmodels = " TINY "\n"
+                    "devices = tests/data/tiny.device\npolicies = cpu-only, local-search\n"
+                    "[precision]\nmax = 3\nmin = 2\nbudget = 3\nreference = cpu-only\n");
+    for (long n = 0;; n += 5) {
+        unlink(db);
+        oom_fail_at(n);
+        cli_result r = cli("run %s --db %s --quiet", file, db);
+        bool failed = oom_failed();
+        oom_off();
+        cr_assert(r.code == 0 || (failed && r.code == 1), "%ld: %s", n, r.err);
+        if (r.code) cr_assert(strstr(r.err, "memory"), "%ld: %s", n, r.err);
+        cli_free(&r);
+        if (!failed) break;
+        if (!cli_exists(db)) continue;
+        if (query("SELECT count(*) FROM sqlite_schema WHERE name = 'experiment_status'") == 0)
+            continue;
+        cr_assert_eq(query("SELECT coalesce(sum(done), 0) FROM experiment_status"),
+                     query("SELECT count(*) FROM experiment_row"));
+    }
+}

@@ -12,6 +12,7 @@
 #include "tests/fuzz/fuzz_checkpoint.c"
 #include "tests/fuzz/fuzz_csv.c"
 #include "tests/fuzz/fuzz_device.c"
+#include "tests/fuzz/fuzz_experiment.c"
 #include "tests/fuzz/fuzz_graph.c"
 #include "tests/fuzz/fuzz_ini.c"
 #include "tests/fuzz/fuzz_onnx.c"
@@ -229,6 +230,11 @@ Test(fuzz, learned_policies)
 {
     alarm(300);
     run_target("actor", fuzz_actor, 1500);
+}
+Test(fuzz, experiment_files)
+{
+    alarm(300);
+    run_target("experiment", fuzz_experiment, 1000);
 }
 Test(fuzz, predictors_of_thresholds)
 {
