@@ -211,6 +211,7 @@ static void collect_points(const spa_evidence *e, const spa_claim *c, const char
             add_point(f, v, &points[i], 0);
             continue;
         }
+        if (c->quantity == SPA_VALUE) continue; /* the paper's mean is over all models */
         size_t n_some = known;
         spa_estimate same = pool_slices(e, c, other, slices, n, &points[0], covers, true, &known);
         if (spa_rule_answer(&c->rule, &same) != spa_rule_answer(&c->rule, &v))

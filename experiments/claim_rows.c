@@ -124,6 +124,15 @@ static bool same_point(const claim_point *a, const claim_point *b)
     return strcmp(a->range, b->range) == 0 && memcmp(a->scales, b->scales, sizeof a->scales) == 0;
 }
 
+/* Nobody measured how far off contention, launches and the like may be: half to twice as much is
+ * taken as their range. Sparsity is assumed at its largest, so anything below counts. */
+static bool is_in_range(const spa_record *r)
+{
+    for (int k = 0; k < SPA_SCALE_COUNT; k++)
+        if (r->scales[k] > 2 || (r->scales[k] < 0.5 && k != SPA_SCALE_RHO)) return false;
+    return true;
+}
+
 size_t claim_points(const spa_evidence *e, const char *subject, const char *other,
                     claim_point points[SPA_FINDING_POINTS])
 {
@@ -133,6 +142,7 @@ size_t claim_points(const spa_evidence *e, const char *subject, const char *othe
         const spa_record *r = &e->records[i];
         if (!claim_has_name(subject, r->name) && !(other && claim_has_name(other, r->name)))
             continue;
+        if (!is_in_range(r)) continue;
         claim_point point = {.range = *r->range ? r->range : "mid"};
         memcpy(point.scales, r->scales, sizeof point.scales);
         bool seen = false;

@@ -28,7 +28,8 @@ const spa_record *claim_pick(const spa_evidence *e, const claim_place *place, co
 /* Slices that the claim is about; of a device the first mode that occurs. Returns their number. */
 size_t claim_slices(const spa_evidence *e, const spa_claim *claim,
                     claim_slice slices[SPA_FINDING_MODELS]);
-/* Points at which rows of these names are there, the nominal one first. */
+/* Points at which rows of these names are there, the nominal one first; only those within the range
+ * that is taken for what is scaled: half to twice, of sparsity 0 to 2 times. */
 size_t claim_points(const spa_evidence *e, const char *subject, const char *other,
                     claim_point points[SPA_FINDING_POINTS]);
 /* Nothing scaled, baselines' factors in the middle. */

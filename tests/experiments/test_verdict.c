@@ -290,6 +290,21 @@ Test(claims, a_sweep_that_covers_all_models_counts)
     cr_assert_eq(f.n_pooled, 1);
 }
 
+Test(claims, a_sweep_beyond_its_range_is_for_the_figures_alone)
+{
+    world w = {0};
+    spa_finding f;
+    add(&w, "a", "new", 1);
+    add(&w, "a", "rival", 3);
+    for (int i = 0; i < 2; i++) {
+        spa_record *r = add(&w, "a", i ? "rival" : "new", i ? 1.2 : 1);
+        r->experiment = "launch";
+        r->scales[SPA_SCALE_LAUNCH] = 4;
+    }
+    expect(&w, &faster, SPA_HOLDS, 3, &f);
+    cr_assert_eq(f.n_pooled, 1);
+}
+
 Test(claims, a_sweep_of_another_stack_or_policy_is_no_evidence)
 {
     world w = {0};
