@@ -135,6 +135,28 @@ static spa_status build_mode(builder *b, const spec_mode *own_mode, const own_en
     return SPA_OK;
 }
 
+/* How measured kernels respond to zeros in what they read, over their time in the table. */
+static spa_status build_responses(builder *b, spa_error *err)
+{
+    spa_costs *c = b->costs;
+    if (!b->trace || b->trace->n_responses == 0) return SPA_OK;
+    SPA_TRY(spa_costs_add_zeros(c, err));
+    if (b->options->no_response) return SPA_OK;
+    for (size_t i = 0; i < c->n_ops * c->n_processors; i++) {
+        const spa_op *op = &b->graph->ops[i / c->n_processors];
+        const spa_cost_processor *q = &c->processors[i % c->n_processors];
+        double zeros_now = build_zeros(b, op);
+        if (isnan(zeros_now) || c->ops[i].kernel_ns <= 0) continue;
+        double own = spec_response(b->trace, q->name, q->backend, b->graph, op, zeros_now);
+        for (uint32_t k = 0; k < SPA_ZEROS; k++) {
+            double zeros = (double)k / (SPA_ZEROS - 1);
+            double there = spec_response(b->trace, q->name, q->backend, b->graph, op, zeros);
+            c->zeros_factor[i * SPA_ZEROS + k] = (float)(own / there);
+        }
+    }
+    return SPA_OK;
+}
+
 spa_status build_modes(builder *b, spa_error *err)
 {
     spa_costs *c = b->costs;
@@ -144,6 +166,7 @@ spa_status build_modes(builder *b, spa_error *err)
     for (uint32_t p = 0; p < c->n_processors; p++) points[p] = b->points[p];
     SPA_TRY(spa_arena_alloc(&b->scratch, &own, c->n_ops * c->n_processors, sizeof *own, err));
     SPA_TRY(own_entries(b, own, err));
+    SPA_TRY(build_responses(b, err));
     SPA_TRY(spa_costs_add_modes(c, b->device->n_modes, err));
     c->own_mode = (uint32_t)(own_mode - b->device->modes);
     spa_status status = SPA_OK;

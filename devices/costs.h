@@ -78,6 +78,8 @@ typedef struct spa_op_speed {
     float dynamic_w, dram_share;
 } spa_op_speed;
 
+#define SPA_ZEROS 11
+
 /* What a power mode of the device makes of the table. */
 typedef struct spa_cost_mode {
     const char *name;
@@ -103,6 +105,10 @@ typedef struct spa_costs {
                              includes latency and synchronisation; 0 on the diagonal */
     /* The device's power modes, the table's own one among them; n_modes = 0: nothing is known but
      * what is in the table, and clocks are taken to scale all of it. Not part of the hash. */
+    /* [n_ops * n_processors * SPA_ZEROS] kernel time at 0, 0.1, ... 1 zeros in the input over that
+     * in the table, where the response of the kernels was measured; NULL = it was not. Not part of
+     * the hash either. */
+    float *zeros_factor;
     uint32_t n_modes, own_mode;
     spa_cost_mode *modes; /* [n_modes] */
     /* An operator may run its batch in chunks of fewer samples: what it then costs in all. */
@@ -191,7 +197,13 @@ static inline double spa_power_ratio(const spa_costs *c, uint32_t mode, size_t o
 /* What the host draws above idle while it dispatches, and the idle board, W. */
 SPA_API double spa_dispatch_power(const spa_costs *costs, uint32_t mode, uint32_t processor);
 SPA_API double spa_mode_base(const spa_costs *costs, uint32_t mode);
-/* Hash of the modes: for runs that change them. */
+/* Kernel time of an operator at these zeros in its input over that in the table; between the
+ * entries linear. */
+SPA_API double spa_zeros_factor(const spa_costs *costs, size_t op, uint32_t processor,
+                                double zeros);
+/* Room for them, all 1. */
+SPA_API spa_status spa_costs_add_zeros(spa_costs *costs, spa_error *err);
+/* Hash of the modes and of responses to zeros: for runs that change them. */
 SPA_API uint64_t spa_costs_modes_hash(const spa_costs *costs, uint64_t hash);
 /* Room for modes in a table that has none; every field but ops and transfer_ns to be filled in. */
 SPA_API spa_status spa_costs_add_modes(spa_costs *costs, uint32_t n_modes, spa_error *err);

@@ -45,6 +45,25 @@ double spa_cost_power(const spa_costs *c, uint32_t mode, size_t op, uint32_t p)
     return c->modes[mode].ops[op * c->n_processors + p].dynamic_w;
 }
 
+spa_status spa_costs_add_zeros(spa_costs *c, spa_error *err)
+{
+    size_t n = c->n_ops * c->n_processors * SPA_ZEROS;
+    SPA_TRY(spa_arena_alloc(&c->arena, &c->zeros_factor, n, sizeof *c->zeros_factor, err));
+    for (size_t i = 0; i < n; i++) c->zeros_factor[i] = 1;
+    return SPA_OK;
+}
+
+double spa_zeros_factor(const spa_costs *c, size_t op, uint32_t p, double zeros)
+{
+    const float *at;
+    double x = zeros * (SPA_ZEROS - 1);
+    uint32_t k = x > 0 ? (uint32_t)x : 0;
+    if (!c->zeros_factor) return 1;
+    if (k > SPA_ZEROS - 2) k = SPA_ZEROS - 2;
+    at = &c->zeros_factor[(op * c->n_processors + p) * SPA_ZEROS + k];
+    return (double)at[0] + (x - k) * ((double)at[1] - (double)at[0]);
+}
+
 double spa_dispatch_power(const spa_costs *c, uint32_t mode, uint32_t p)
 {
     if (mode == c->own_mode || c->n_modes == 0) return c->processors[p].dispatch_w;
@@ -67,6 +86,8 @@ uint64_t spa_costs_modes_hash(const spa_costs *c, uint64_t h)
 {
     size_t n = c->n_processors;
     h = spa_hash_u64(h, (uint64_t)c->n_modes << 32 | c->own_mode);
+    if (c->zeros_factor)
+        h = spa_hash_bytes(h, c->zeros_factor, c->n_ops * n * SPA_ZEROS * sizeof *c->zeros_factor);
     for (uint32_t m = 0; m < c->n_modes; m++) {
         const spa_cost_mode *mode = &c->modes[m];
         h = spa_hash_bytes(h, mode->name, strlen(mode->name) + 1);

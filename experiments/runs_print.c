@@ -31,6 +31,7 @@ static void print_conditions(const spa_conditions *c, spa_string *out)
                           c->backgrounds[i].processor,
                           100 * c->backgrounds[i].on_ms /
                               (c->backgrounds[i].on_ms + c->backgrounds[i].off_ms));
+    if (c->zeros_sd > 0) spa_string_append(out, " zeros vary by request (sd %g),", c->zeros_sd);
     spa_string_append(out, " governor %s", governors[c->governor]);
     if (c->thermal.r_k_per_w > 0)
         spa_string_append(out, ", clocks x %g from %g C on with R = %g K/W, C = %g J/K",

@@ -70,6 +70,11 @@ spa_status spa_conditions_check(const spa_conditions *c, const spa_costs *costs,
         SPA_TRY(check_background(&c->backgrounds[i], costs, scenario, err));
     for (uint32_t i = 0; i < c->n_changes; i++)
         SPA_TRY(check_change(&c->changes[i], costs, scenario, err));
+    if (c->zeros_sd > 0 && !costs->zeros_factor)
+        return spa_fail(err, SPA_E_UNSUPPORTED,
+                        "scenario '%s' varies zeros, but no response of kernels to them was "
+                        "measured (or it is a mix)",
+                        scenario);
     if (c->thermal.r_k_per_w > 0 && !(costs->base_w > 0))
         return spa_fail(err, SPA_E_UNSUPPORTED,
                         "scenario '%s' has a thermal limit, but the power of '%s' is not known",
@@ -106,6 +111,7 @@ uint64_t spa_conditions_hash(uint64_t h, const spa_conditions *c)
     for (uint32_t i = 0; i < c->n_changes; i++)
         h = hash_text(hash_double(h, c->changes[i].at_ms), c->changes[i].mode);
     h = hash_double(hash_double(h, c->repeat_ms), c->power_exponent);
+    if (c->zeros_sd > 0) h = hash_double(h, c->zeros_sd);
     h = hash_double(hash_double(h, t->r_k_per_w), t->c_j_per_k);
     h = hash_double(hash_double(h, t->ambient_c), t->start_c);
     h = hash_double(hash_double(h, t->throttle_c), t->hysteresis_k);

@@ -16,6 +16,7 @@ extern "C" {
 #define SPA_MAX_BACKGROUNDS  8
 #define SPA_MAX_LEVELS       16
 #define SPA_MAX_MODE_CHANGES 16
+#define SPA_MAX_ZEROS_SD     0.06 /* 4 * 0.06 * 3.7, the normal table's end, is less than 1 */
 
 /* A load that is on and off in turn, each for an exponentially distributed time. */
 typedef struct spa_background {
@@ -57,13 +58,17 @@ typedef struct spa_conditions {
     spa_mode_change changes[SPA_MAX_MODE_CHANGES];
     double repeat_ms; /* list: begins anew so often; 0 = once */
     spa_thermal thermal;
+    /* Zeros in what operators read differ from request to request: z becomes z + 4 z (1 - z) *
+     * zeros_sd * q with q standard normal, one for all operators of a request. 0 = they do not. */
+    double zeros_sd;       /* at most SPA_MAX_ZEROS_SD, so that z stays within 0 .. 1 */
     double power_exponent; /* dynamic power of a kernel goes with clock^this within a mode */
 } spa_conditions;
 
 /* Is there anything? */
 static inline bool spa_conditions_any(const spa_conditions *c)
 {
-    return c->n_backgrounds || c->governor != SPA_GOVERNOR_FIXED || c->thermal.r_k_per_w > 0;
+    return c->n_backgrounds || c->zeros_sd > 0 || c->governor != SPA_GOVERNOR_FIXED ||
+           c->thermal.r_k_per_w > 0;
 }
 
 /* `hash` continued over them; unchanged where there are none. */

@@ -187,6 +187,8 @@ static spa_status read_thermal(spa_conditions *c, spa_ini *ini, spa_error *err)
 
 spa_status scenario_read_conditions(spa_conditions *c, spa_ini *ini, spa_error *err)
 {
+    if (spa_ini_find(ini, "input", "zeros_sd") || spa_ini_has_section(ini, "input"))
+        SPA_TRY(read(ini, "input", "zeros_sd", 1e-6, SPA_MAX_ZEROS_SD, &c->zeros_sd, err));
     SPA_TRY(read_backgrounds(c, ini, err));
     SPA_TRY(read_governor(c, ini, err));
     return read_thermal(c, ini, err);

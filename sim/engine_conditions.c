@@ -47,6 +47,7 @@ void engine_conditions_keys(spa_engine *e)
 {
     e->conditions_key =
         spa_hash_u64(spa_hash_bytes(e->config.seed, "conditions", 10), e->config.replication);
+    e->zeros_key = spa_hash_u64(spa_hash_bytes(e->config.seed, "zeros", 5), e->config.replication);
 }
 
 void engine_conditions_reset(spa_engine *e)

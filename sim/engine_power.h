@@ -3,6 +3,7 @@
 #ifndef SPA_SIM_ENGINE_POWER_H
 #define SPA_SIM_ENGINE_POWER_H
 
+#include "base/text.h"
 #include "sim/engine_state.h"
 
 #ifndef ENGINE_CONDITIONS
@@ -79,6 +80,23 @@ static inline double condition_watts(const spa_engine *e, uint32_t event_slot)
     default:
         return 0;
     }
+}
+
+/* Isolated time of an operator in a request over that in the table, for the zeros of the request's
+ * input. */
+static inline double condition_zeros(const spa_engine *e, uint64_t request, uint32_t node,
+                                     uint32_t processor)
+{
+    double sd = e->config.scenario.conditions.zeros_sd, z;
+    uint32_t op = whole_of(e, node);
+    uint64_t h;
+    if (!(sd > 0)) return 1;
+    z = e->graph->ops[op].input_sparsity;
+    if (!(z > 0) || !(z < 1)) return 1; /* unknown, or all of them the same */
+    h = spa_hash_u64(e->zeros_key, request);
+    h ^= h >> 33;
+    z += 4 * z * (1 - z) * sd * e->normal_quantiles[h % ENGINE_QUANTILES];
+    return spa_zeros_factor(e->costs, op, processor, z);
 }
 
 /* Something begins in an event slot: returns what it draws. */

@@ -135,6 +135,7 @@ void spa_engine_copy(spa_engine *to, const spa_engine *from)
     to->noise_key = from->noise_key;
     to->arrival_key = from->arrival_key;
     to->conditions_key = from->conditions_key;
+    to->zeros_key = from->zeros_key;
     to->mix_key = from->mix_key;
     to->config.seed = from->config.seed;
     to->config.replication = from->config.replication;

@@ -270,7 +270,7 @@ struct spa_engine {
     spa_run_config config;
     spa_view view;         /* what stays the same from call to call is set once */
     spa_schedule schedule; /* own copy of the plan */
-    uint64_t noise_key, arrival_key, mix_key, conditions_key;
+    uint64_t noise_key, arrival_key, mix_key, conditions_key, zeros_key;
     const engine_program *programs; /* [config.programs->count], or NULL: there is one */
     double *normal_quantiles;       /* [ENGINE_QUANTILES] */
     spa_histogram *latencies;

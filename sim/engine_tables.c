@@ -143,7 +143,7 @@ static spa_status build_loads(spa_engine *e, spa_error *err)
 
 static spa_status build_noise(spa_engine *e, spa_error *err)
 {
-    if (!e->noise) return SPA_OK;
+    if (!e->noise && !(e->config.scenario.conditions.zeros_sd > 0)) return SPA_OK;
     SPA_TRY(spa_alloc(&e->normal_quantiles, ENGINE_QUANTILES, sizeof(double), err));
     for (uint32_t i = 0; i < ENGINE_QUANTILES; i++)
         e->normal_quantiles[i] = gsl_cdf_ugaussian_Pinv((i + 0.5) / ENGINE_QUANTILES);

@@ -228,6 +228,7 @@ static spa_status join_modes(spa_programs *all, spa_error *err)
     size_t n = c->n_processors;
     c->n_modes = c->own_mode = 0;
     c->modes = NULL;
+    c->zeros_factor = NULL;
     for (uint32_t i = 0; i < all->count; i++)
         if (all->items[i].costs->n_modes != like->n_modes ||
             all->items[i].costs->own_mode != like->own_mode)

@@ -32,6 +32,7 @@ static spa_status copy_table(spa_costs *to, const spa_costs *from, spa_error *er
     to->arena = own.arena;
     to->n_modes = to->own_mode = 0; /* those of the original do not fit varied entries */
     to->modes = NULL;
+    to->zeros_factor = NULL;
     memcpy(to->ops, from->ops, from->n_ops * n * sizeof *to->ops);
     memcpy(to->part_ns, from->part_ns, from->n_ops * n * (SPA_TENTHS - 1) * sizeof *to->part_ns);
     memcpy(to->transfer_ns, from->transfer_ns, from->n_tensors * n * n * sizeof *to->transfer_ns);

@@ -56,6 +56,18 @@ Test(sim_conditions_file, a_list_of_modes_is_read)
     cr_assert(c->changes[2].at_ms == 300.5 && strcmp(c->changes[2].mode, "MAXN") == 0);
 }
 
+Test(sim_conditions_file, zeros_that_vary_are_read_within_bounds)
+{
+    spa_scenario s;
+    spa_error e = {0};
+    static const char text[] = HEAD "[input]\nzeros_sd = 0.05\n";
+    expect_ok(spa_scenario_parse(&s, "x.scenario", text, strlen(text), err));
+    cr_assert(s.conditions.zeros_sd == 0.05 && spa_conditions_any(&s.conditions));
+    cr_assert_eq(parse(HEAD "[input]\nzeros_sd = 0.2\n", &e), SPA_E_RANGE);
+    cr_assert_eq(strncmp(e.message, "x.scenario:4: [input] zeros_sd", 30), 0, "%s", e.message);
+    cr_assert_eq(parse(HEAD "[input]\nsd = 0.2\n", &e), SPA_E_PARSE);
+}
+
 Test(sim_conditions_file, nothing_is_the_default)
 {
     spa_scenario s;
