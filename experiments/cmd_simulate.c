@@ -141,7 +141,9 @@ static void print_totals(spa_cli *cli, const spa_case *c, const spa_outcome *o)
                           o->ci95_ms, o->p50_ms, o->p95_ms, o->p99_ms,
                           (unsigned long long)o->n_reps);
     }
-    spa_string_append(s, "\n  bound     %.3f ms, gap %.1f %%\n", o->lower_bound_ms, o->gap * 100);
+    spa_string_append(s, "\n  bound     %.3f ms", o->lower_bound_ms);
+    if (isfinite(o->gap)) spa_string_append(s, ", gap %.1f %%", o->gap * 100);
+    spa_string_append(s, "\n");
     for (uint32_t p = 0; p < c->costs.n_processors; p++) {
         spa_string_append(s, "  %-8s  busy %.1f %%\n", c->costs.processors[p].name,
                           o->busy[p] * 100);

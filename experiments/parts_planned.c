@@ -154,7 +154,6 @@ static spa_status create_batchers(spa_planned *p, const spa_options *options, sp
 /* Each model at 1, 2, 4, ... samples, up to the first size that holds the batcher's largest. */
 static spa_status open_sizes(spa_planned *p, const spa_options *options, spa_error *err)
 {
-    spa_options one = p->c->options;
     SPA_TRY(create_batchers(p, options, err));
     uint32_t largest = p->batcher->largest(p->batcher_selves[0]);
     if (largest < 1 || largest > SPA_MAX_BATCH)
@@ -172,6 +171,7 @@ static spa_status open_sizes(spa_planned *p, const spa_options *options, spa_err
     SPA_TRY(spa_alloc(&p->sizes, p->n, sizeof *p->sizes, err));
     for (size_t i = 0; i < p->n; i++, p->n_open++) {
         const spa_case *model = p->c->kind == SPA_CASE_MIX ? &p->c->parts[i / p->n_sizes] : p->c;
+        spa_options one = model->options;
         one.batch = (int64_t)1 << i % p->n_sizes;
         SPA_TRY(
             spa_case_open(&p->sizes[i], &one, model->paths, model->model, model->device_name, err));

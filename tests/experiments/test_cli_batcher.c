@@ -116,6 +116,21 @@ Test(cli_batcher, a_mix_is_batched_model_by_model)
     json_decref(d);
 }
 
+/* Batches of one take the samples in the order of their arrival, whatever model they are of. */
+Test(cli_batcher, a_mix_in_batches_of_one_is_the_mix_without_a_batcher)
+{
+    static const char line[] = "compare resnet18*3+mobilenet_v2 --device agx-orin --policy heft "
+                               "--rate 200 --requests 100 --reps 2 --json";
+    json_t *a = cli_json("%s", line), *b = cli_json("%s --batcher fixed:size=1", line);
+    cr_assert(json_equal(json_object_get(result_of(a), "digest"),
+                         json_object_get(result_of(b), "digest")));
+    cr_assert(json_equal(json_object_get(result_of(a), "models"),
+                         json_object_get(result_of(b), "models")));
+    cr_assert(number(result_of(b), "transfers") > 0);
+    json_decref(a);
+    json_decref(b);
+}
+
 /* In the model chunks are launches and smaller, slower kernels: they cannot pay. */
 Test(cli_batcher, chunks_make_a_loaded_machine_slower_in_the_model)
 {
