@@ -204,3 +204,20 @@ Test(ablate, names_and_bits_are_the_same_thing)
     spa_error err;
     cr_assert_eq(spa_ablate_parse("noise+", &bits, &err), SPA_E_NOT_FOUND);
 }
+
+/* A request a second, far apart; batches of two: the first one of each waits 1 s for the second,
+ * then both take what an input of two takes. Mean (1 s + 2 * that) / 2; switched off, what one
+ * input takes. */
+Test(ablate, batching_switched_off_serves_requests_one_by_one)
+{
+#define STREAM "--noise=off --scenario periodic --rate 1 --requests 10 "
+    write_device(false);
+    snprintf(graph, sizeof graph, "mobilenet_v3_small");
+    double one = latency_us("cpu-only", "--noise=off");
+    double two = latency_us("cpu-only", "--noise=off --batch 2");
+    cr_assert(one < two && two < 1e6, "%g, %g", one, two);
+    cr_assert_float_eq(latency_us("cpu-only", STREAM "--batcher fixed:size=2"), (1e6 + 2 * two) / 2,
+                       0.01);
+    cr_assert_float_eq(latency_us("cpu-only", STREAM "--batcher fixed:size=2 --ablate batching"),
+                       one, 0.01);
+}
