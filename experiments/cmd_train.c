@@ -6,6 +6,7 @@
 #include "experiments/cli.h"
 #include "experiments/gnuplot.h"
 #include "experiments/json.h"
+#include "experiments/plugins.h"
 #include "experiments/predicting.h"
 #include "experiments/results.h"
 #include "experiments/training.h"
@@ -76,8 +77,8 @@ static void put_json_row(spa_json *j, json_t *row, const spa_case *c, const spa_
     spa_json_set(j, row, "gap", spa_json_number(o->gap));
 }
 
-static spa_status put_json(const spa_training *t, const spa_runs *runs, spa_string *out,
-                           spa_error *err)
+static spa_status put_json(const spa_training *t, const spa_runs *runs, const spa_options *o,
+                           spa_string *out, spa_error *err)
 {
     spa_json j;
     spa_json_init(&j, "train");
@@ -92,7 +93,9 @@ static spa_status put_json(const spa_training *t, const spa_runs *runs, spa_stri
     spa_json_set(&j, final, "value", spa_json_number(t->best));
     spa_json_set(&j, final, "out_of_patience", json_boolean(t->out_of_patience));
     json_t *own = spa_json_array(&j, final, "runs"), *others = spa_json_array(&j, j.root, "rivals");
-    size_t n_own = runs->policies.count - N_RIVALS;
+    size_t n_plugged;
+    spa_plugins_policies(o->plugins, &n_plugged);
+    size_t n_own = runs->policies.count - N_RIVALS - n_plugged;
     for (size_t c = 0; c < runs->n_cases; c++)
         for (size_t p = 0; p < runs->policies.count; p++)
             put_json_row(&j, spa_json_row(&j, p < n_own ? own : others), &runs->cases[c],
@@ -128,7 +131,7 @@ static spa_status finish(spa_cli *cli, const spa_training *t, const spa_runs *ru
                          const spa_options *o, spa_error *err)
 {
     if (o->json)
-        SPA_TRY(put_json(t, runs, &cli->out, err));
+        SPA_TRY(put_json(t, runs, o, &cli->out, err));
     else
         SPA_TRY(put_text(t, runs, o, &cli->out, err));
     for (size_t i = 0; i < o->chart.count; i++)

@@ -27,6 +27,7 @@ static spa_status run_case(spa_hardware_case *c, const spa_options *o, const spa
                                 .seed = (uint64_t)o->seed,
                                 .budget = (uint64_t)o->budget,
                                 .policies = policies,
+                                .plugins = o->plugins,
                                 .progress = spa_hardware_case_show,
                                 .context = c};
     if (concurrency > 1 && !o->concurrency && v.schedules > STREAM_SCHEDULES)

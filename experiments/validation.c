@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "experiments/interrupt.h"
 #include "experiments/lanes_device.h"
+#include "experiments/plugins.h"
 #include "experiments/validation_rows.h"
 
 /* ---- what is validated ----------------------------------------------------------------------- */
@@ -114,7 +115,7 @@ static spa_status add_policy(validator *v, const char *name, spa_error *err)
     spa_validated *row = &v->out->rows[v->out->n_rows - 1];
     spa_error cause;
     e->name = name;
-    SPA_TRY(spa_policy_parse(name, &e->policy, &e->values, err));
+    SPA_TRY(spa_plugins_parse(v->options->plugins, name, &e->policy, &e->values, err));
     spa_status status = plan(v, e, &cause);
     if (!status) { /* lanes may be unable to run it: parts, where they run whole operators only */
         spa_run_config config = config_of(v, e);

@@ -16,6 +16,7 @@ typedef struct spa_validation_options {
     uint64_t seed;        /* of the random schedules and the order of measuring */
     uint64_t budget;      /* evaluations of searching policies */
     const spa_names *policies;
+    const struct spa_plugins *plugins; /* whose policies these may be, or NULL */
     /* Profiles the model again, in turn with the schedules, and simulates with that; the trace is
      * for planning alone. NULL: simulates with the trace. */
     const spa_profile_options *profile;

@@ -61,6 +61,20 @@ Test(plugins, simulate_takes_them)
     cli_free(&r);
 }
 
+/* With the learned policies first, the rivals and the plug-ins' policies behind them. */
+Test(plugins, a_policy_of_a_plugin_is_one_more_rival_of_a_learner)
+{
+    json_t *d = cli_json("train q-learning " TINY " " TINY_DEVICE " --steps 200 --reps 2 --json "
+                         "-o %s/x.actor --plugin %s",
+                         cli_folder(), plugin("good"));
+    json_t *rows = json_object_get(d, "rivals");
+    json_t *first = json_array_get(rows, 0);
+    cr_assert_str_eq(json_string_value(json_object_get(first, "policy")), "gpu-only");
+    json_t *last = json_array_get(rows, json_array_size(rows) - 1);
+    cr_assert_str_eq(json_string_value(json_object_get(last, "policy")), "good");
+    json_decref(d);
+}
+
 Test(plugins, policies_lists_them_with_their_parameters)
 {
     cli_result r = cli("policies --plugin %s", plugin("good"));
