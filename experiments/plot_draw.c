@@ -10,6 +10,7 @@ enum {
     TICS = 16,
     AXIS_NAME = 14,
     LINE_PANEL = 130,
+    WIDEST_SCATTER = 300,
     KEY_LINE = 14
 };
 
@@ -151,8 +152,9 @@ static void lay_out(plot_layout *l, const spa_plot *plot, spa_figure *figure)
     l->panel_width =
         (l->width - l->left - SPA_PLOT_MARGIN - 4 - l->gap * (double)(l->columns - 1)) /
         (double)l->columns;
+    if (plot->kind == SPA_PLOT_SCATTER) l->panel_width = fmin(l->panel_width, WIDEST_SCATTER);
     l->panel_height = LINE_PANEL;
-    if (plot->kind == SPA_PLOT_SCATTER) l->panel_height = fmin(l->panel_width, 230);
+    if (plot->kind == SPA_PLOT_SCATTER) l->panel_height = fmin(l->panel_width, 260);
     if (l->is_categorical)
         l->panel_height = plot_row_height(plot) * (double)(plot->n_rows ? plot->n_rows : 1) + 4;
     l->title = PANEL_TITLE;
@@ -218,7 +220,8 @@ static void put_frame(const plot_layout *l)
     if (*plot->x_label) {
         spa_string_append(s, "set label 2 ");
         spa_plot_cut_text(s, plot->x_label, 110);
-        plot_put_place(l, l->left + (l->width - l->left) / 2, y + AXIS_NAME / 2.0 - 2);
+        double panels = (double)l->columns * (l->panel_width + l->gap) - l->gap;
+        plot_put_place(l, l->left + panels / 2, y + AXIS_NAME / 2.0 - 2);
         spa_string_append(s, " center font ',%d'\n", SPA_PLOT_FONT);
         y += AXIS_NAME;
     }

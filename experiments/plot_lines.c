@@ -125,10 +125,13 @@ void plot_draw_lines(const plot_layout *l, size_t p)
         if (plot->kind == SPA_PLOT_LINES)
             spa_string_append(s, "$l%zu_%zu using 1:2 with lines dt %d lw 1.2 lc rgb '%s', \\\n", p,
                               k, m.dash, m.colour);
+        /* Marks of their own: those of error bars erase what is around them. */
         spa_string_append(s,
-                          "$l%zu_%zu using 1:2:3:4 with yerrorbars pt %d ps %s lw 0.7 lc rgb '%s', "
+                          "$l%zu_%zu using 1:2:3:4 with yerrorbars pt 0 ps 0 lw 0.7 lc rgb '%s', "
+                          "\\\n$l%zu_%zu using 1:2 with points pt %d ps %s lw 0.7 lc rgb '%s', "
                           "\\\n",
-                          p, k, m.point, plot->kind == SPA_PLOT_LINES ? "0.5" : "0.45", m.colour);
+                          p, k, m.colour, p, k, m.point,
+                          plot->kind == SPA_PLOT_LINES ? "0.5" : "0.45", m.colour);
     }
     spa_string_append(s, "NaN notitle\n");
 }

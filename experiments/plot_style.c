@@ -8,11 +8,19 @@ spa_plot_mark spa_plot_mark_of(size_t i)
 {
     /* Neighbours differ in lightness; shapes tell apart what is alike in grey. */
     static const spa_plot_mark marks[SPA_PLOT_STYLES] = {
-        {SPA_COLOUR_BLUE, 7, 1, "solid 1.0"},    {SPA_COLOUR_ORANGE, 5, 2, "pattern 2"},
-        {SPA_COLOUR_SKY, 9, 4, "solid 1.0"},     {"#000000", 13, 3, "pattern 4"},
-        {SPA_COLOUR_GREEN, 4, 2, "solid 1.0"},   {SPA_COLOUR_VERMILLION, 6, 1, "pattern 5"},
-        {SPA_COLOUR_PURPLE, 8, 4, "pattern 1"},  {SPA_COLOUR_GREY, 11, 3, "solid 1.0"},
-        {"#000000", 6, 1, "pattern 7"},          {SPA_COLOUR_VERMILLION, 13, 4, "solid 1.0"},
+        {SPA_COLOUR_BLUE, 7, 1, "solid 1.0"},
+        {SPA_COLOUR_ORANGE, 5, 2, "pattern 2"},
+        {SPA_COLOUR_SKY, 9, 4, "solid 1.0"},
+        {"#000000", 13, 3, "pattern 4"},
+        {SPA_COLOUR_GREEN, 4, 2, "solid 1.0"},
+        {SPA_COLOUR_VERMILLION, 6, 1, "pattern 5"},
+        {SPA_COLOUR_PURPLE, 8, 4, "pattern 1"},
+        {SPA_COLOUR_GREY, 11, 3, "solid 1.0"},
+        {"#000000", 6, 1, "pattern 7"},
+        {SPA_COLOUR_VERMILLION, 13, 4, "solid 1.0"},
+        {SPA_COLOUR_PURPLE, 7, 1, "solid 1.0"},
+        {SPA_COLOUR_SKY, 6, 2, "pattern 6"},
+        {SPA_COLOUR_GREEN, 13, 3, "solid 0.5"},
         {SPA_COLOUR_YELLOW, 12, 5, "solid 1.0"}, /* last: pale on white */
     };
     spa_plot_mark mark = marks[i % SPA_PLOT_STYLES];

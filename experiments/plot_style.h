@@ -5,7 +5,7 @@
 
 #include "experiments/plot.h"
 
-#define SPA_PLOT_STYLE 3
+#define SPA_PLOT_STYLE 4
 
 /* Pixels, 96 an inch: two columns of a printed page are 7 inches. Type in points. */
 enum {
@@ -15,7 +15,7 @@ enum {
     SPA_PLOT_FONT_SMALL = 6, /* caption, numbers */
     SPA_PLOT_FONT_TITLE = 9,
     SPA_PLOT_LINE = 11,  /* height of a line of small type */
-    SPA_PLOT_STYLES = 11 /* marks that differ in colour, lightness and shape */
+    SPA_PLOT_STYLES = 14 /* marks that differ in colour, lightness and shape */
 };
 /* Mean advance of a letter, pixels. */
 #define SPA_PLOT_LETTER       5.2
