@@ -86,6 +86,8 @@ $(B)/api/sparoa.o: $(OBJ_API) $(B)/libsparoa.a $(B)/libcli.a $(B)/libkernels.a
 	@mkdir -p $(@D)
 	$(Q)$(LD) -r -o $@ $(OBJ_API) --whole-archive $(B)/libsparoa.a --no-whole-archive \
 	    --start-group $(B)/libcli.a $(B)/libkernels.a --end-group
+	@! $(NM) $@ | grep -q ' spa_cli_main$$' || { rm -f $@; echo "api: a file that the C interface needs calls \
+	something of experiments/cli.c: with it the whole program would be in the library" >&2; exit 1; }
 	$(Q)$(OBJCOPY) --localize-hidden $@
 $(B)/api/libsparoa.a: $(B)/api/sparoa.o
 	@rm -f $@; $(AR) rcs $@ $^
@@ -94,6 +96,7 @@ $(B)/api/$(API_SO): $(B)/api/sparoa.o
 	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,$(API_SO) -Wl,-z,defs -Wl,--as-needed $< $(LIBS) -o $@
 	@ln -sf $(API_SO) $(B)/api/libsparoa.so
 OBJCOPY ?= objcopy
+NM      ?= nm
 api: $(B)/api/$(API_SO) $(B)/api/libsparoa.a  ## the C interface as a library: build/$(VARIANT)/api/libsparoa.so and .a
 .PHONY: api
 

@@ -12,7 +12,7 @@ CROSS_TESTS   ?= *
 CROSS_MAKE     = PKG_CONFIG_SYSROOT_DIR=$(CROSS_ROOT) \
                  PKG_CONFIG_LIBDIR=$(CROSS_LIB)/pkgconfig:$(CROSS_LIB)/openblas-pthread/pkgconfig:$(CROSS_ROOT)/usr/share/pkgconfig \
                  $(MAKE) --no-print-directory B=build/aarch64 VARIANT=release CUDA=0 STAND_IN=1 \
-                 CC='$(CROSS)-gcc --sysroot=$(CROSS_ROOT)' AR=$(CROSS)-ar LD=$(CROSS)-ld OBJCOPY=$(CROSS)-objcopy \
+                 CC='$(CROSS)-gcc --sysroot=$(CROSS_ROOT)' AR=$(CROSS)-ar LD=$(CROSS)-ld OBJCOPY=$(CROSS)-objcopy NM=$(CROSS)-nm \
                  LDFLAGS='-Wl,-rpath-link,$(CROSS_LIB):$(CROSS_LIB)/openblas-pthread'
 
 .PHONY: cross-aarch64 run-cross

@@ -3,23 +3,12 @@
 
 #include <errno.h>
 #include <gsl/gsl_errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/resource.h>
 #include "experiments/commands.h"
 #include "experiments/json_csv.h"
 #include "experiments/plugins.h"
 #include "experiments/version.h"
-
-void spa_cli_note(const spa_cli *cli, const spa_options *options, const char *fmt, ...)
-{
-    if (options->quiet) return;
-    va_list args;
-    va_start(args, fmt);
-    vfprintf(cli->err, fmt, args);
-    va_end(args);
-    putc('\n', cli->err);
-}
 
 spa_status spa_cli_operands(const spa_options *options, size_t min, size_t max, const char *what,
                             spa_error *err)

@@ -1,6 +1,18 @@
-/* Names on the command line: what a wrong one is. */
+/* What commands share that the C interface needs, too: notes, and what a wrong name is. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include "experiments/cli.h"
+
+void spa_cli_note(const spa_cli *cli, const spa_options *options, const char *fmt, ...)
+{
+    if (options->quiet) return;
+    va_list args;
+    va_start(args, fmt);
+    vfprintf(cli->err, fmt, args);
+    va_end(args);
+    putc('\n', cli->err);
+}
 
 static bool names_a_file(const char *name)
 {
