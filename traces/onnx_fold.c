@@ -407,10 +407,29 @@ static spa_status fold_expand(onnx_import *im, spa_error *err)
     return set(im, 0, &t, err);
 }
 
-/* One-dimensional slices, which shapes are cut with; others become operators. */
+/* `count` elements from `begin` on by `step` along one dimension. */
+static spa_status keep(onnx_import *im, tensor *x, int32_t axis, int64_t begin, int64_t step,
+                       int64_t count, spa_error *err)
+{
+    tensor t;
+    int64_t dims[ONNX_MAX_RANK], outer = 1, inner = 1, n = x->dim[axis];
+    memcpy(dims, x->dim, sizeof dims);
+    dims[axis] = count;
+    SPA_TRY(make(im, &t, x->type, dims, x->rank, err));
+    for (int32_t i = 0; i < axis; i++) outer *= dims[i];
+    for (int32_t i = axis + 1; i < x->rank; i++) inner *= dims[i];
+    for (int64_t o = 0; o < outer; o++)
+        for (int64_t k = 0; k < count; k++)
+            memcpy(t.values + (o * count + k) * inner,
+                   x->values + (o * n + begin + k * step) * inner, (size_t)inner * sizeof(double));
+    *x = t;
+    return SPA_OK;
+}
+
+/* Steps that go back become operators. */
 static spa_status fold_slice(onnx_import *im, spa_error *err)
 {
-    tensor x, t;
+    tensor x;
     const int64_t *starts, *ends, *axes, *steps;
     size_t n, n_ends, n_axes, n_steps;
     SPA_TRY(get(im, 0, &x, err));
@@ -418,17 +437,22 @@ static spa_status fold_slice(onnx_import *im, spa_error *err)
     SPA_TRY(onnx_int_list(im, 2, "ends", &ends, &n_ends, err));
     SPA_TRY(onnx_int_list(im, 3, "axes", &axes, &n_axes, err));
     SPA_TRY(onnx_int_list(im, 4, NULL, &steps, &n_steps, err));
-    if (x.rank != 1 || n != 1 || n_ends != 1 || (n_steps > 0 && steps[0] < 1))
-        return onnx_no_rule(im, err, "this slice of a constant has no rule");
-    int64_t size = x.dim[0], step = n_steps > 0 ? steps[0] : 1;
-    int64_t begin = starts[0] < 0 ? starts[0] + size : starts[0];
-    int64_t end = ends[0] < 0 ? ends[0] + size : ends[0];
-    begin = begin < 0 ? 0 : begin > size ? size : begin;
-    end = end < begin ? begin : end > size ? size : end;
-    int64_t count = step > size ? (end > begin) : (end - begin + step - 1) / step;
-    SPA_TRY(make(im, &t, x.type, &count, 1, err));
-    for (int64_t i = 0; i < t.count; i++) t.values[i] = x.values[begin + i * step];
-    return set(im, 0, &t, err);
+    if (n_ends != n || (n_axes > 0 && n_axes != n) || (n_steps > 0 && n_steps != n))
+        return onnx_fail(im, SPA_E_INVALID, err, "%zu starts, %zu ends", n, n_ends);
+    for (size_t i = 0; i < n; i++) {
+        int32_t axis;
+        int64_t step = n_steps > 0 ? steps[i] : 1;
+        SPA_TRY(onnx_axis(im, n_axes > 0 ? axes[i] : (int64_t)i, x.rank, &axis, err));
+        if (step < 1) return onnx_no_rule(im, err, "this slice of a constant has no rule");
+        int64_t size = x.dim[axis];
+        int64_t begin = starts[i] < 0 ? starts[i] + size : starts[i];
+        int64_t end = ends[i] < 0 ? ends[i] + size : ends[i];
+        begin = begin < 0 ? 0 : begin > size ? size : begin;
+        end = end < begin ? begin : end > size ? size : end;
+        int64_t count = step > size ? (end > begin) : (end - begin + step - 1) / step;
+        SPA_TRY(keep(im, &x, axis, begin, step, count, err));
+    }
+    return set(im, 0, &x, err);
 }
 
 static spa_status fold_product(onnx_import *im, spa_error *err)

@@ -177,6 +177,9 @@ spa_status onnx_bind_as(onnx_import *im, int32_t op, uint32_t param, const onnx_
 spa_status onnx_set(onnx_import *im, onnx_value *v, int32_t producer, spa_error *err);
 spa_status onnx_set_dims(onnx_import *im, onnx_value *v, int32_t producer, const int64_t *dims,
                          int32_t rank, int32_t type, spa_error *err);
+/* The output is x under other dimensions; a constant stays one. (onnx_lower_view.c) */
+spa_status onnx_set_view(onnx_import *im, onnx_value *x, const int64_t *dims, int32_t rank,
+                         spa_error *err);
 /* An output is the same as a value. */
 void onnx_alias(onnx_value *out, const onnx_value *in);
 /* The only reader of a value that is no output: its node, or NULL. */
@@ -202,10 +205,14 @@ typedef struct onnx_rule {
 const onnx_rule *onnx_find_rule(const char *op_type);
 /* The function that the rule of the node at hand names. */
 spa_fn onnx_rule_fn(const onnx_import *im);
+/* What a node becomes that has no rule: one opaque operator per output that is used; further ones
+ * read the first. (onnx_opaque.c) */
+spa_status onnx_lower_opaque(onnx_import *im, const char *reason, spa_error *err);
 /* Lowers a deferred value's node. */
 spa_status onnx_lower_deferred(onnx_import *im, onnx_value *v, spa_error *err);
 
-extern const onnx_rule onnx_rules_nn[], onnx_rules_shape[], onnx_rules_math[], onnx_rules_norm[];
+extern const onnx_rule onnx_rules_nn[], onnx_rules_shape[], onnx_rules_math[], onnx_rules_norm[],
+    onnx_rules_view[], onnx_rules_more[];
 
 /* Patterns: each looks whether the node at hand begins one, and lowers all of it. */
 spa_status onnx_match_gelu(onnx_import *im, bool *matched, spa_error *err);

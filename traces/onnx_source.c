@@ -33,13 +33,24 @@ static spa_status read_plain(const onnx_param *p, float *out, spa_error *err)
     return SPA_OK;
 }
 
+#define TILE 16 /* floats: a cache line */
+
+static void transpose_tile(const onnx_param *p, const float *plain, int64_t r0, int64_t c0,
+                           float *out)
+{
+    int64_t r1 = r0 + TILE < p->rows ? r0 + TILE : p->rows;
+    int64_t c1 = c0 + TILE < p->cols ? c0 + TILE : p->cols;
+    for (int64_t c = c0; c < c1; c++)
+        for (int64_t r = r0; r < r1; r++) out[c * p->rows + r] = plain[r * p->cols + c];
+}
+
 static spa_status read_transposed(const onnx_param *p, float *out, spa_error *err)
 {
     float *plain = NULL;
     SPA_TRY(spa_alloc(&plain, (size_t)p->count, sizeof *plain, err));
     spa_status status = read_plain(p, plain, err);
-    for (int64_t r = 0; r < p->rows && status == SPA_OK; r++)
-        for (int64_t c = 0; c < p->cols; c++) out[c * p->rows + r] = plain[r * p->cols + c];
+    for (int64_t r = 0; r < p->rows && status == SPA_OK; r += TILE)
+        for (int64_t c = 0; c < p->cols; c += TILE) transpose_tile(p, plain, r, c, out);
     free(plain);
     return status;
 }

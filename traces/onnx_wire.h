@@ -22,7 +22,8 @@ typedef struct onnx_field {
 
 static inline onnx_wire onnx_wire_of(onnx_bytes bytes)
 {
-    return (onnx_wire){bytes.data, bytes.data + bytes.size, false};
+    /* no arithmetic on NULL */
+    return (onnx_wire){bytes.data, bytes.size > 0 ? bytes.data + bytes.size : bytes.data, false};
 }
 
 static inline uint64_t onnx_wire_varint(onnx_wire *w)

@@ -76,6 +76,43 @@ Test(traces_onnx_export, transformers_read_back_as_the_same_graph)
     zoo_round_trip("swin_t", 1);
 }
 
+static const char all_kinds[] = "name,kind,inputs,out,attrs\n"
+                                "mix,graph,,,batch=2 dtype=fp32 operators=24\n"
+                                "@0,input,,2x4x8x8,\n"
+                                "@1,input,,2x4x8x8,\n"
+                                "c,conv,@0,2x4x8x8,\"k=3x3 s=1x1 p=1,1,1,1 d=1x1 g=2\"\n"
+                                "b,batch_norm,c,2x4x8x8,\n"
+                                "hs,hard_swish,b,2x4x8x8,\n"
+                                "hg,hard_sigmoid,hs,2x4x8x8,\n"
+                                "si,sigmoid,hg,2x4x8x8,\n"
+                                "le,leaky_relu,si,2x4x8x8,alpha=0.25\n"
+                                "r6,relu6,le,2x4x8x8,\n"
+                                "ad,add,r6 @1,2x4x8x8,\n"
+                                "ro,roll,ad,2x4x8x8,\"begin=0,1,-3,2\"\n"
+                                "up,upsample,ro,2x4x16x24,s=2x3\n"
+                                "mp,max_pool,up,2x4x9x13,\"k=3x3 s=2x2 p=1,1,1,1 ceil\"\n"
+                                "ap,avg_pool,mp,2x4x9x13,\"k=3x3 s=1x1 p=1,1,1,1\"\n"
+                                "sl,slice,ap,2x4x4x4,\"begin=0,0,1,2 step=1,1,2,3\"\n"
+                                "pd,pad,sl,2x4x5x6,\"begin=0,0,1,0\"\n"
+                                "me,mean,pd,2x4x6,axis=2\n"
+                                "cc,concat,me,2x5x6,axis=1 param=1x1x6 learned\n"
+                                "t,transpose,cc,2x6x5,\"perm=0,2,1\"\n"
+                                "li,linear,t,2x6x3,bias\n"
+                                "ln,layer_norm,li,2x6x3,alpha=0.001953125\n"
+                                "ge,gelu,ln,2x6x3,\n"
+                                "mm,matmul,ge ln,2x6x6,transpose_b\n"
+                                "mu,mul,mm,2x6x6,alpha=0.1\n"
+                                "bu,add,mu,2x6x6,param=6x6\n"
+                                "sm,softmax,bu,2x6x6,\n";
+
+Test(traces_onnx_export, operators_of_every_kind_read_back_with_the_same_attributes)
+{
+    spa_graph g;
+    expect_ok(spa_graph_parse_csv(&g, "mix.graph.csv", all_kinds, sizeof all_kinds - 1, err));
+    expect_round_trip(&g);
+    spa_graph_fini(&g);
+}
+
 Test(traces_onnx_export, what_has_no_onnx_form_is_refused)
 {
     const spa_onnx_params params = {NULL, values};
