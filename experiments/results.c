@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 #include "experiments/ablate.h"
-#include "experiments/parts.h"
-#include "experiments/plugins.h"
 #include "experiments/version.h"
 
 static const char *const statements[N_STATEMENTS] = {
