@@ -8,9 +8,21 @@
 
 #include "sim/engine_ready.h"
 
+/* Time ends: what comes later is refused, not said to come then. */
+ENGINE_APART void fail_arrival(spa_engine *e)
+{
+    e->state.stopped = STOP_ENDED;
+    e->failed = spa_fail(&e->error, SPA_E_RANGE,
+                         "scenario '%s': request %llu of %llu comes more than 36 years after the "
+                         "beginning; give a higher rate or fewer requests",
+                         e->config.scenario.name, (unsigned long long)e->state.arrived,
+                         (unsigned long long)e->config.scenario.requests);
+}
+
 static void set_next_arrival(spa_engine *e)
 {
     bool more = e->state.arrived < e->config.scenario.requests;
+    if (more && e->state.next_arrival.at_ns >= ARRIVAL_LAST_NS) fail_arrival(e);
     spa_event_list_set(e->events, e->arrival_slot, more ? e->state.next_arrival.at_ns : SPA_NEVER);
 }
 

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "sim/engine_state.h"
 
-#define ARRIVAL_LAST_NS ((int64_t)1 << 60) /* 36 years: nothing arrives later */
+#define ARRIVAL_LAST_NS ((int64_t)1 << 60) /* 36 years: later, the run fails */
 
 /* The n-th uniform number in (0, 1) of the arrivals' stream. */
 static inline double arrival_uniform(const spa_engine *e, uint64_t n)
@@ -26,6 +26,14 @@ static inline int64_t arrival_exponential_ns(const spa_engine *e, uint64_t n, do
 static inline int64_t arrival_later(int64_t at_ns, int64_t ns)
 {
     return at_ns > ARRIVAL_LAST_NS - ns ? ARRIVAL_LAST_NS : at_ns + ns;
+}
+
+/* Each from the beginning of the run: periods that are no whole number of ns do not add up to
+ * another rate. */
+static inline int64_t arrival_periodic_ns(uint64_t k, double rate_hz)
+{
+    double ns = (double)k * (1e9 / rate_hz);
+    return ns < (double)ARRIVAL_LAST_NS ? llround(ns) : ARRIVAL_LAST_NS;
 }
 
 /* Bursty: the phase that the process is in at first, as often as it is in it at all. */
@@ -62,7 +70,7 @@ static void advance_cursor(const spa_engine *e, engine_cursor *c, uint64_t k)
     const spa_scenario *s = &e->config.scenario;
     switch (s->arrivals) {
     case SPA_ARRIVALS_PERIODIC:
-        if (k) c->at_ns = arrival_later(c->at_ns, llround(1e9 / s->rate_hz));
+        c->at_ns = arrival_periodic_ns(k, s->rate_hz);
         break;
     case SPA_ARRIVALS_BURSTY:
         if (k == 0) begin_phases(e, c);

@@ -26,6 +26,43 @@ Test(sim_arrivals, a_station_that_keeps_up_serves_each_request_as_it_comes)
     sim_world_fini(&w);
 }
 
+/* 7e8 a second is one every 1.43 ns: request k comes at k / 0.7 ns, the last at 999 / 0.7 = 1427.1,
+ * not at 999 * 1. */
+Test(sim_arrivals, periods_that_are_no_whole_number_of_ns_keep_their_rate)
+{
+    sim_world w;
+    sim_run run;
+    station(&w, SPA_ARRIVALS_PERIODIC, 7e8, 64, 1000, 0);
+    sim_run_init(&run, &w);
+    cr_assert_eq(run.result.span_ns, 1427);
+    sim_run_fini(&run);
+    sim_world_fini(&w);
+}
+
+/* One request in 1e6 s: the 1153rd comes after 1.153e18 ns, which is later than 2^60 = 1.1529e18.
+ * Requests that come later must not be said to come then, all at once. */
+Test(sim_arrivals, requests_that_come_after_the_end_of_time_are_refused)
+{
+    static const spa_arrivals kinds[] = {SPA_ARRIVALS_PERIODIC, SPA_ARRIVALS_POISSON,
+                                         SPA_ARRIVALS_BURSTY};
+    for (int i = 0; i < 3; i++) {
+        sim_world w;
+        sim_run run;
+        spa_error err;
+        station(&w, kinds[i], 1e-6, 64, 500, 60);
+        w.config.scenario.phases[SPA_PHASE_LOW] = (spa_phase){.rate_hz = 1e-6, .mean_ms = 1e9};
+        w.config.scenario.phases[SPA_PHASE_HIGH] = (spa_phase){.rate_hz = 2e-6, .mean_ms = 1e9};
+        sim_run_init(&run, &w); /* 500 of them still come */
+        cr_assert_float_eq(run.result.latency_ns.mean, 60, 1e-9);
+        sim_run_fini(&run);
+        w.config.scenario.requests = 5000;
+        cr_assert_eq(sim_run_failing(&w, &err), SPA_E_RANGE);
+        cr_assert(strstr(err.message, "36 years") && strstr(err.message, "fewer requests"), "%s",
+                  err.message);
+        sim_world_fini(&w);
+    }
+}
+
 /* D/D/1 with more work than time: request k arrives at 100 k, leaves at 150 (k + 1), so that it
  * stays 150 + 50 k. Mean over k = 0 .. 9: 150 + 50 * 4.5 = 375. */
 Test(sim_arrivals, latency_counts_from_the_arrival_however_few_are_let_in)
