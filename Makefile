@@ -13,7 +13,7 @@ ROOMS   := base traces devices sim policies kernels experiments
 # ---------------------------------------------------------------- packages (Debian names)
 DEPS_BUILD := gcc make pkg-config libgsl-dev libsqlite3-dev libopenblas-dev libcsv-dev \
               libjansson-dev libmd-dev zlib1g-dev gnuplot-nox fonts-dejavu-core libdnnl-dev
-DEPS_TEST  := $(DEPS_BUILD) libcriterion-dev
+DEPS_TEST  := $(DEPS_BUILD) libcriterion-dev libonnx-testdata
 DEPS_SLURM := slurmctld slurmd slurm-client munge sqlite3
 
 # ---------------------------------------------------------------- flags

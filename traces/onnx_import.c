@@ -414,9 +414,15 @@ static spa_status take_ends(onnx_import *im, spa_error *err)
 static spa_dtype choose_dtype(const onnx_import *im)
 {
     if (im->options->dtype >= 0) return (spa_dtype)im->options->dtype;
+    int64_t halves = 0, floats = 0; /* elements of weights */
     for (size_t i = 0; i < im->report->n_inputs; i++)
         if (im->report->inputs[i].type == ONNX_FLOAT16) return SPA_FP16;
-    return SPA_FP32;
+    for (size_t i = 0; i < im->file.n_tensors; i++) { /* <= 2^20 * 2^40 */
+        const onnx_tensor *t = &im->file.tensors[i];
+        if (t->type == ONNX_FLOAT16) halves += t->count;
+        if (t->type == ONNX_FLOAT) floats += t->count;
+    }
+    return halves > floats ? SPA_FP16 : SPA_FP32;
 }
 
 /* The file's name without folder and ending. */

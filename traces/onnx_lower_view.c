@@ -144,7 +144,8 @@ static spa_status lower_cast(onnx_import *im, spa_error *err)
     int32_t to = like != NULL ? like->type : (int32_t)onnx_attr_int(im, "to", 0), input, index;
     if (onnx_type_bytes(to) == 0)
         return onnx_no_rule(im, err, "it casts to %s", onnx_type_name(to));
-    if (to == ONNX_FLOAT16 || to == ONNX_BFLOAT16)
+    bool rounds = im->graph->dtype != SPA_FP16 || to == ONNX_BFLOAT16;
+    if (rounds && (to == ONNX_FLOAT16 || to == ONNX_BFLOAT16) && x->type != to)
         return onnx_no_rule(im, err, "it rounds to %s", onnx_type_name(to));
     spa_op_attrs attrs = {.fn = to == ONNX_BOOL ? SPA_FN_NON_ZERO : SPA_FN_TRUNC};
     if ((to == ONNX_BOOL && x->type != ONNX_BOOL) ||

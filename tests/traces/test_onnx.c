@@ -265,6 +265,31 @@ Test(traces_onnx, operators_without_a_rule_are_counted_and_listed)
     end(&g);
 }
 
+Test(traces_onnx, a_model_with_half_precision_weights_is_an_fp16_graph)
+{
+    /* 1.0, 2.0, -0.5 and the smallest subnormal, 2^-24 */
+    const uint8_t halves[] = {0x00, 0x3c, 0x00, 0x40, 0x00, 0xb8, 0x01, 0x00};
+    float w[4];
+    spa_graph g;
+    begin();
+    input("x", 1, 4, 0, 0);
+    onnx_make_tensor(&maker, "w", ONNX_FLOAT16, (const int64_t[]){4}, 1, halves, sizeof halves);
+    onnx_node_begin(&maker, "Cast", NULL);
+    onnx_node_input(&maker, "x");
+    onnx_node_output(&maker, "h");
+    onnx_node_int(&maker, "to", ONNX_FLOAT16);
+    onnx_node_end(&maker);
+    onnx_make_node(&maker, "Add", "h w", "y");
+    output("y");
+    expect_ok(read_graph(&g, err));
+    cr_assert_eq(g.dtype, SPA_FP16);
+    cr_assert_eq(g.n_ops, 1); /* the cast is nothing */
+    cr_assert_eq(g.ops[0].bytes_out, 8);
+    expect_ok(g.source->fill(g.source, 0, 0, w, 4, err));
+    cr_assert(w[0] == 1 && w[1] == 2 && w[2] == -0.5f && w[3] == 0x1p-24f);
+    end(&g);
+}
+
 Test(traces_onnx, what_no_output_needs_is_left_out)
 {
     spa_graph g;
@@ -287,6 +312,44 @@ static spa_status import_some(spa_error *err)
     return SPA_OK;
 }
 
+static const char *seed_path;
+
+static spa_status import_seed(spa_error *err)
+{
+    spa_graph g;
+    SPA_TRY(spa_onnx_read(&g, seed_path, NULL, NULL, err));
+    spa_graph_fini(&g);
+    return SPA_OK;
+}
+
+static long walk(spa_status (*work)(spa_error *))
+{
+    for (long n = 0;; n++) {
+        spa_error e = {0};
+        oom_fail_from(n);
+        spa_status status = work(&e);
+        bool failed = oom_failed();
+        oom_off();
+        if (!failed) {
+            cr_assert_eq(status, SPA_OK, "%s", e.message);
+            return n;
+        }
+        cr_assert_eq(status, SPA_E_NOMEM, "allocation %ld: %s", n, e.message);
+    }
+}
+
+/* GELU, rolls, bias tables, shapes computed from shapes, windows, opaque nodes. */
+Test(traces_onnx, patterns_and_constants_survive_every_failed_allocation)
+{
+    static const char *const seeds[] = {"mix", "shapes", "windows", "chain"};
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "tests/fuzz/seeds/onnx/%s", seeds[i]);
+        seed_path = path;
+        cr_assert_gt(walk(import_seed), 5);
+    }
+}
+
 Test(traces_onnx, an_import_survives_every_failed_allocation)
 {
     static const char *const one[] = {"Relu", "Exp", "Sigmoid"};
@@ -303,19 +366,6 @@ Test(traces_onnx, an_import_survives_every_failed_allocation)
         onnx_make_node(&maker, one[i % 3], from, to);
     }
     output(to);
-    long n = 0;
-    for (;; n++) {
-        spa_error e = {0};
-        oom_fail_from(n);
-        spa_status status = import_some(&e);
-        bool failed = oom_failed();
-        oom_off();
-        if (!failed) {
-            cr_assert_eq(status, SPA_OK, "%s", e.message);
-            break;
-        }
-        cr_assert_eq(status, SPA_E_NOMEM, "allocation %ld: %s", n, e.message);
-    }
-    cr_assert_gt(n, 5);
+    cr_assert_gt(walk(import_some), 5);
     onnx_maker_fini(&maker);
 }

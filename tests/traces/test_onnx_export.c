@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "tests/oom.h"
 #include "tests/random_graph.h"
 #include "tests/traces/one_op.h"
 #include "traces/onnx.h"
@@ -110,6 +111,32 @@ Test(traces_onnx_export, operators_of_every_kind_read_back_with_the_same_attribu
     spa_graph g;
     expect_ok(spa_graph_parse_csv(&g, "mix.graph.csv", all_kinds, sizeof all_kinds - 1, err));
     expect_round_trip(&g);
+    spa_graph_fini(&g);
+}
+
+Test(traces_onnx_export, a_failed_allocation_leaves_no_file)
+{
+    static const char path[] = "/tmp/sparoa-oom.onnx";
+    const spa_onnx_params params = {NULL, values};
+    spa_graph g;
+    long n = 0;
+    ramp = calloc(LARGEST + 5000, sizeof *ramp);
+    expect_ok(spa_graph_parse_csv(&g, "mix.graph.csv", all_kinds, sizeof all_kinds - 1, err));
+    for (;; n++) {
+        spa_error e = {0};
+        unlink(path);
+        oom_fail_from(n);
+        spa_status status = spa_onnx_write(&g, &params, path, &e);
+        bool failed = oom_failed();
+        oom_off();
+        if (!failed) break;
+        cr_assert_eq(status, SPA_E_NOMEM, "allocation %ld: %s", n, e.message);
+        cr_assert_neq(access(path, F_OK), 0);
+    }
+    cr_assert_eq(access(path, F_OK), 0);
+    cr_assert_gt(n, 5);
+    unlink(path);
+    free(ramp);
     spa_graph_fini(&g);
 }
 
