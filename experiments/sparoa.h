@@ -87,8 +87,8 @@ SPAROA_API sparoa_status sparoa_names(sparoa *lib, sparoa_kind kind, const char 
 /* ---- models, devices, scenarios ---------------------------------------------------------------
  */
 
-/* A name, or the path of a *.graph.csv file; `batch` 0 and `dtype` NULL: 1 and "fp32", or the
- * file's. */
+/* A name, or the path of a *.graph.csv or *.onnx file; `batch` 0 and `dtype` NULL: 1 and "fp32", or
+ * the file's. */
 typedef struct sparoa_model sparoa_model;
 SPAROA_API sparoa_status sparoa_model_load(sparoa *lib, const char *name, int64_t batch,
                                            const char *dtype, sparoa_model **model,

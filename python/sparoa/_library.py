@@ -257,7 +257,8 @@ def as_dict(structure):
 
 def make_options(given):
     """sparoa_options from keywords: its members by name, whatever else as a further option of the
-    command line (time_limit=10 is --time-limit=10). With what must live as long as it does."""
+    command line (time_limit=10 is --time-limit=10, batch=[1, 8] is that option twice). With what must live as
+    long as it does."""
     options, keep, more = Options(), [], []
     lib.sparoa_options_init(c.byref(options), c.sizeof(options))
     members = dict(Options._fields_)
@@ -268,7 +269,8 @@ def make_options(given):
             array, options.n_plugins = texts(value)
             options.plugins = c.cast(array, c.POINTER(c.c_char_p))
             keep.append(array)
-        elif name in members and name not in ("struct_size", "more", "n_more", "n_plugins"):
+        elif (name in members and name not in ("struct_size", "more", "n_more", "n_plugins")
+              and not isinstance(value, (list, tuple))):
             setattr(options, name, text(value) if members[name] is c.c_char_p else value)
         else:
             option = "--" + name.replace("_", "-")

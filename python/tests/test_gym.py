@@ -66,6 +66,13 @@ class One(unittest.TestCase):
         with self.assertRaises(ValueError):
             env.step(-1)
 
+    def test_episodes_may_be_of_several_batches_and_scenarios(self):
+        env = SchedulingEnv(MODEL, DEVICE, batch=[1, 8], scenario=["single", "closed"],
+                            concurrency=2, requests=4, noise=0)
+        found = {(len(seen), round(info["sparoa"]["single"]))
+                 for seen, _total, info in (run(env, seed, first) for seed in range(12))}
+        self.assertGreater(len(found), 2)
+
     def test_an_episode_may_be_cut(self):
         seen, _total, info = run(SchedulingEnv(MODEL, DEVICE, max_steps=4), 1, first)
         self.assertEqual(len(seen), 5)

@@ -1,9 +1,10 @@
 /* Runs the tests of the stand-in (criterion/criterion.h), each in a process of its own.
- *   run [--filter PATTERN]... [--list] [--jobs N (ignored)]      PATTERN: "suite*|name*" as fnmatch
- * on suite/name */
+ *   run [--filter PATTERN]... [--not PATTERN]... [--list] [--verbose] [--jobs N (ignored)]
+ * PATTERN is fnmatch's, on suite/name. --verbose: a line per test, with its time. */
 #include <criterion/criterion.h>
 #include <fnmatch.h>
 #include <stdarg.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,37 +77,57 @@ static verdict judge(const stand_in_test *t)
     return WEXITSTATUS(state) == t->options.exit_code ? PASSES : FAILS;
 }
 
+typedef struct selection {
+    const char *filters[64], *nots[64];
+    size_t n_filters, n_nots;
+    bool list, verbose;
+} selection;
+
+static bool matches(const char *const *patterns, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fnmatch(patterns[i], name, 0) == 0) return true;
+    return false;
+}
+
+static selection read_arguments(int argc, char **argv)
+{
+    selection s = {0};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--list") == 0) s.list = true;
+        if (strcmp(argv[i], "--verbose") == 0) s.verbose = true;
+        if (i + 1 == argc) break;
+        if (strcmp(argv[i], "--filter") == 0 && s.n_filters < 64)
+            s.filters[s.n_filters++] = argv[++i];
+        if (strcmp(argv[i], "--not") == 0 && s.n_nots < 64) s.nots[s.n_nots++] = argv[++i];
+    }
+    return s;
+}
+
 int main(int argc, char **argv)
 {
-    static const char *const words[] = {"", "FAIL", "CRASH", "SKIP"};
+    static const char *const words[] = {"PASS", "FAIL", "CRASH", "SKIP"};
     size_t counts[4] = {0};
-    bool list = false;
-    const char *filters[64];
-    size_t n_filters = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--list") == 0) list = true;
-        if (strcmp(argv[i], "--filter") == 0 && i + 1 < argc && n_filters < 64)
-            filters[n_filters++] = argv[++i];
-    }
+    selection s = read_arguments(argc, argv);
     for (const stand_in_test *t = tests; t; t = t->next) {
         char name[512];
         if (!t->name) continue;
         snprintf(name, sizeof name, "%s/%s", t->suite, t->name);
-        bool wanted = n_filters == 0;
-        for (size_t i = 0; i < n_filters; i++) wanted |= fnmatch(filters[i], name, 0) == 0;
-        if (!wanted) continue;
-        if (list) {
+        if (s.n_filters > 0 && !matches(s.filters, s.n_filters, name)) continue;
+        if (matches(s.nots, s.n_nots, name)) continue;
+        if (s.list) {
             printf("%s\n", name);
             continue;
         }
+        time_t begin = time(NULL);
         verdict v = judge(t);
         counts[v]++;
-        if (v != PASSES) fprintf(stderr, "[%s] %s\n", words[v], name);
+        if (v != PASSES || s.verbose)
+            fprintf(stderr, "[%s] %s (%ld s)\n", words[v], name, (long)(time(NULL) - begin));
     }
-    if (!list)
-        printf(
-            "Synthesis: Tested: %zu | Passing: %zu | Failing: %zu | Crashing: %zu | Skipped: %zu\n",
-            counts[PASSES] + counts[FAILS] + counts[CRASHES], counts[PASSES], counts[FAILS],
-            counts[CRASHES], counts[SKIPS]);
+    if (s.list) return 0;
+    printf("Synthesis: Tested: %zu | Passing: %zu | Failing: %zu | Crashing: %zu | Skipped: %zu\n",
+           counts[PASSES] + counts[FAILS] + counts[CRASHES], counts[PASSES], counts[FAILS],
+           counts[CRASHES], counts[SKIPS]);
     return counts[FAILS] + counts[CRASHES] > 0;
 }
