@@ -25,16 +25,19 @@ static void rank(const double *sorted, size_t n, double *ranks, double *ties)
     }
 }
 
-/* P(W <= w) of n ranks with fair signs, by counting the subsets of each sum. */
-static spa_status exact_below(size_t n, double w, double *p, spa_error *err)
+/* P(W <= w) of these ranks with fair signs, by counting the subsets of each sum. Ranks of ties are
+ * halves: twice the ranks are counted. */
+static spa_status exact_below(const double *ranks, size_t n, double w, double *p, spa_error *err)
 {
-    size_t top = n * (n + 1) / 2;
+    size_t top = n * (n + 1);
     double *count, sum = 0;
     SPA_TRY(spa_alloc(&count, top + 1, sizeof *count, err));
     count[0] = 1;
-    for (size_t r = 1; r <= n; r++)
+    for (size_t i = 0; i < n; i++) {
+        size_t r = (size_t)(2 * ranks[i]);
         for (size_t s = top; s >= r; s--) count[s] += count[s - r];
-    for (size_t s = 0; s <= top && (double)s <= w; s++) sum += count[s];
+    }
+    for (size_t s = 0; s <= top && (double)s <= 2 * w; s++) sum += count[s];
     *p = sum / ldexp(1, (int)n);
     free(count);
     return SPA_OK;
@@ -61,8 +64,8 @@ static spa_status signed_rank(const double *d, size_t n, double *work, size_t *o
     for (size_t k = 0; k < n; k++)
         if (d[order[k]] > 0) plus += ranks[k];
     double w = plus < total - plus ? plus : total - plus;
-    if (ties == 0 && n <= EXACT_MOST)
-        SPA_TRY(exact_below(n, w, p, err));
+    if (n <= EXACT_MOST)
+        SPA_TRY(exact_below(ranks, n, w, p, err));
     else
         *p = normal_below(n, w, ties);
     *p = 2 * *p < 1 ? 2 * *p : 1;

@@ -19,7 +19,7 @@ typedef struct spa_paired {
 
 /* Paired t (GSL's distribution) and Wilcoxon's signed-rank test (Biometrics Bulletin 1(6), 1945).
  * Differences of zero are left out of the latter, ties share their mean rank. It is exact for up to
- * 50 differences without ties, else the normal approximation with corrections for ties and
+ * 50 differences, ties or not, else the normal approximation with corrections for ties and
  * continuity. Differences that are all equal: p is 0, or 1 when they are all zero. O(n log n),
  * exact ones O(n^3). Error: no memory. */
 SPA_API spa_status spa_paired_compare(const double *a, const double *b, size_t n, spa_paired *out,

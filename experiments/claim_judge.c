@@ -114,6 +114,9 @@ static void explain(const spa_evidence *e, const spa_claim *c, const claim_slice
     } else if (r->skipped) {
         snprintf(f->missing, sizeof f->missing, "%.60s could not be run: %.250s", r->name,
                  r->skipped);
+    } else if (strcmp(c->metric, "batch_overhead") == 0 && spa_record_get(r, "batch_mean") <= 1) {
+        snprintf(f->missing, sizeof f->missing,
+                 "batcher %.80s made no batch: every request ran alone", r->batcher);
     } else {
         snprintf(f->missing, sizeof f->missing, "metric %s is not known of %.80s", c->metric,
                  r->name);
@@ -192,6 +195,39 @@ static void add_point(spa_finding *f, spa_estimate v, const claim_point *point, 
     f->pooled[f->n_pooled++] = v;
 }
 
+static void add_named(spa_finding *f, spa_estimate v, const char *name)
+{
+    if (f->n_pooled == SPA_FINDING_POINTS) return;
+    snprintf(f->names[f->n_pooled], sizeof f->names[0], "%s", name);
+    v.where = f->names[f->n_pooled];
+    f->pooled[f->n_pooled++] = v;
+}
+
+static spa_estimate times(spa_estimate v, double factor)
+{
+    return (spa_estimate){v.value * factor, v.low * factor, v.high * factor, NULL};
+}
+
+/* Other readings of the claim, which the paper leaves open. */
+static void collect_readings(const spa_evidence *e, const spa_claim *c, const claim_slice *slices,
+                             size_t n, size_t n_nominal, spa_finding *f)
+{
+    size_t known;
+    bool covers[SPA_FINDING_MODELS] = {false};
+    char text[64];
+    if (c->spread > 1 && n_nominal) {
+        snprintf(text, sizeof text, "a machine %g x as fast", c->spread);
+        add_named(f, times(f->nominal, 1 / c->spread), text);
+        snprintf(text, sizeof text, "a machine %g x as slow", c->spread);
+        add_named(f, times(f->nominal, c->spread), text);
+    }
+    if (!c->other_same || !n_nominal) return;
+    spa_estimate v =
+        pool_slices(e, c, c->other_same, slices, n, &claim_nominal, covers, false, &known);
+    snprintf(text, sizeof text, "the same kernels for both (%.20s)", c->other_same);
+    if (known >= n_nominal) add_named(f, v, text);
+}
+
 /* Every assumption under which all of the nominal models are there. One that covers some of them
  * counts only when it changes the answer for just these: other models are no other assumption. */
 static void collect_points(const spa_evidence *e, const spa_claim *c, const char *other,
@@ -217,37 +253,62 @@ static void collect_points(const spa_evidence *e, const spa_claim *c, const char
         if (spa_rule_answer(&c->rule, &same) != spa_rule_answer(&c->rule, &v))
             add_point(f, v, &points[i], n_some);
     }
+    collect_readings(e, c, slices, n, n_nominal, f);
     collect_models(e, c, other, slices, n, &points[0], f);
     if (f->n_pooled == 0) explain(e, c, slices, n, &points[0], f);
 }
 
-/* Of several others the one with the largest, or the smallest, quantity. */
-static void collect_others(const spa_evidence *e, const spa_claim *c, const claim_slice *slices,
-                           size_t n, spa_finding *f)
+/* Of several others the one with the largest, or the smallest, quantity at a point. *n_known counts
+ * the pairs of another and a model that have one. */
+static spa_estimate extreme_of(const spa_evidence *e, const spa_claim *c, const claim_slice *slices,
+                               size_t n, const claim_point *point, char best[96], size_t *n_known)
 {
-    char best[96] = "", name[96];
-    double extreme = NAN;
-    claim_point points[SPA_FINDING_POINTS];
-    claim_points(e, c->subject, c->other, points);
+    spa_estimate extreme = unknown;
+    *best = '\0';
+    *n_known = 0;
     for (const char *at = c->other; *at;) {
+        char name[96];
         size_t length = strcspn(at, ","), known;
         snprintf(name, sizeof name, "%.*s", (int)length, at);
         at += length + (at[length] != '\0');
         bool covers[SPA_FINDING_MODELS] = {false};
-        spa_estimate v = pool_slices(e, c, name, slices, n, &points[0], covers, false, &known);
-        bool better = c->pool == SPA_LARGEST ? !(extreme >= v.value) : !(extreme <= v.value);
+        spa_estimate v = pool_slices(e, c, name, slices, n, point, covers, false, &known);
+        *n_known += known;
+        bool better =
+            c->pool == SPA_LARGEST ? !(extreme.value >= v.value) : !(extreme.value <= v.value);
         if (!isfinite(v.value) || !better) continue;
-        extreme = v.value;
+        extreme = v;
         strcpy(best, name);
     }
-    if (*best) {
-        char text[160];
-        collect_points(e, c, best, slices, n, f);
-        snprintf(text, sizeof text, "decided by %.90s", best);
-        note(f, text);
-    } else {
-        explain(e, c, slices, n, &points[0], f);
+    return extreme;
+}
+
+/* Which other one decides may change from one assumption to the next: all are asked under each. */
+static void collect_others(const spa_evidence *e, const spa_claim *c, const claim_slice *slices,
+                           size_t n, spa_finding *f)
+{
+    char nominal[96], best[96], text[160];
+    claim_point points[SPA_FINDING_POINTS];
+    size_t n_points = claim_points(e, c->subject, c->other, points), n_nominal = 0, known;
+    for (size_t i = 0; i < n_points; i++) {
+        spa_estimate v = extreme_of(e, c, slices, n, &points[i], i ? best : nominal, &known);
+        if (i == 0) {
+            n_nominal = known;
+            f->nominal = v;
+        }
+        if (known == 0 || known < n_nominal) continue; /* fewer rivals are no other assumption */
+        add_point(f, v, &points[i], 0);
+        if (i == 0 || strcmp(best, nominal) == 0) continue;
+        size_t used = strlen(f->names[f->n_pooled - 1]);
+        snprintf(f->names[f->n_pooled - 1] + used, sizeof f->names[0] - used, " (%.24s)", best);
     }
+    if (n_nominal == 0) {
+        explain(e, c, slices, n, &points[0], f);
+        return;
+    }
+    collect_models(e, c, nominal, slices, n, &points[0], f);
+    snprintf(text, sizeof text, "decided by %.90s", nominal);
+    note(f, text);
 }
 
 spa_status spa_claim_judge(const spa_claim *claim, const spa_evidence *evidence,

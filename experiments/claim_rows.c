@@ -179,6 +179,8 @@ spa_estimate claim_value(const spa_record *r, const char *metric)
         v.value = moved == 0 ? 0 : moved * (1 - spa_record_get(r, "overlap"));
         return v;
     }
+    /* Who never makes a batch has no overhead of making batches, rather than none. */
+    if (strcmp(metric, "batch_overhead") == 0 && spa_record_get(r, "batch_mean") <= 1) return v;
     v.value = spa_record_get(r, metric);
     if (strcmp(metric, "latency_mean_ms") == 0) ci = spa_record_get(r, "latency_ci95_ms");
     if (strcmp(metric, "energy_mj") == 0) ci = spa_record_get(r, "energy_ci95_mj");

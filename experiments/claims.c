@@ -29,6 +29,16 @@
         .device = DEVICE, .assumes = MEAN_OVER_MODELS                                              \
     }
 
+/* The paper runs these on PyTorch and does not say what its own system runs on: both readings. */
+#define FASTER_THAN_ONE(ID, WHOM, SAME, NAME, DEVICE, LEAST, PAPER)                                \
+    {                                                                                              \
+        .id = ID, .text = "latency: faster than " NAME, .source = "Evaluation, Fig. 5",            \
+        .paper = PAPER, .unit = "x", .rule = {SPA_AT_LEAST, LEAST, NAN}, .quantity = SPA_RATIO,    \
+        .experiment = "latency", .metric = "latency_mean_ms", .subject = SPAROA, .other = WHOM,    \
+        .other_same = SAME, .device = DEVICE,                                                      \
+        .assumes = NAME " is PyTorch eager, or SparOA's own kernels; " MEAN_OVER_MODELS            \
+    }
+
 #define SHARE(ID, WHOM, NAME, PERCENT)                                                             \
     {                                                                                              \
         .id = ID, .text = "share of the operator load that " NAME " puts on the GPU",              \
@@ -44,9 +54,10 @@
         .id = ID, .text = "search time of " NAME, .source = "Evaluation, Fig. 10", .paper = PAPER, \
         .unit = "s", .rule = {SPA_WITHIN, LOW, HIGH}, .quantity = SPA_VALUE,                       \
         .experiment = "search", .metric = "plan_host_ms", .subject = WHOM, .device = AGX,          \
-        .scale = 1e-3,                                                                             \
+        .scale = 1e-3, .spread = 10,                                                               \
         .assumes =                                                                                 \
-            "time on the machine that ran the study (the paper's: on the device); mean over "      \
+            "time on the machine that ran the study; the paper's, the device itself, may be 10 "   \
+            "times slower or faster; learners take the steps that search.exp says; mean over "     \
             "models"                                                                               \
     }
 
@@ -78,11 +89,15 @@ static const spa_claim claims[] = {
      .metric = "latency_mean_ms",
      .subject = SPAROA,
      .other = CPU_ONLY,
+     .other_same = "cpu-only",
      .model = "mobilenet_v3_small",
      .device = AGX,
-     .assumes = "met within 10 %; CPU-Only is PyTorch eager on the host's cores, batch 1"},
-    FASTER("latency-nano-cpu", CPU_ONLY, "CPU-Only", NANO, 1.24, "1.24-11.43 x"),
-    FASTER("latency-nano-gpu", GPU_ONLY, "GPU-Only", NANO, 1.24, "1.24-11.43 x"),
+     .assumes = "met within 10 %; CPU-Only is PyTorch eager on the host's cores, or SparOA's own "
+                "kernels there; batch 1"},
+    FASTER_THAN_ONE("latency-nano-cpu", CPU_ONLY, "cpu-only", "CPU-Only", NANO, 1.24,
+                    "1.24-11.43 x"),
+    FASTER_THAN_ONE("latency-nano-gpu", GPU_ONLY, "gpu-only", "GPU-Only", NANO, 1.24,
+                    "1.24-11.43 x"),
     FASTER("latency-nano-tensorflow", "tensorflow", "TensorFlow", NANO, 1.24, "1.24-11.43 x"),
     FASTER("latency-nano-tensorrt", "tensorrt", "TensorRT", NANO, 1.24, "1.24-11.43 x"),
     FASTER("latency-nano-tvm", "tvm", "TVM", NANO, 1.24, "1.24-11.43 x"),
@@ -186,7 +201,7 @@ static const spa_claim claims[] = {
      .subject = SPAROA,
      .other = NO_RL,
      .device = AGX,
-     .assumes = "static = SparOA without RL; " MEAN_OVER_MODELS},
+     .assumes = "static = SparOA without RL; mean of the models' changes, batch 1"},
     {.id = "transfer-nano",
      .text = "transfer latency against static scheduling",
      .source = "Evaluation, Fig. 7",
@@ -199,7 +214,7 @@ static const spa_claim claims[] = {
      .subject = SPAROA,
      .other = NO_RL,
      .device = NANO,
-     .assumes = "static = SparOA without RL; " MEAN_OVER_MODELS},
+     .assumes = "static = SparOA without RL; mean of the models' changes, batch 1"},
     {.id = "ablation-predictor-mobilenet",
      .text = "ablation, MobileNetV2: + predictor over engine only",
      .source = "Evaluation, Fig. 9",
@@ -360,7 +375,7 @@ static const spa_claim claims[] = {
      .batcher = "sparoa",
      .device = AGX,
      .scale = 100,
-     .assumes = "collecting requests and padding; 0 where it settles on batches of one"},
+     .assumes = "collecting requests and padding; mean over the models whose requests it batches"},
     {.id = "batching-static",
      .text = "static batching's share of the time",
      .source = "Hybrid engine, Fig. 8",
@@ -429,11 +444,11 @@ static const spa_claim claims[] = {
     /* ---- what a reproduction should test ---- */
     {.id = "tension-energy",
      .text = "lowest energy at +34 % power needs 1.34 x over TVM, above the claimed range: is "
-             "energy below TVM's?",
+             "energy is not below TVM's",
      .source = "our reading",
      .paper = "needs >= 1.34 x",
      .unit = "x",
-     .rule = {SPA_AT_LEAST, 1, NAN},
+     .rule = {SPA_AT_MOST, NAN, 1},
      .quantity = SPA_RATIO,
      .experiment = "power",
      .metric = "energy_mj",
@@ -491,7 +506,7 @@ static const spa_claim claims[] = {
      .experiment = "gap",
      .device = NANO,
      .assumes = "best of all policies over the better of cpu-only and gpu-only, same stack; "
-                "geometric mean over models, batch 1",
+                "the model with the largest gain, batch 1",
      .own = claim_own_hybrid_gain,
      .is_tension = true},
 };

@@ -39,6 +39,10 @@ typedef struct spa_claim {
     const char *ablate_other;    /* in the other's row alone; NULL = as `ablate` */
     const char *batcher;         /* of the subject's row; NULL = any */
     double scale;                /* of SPA_VALUE; 0 = 1 */
+    const char *other_same;      /* the other on the subject's own kernels: a second reading, where
+                                  * the paper does not say what the subject runs on; NULL = none */
+    double spread;               /* of host-clock values: how many times faster or slower the
+                                  * paper's machine may be than ours; 0 = not asked */
     const char *assumes;         /* how we read it */
     spa_status (*own)(const spa_evidence *e, struct spa_finding *finding, spa_error *err);
     bool is_tension; /* of our reading of the paper, not of the paper */

@@ -103,9 +103,6 @@ static spa_status add_value(spa_experiment *x, spa_factor factor, const char *te
     memcpy(copy, text, length);
     if (strcmp(copy, "all") == 0 && takes_all(factor))
         return add_all(x, factor, values, paths, err);
-    for (size_t i = factor == SPA_FACTORS ? x->n_policies : 0; i < values->count; i++)
-        if (strcmp(values->items[i], copy) == 0)
-            return spa_fail(err, SPA_E_INVALID, "'%.100s' is named twice", copy);
     return spa_names_add(&x->names, values, copy, err);
 }
 
@@ -168,6 +165,22 @@ static spa_status check_value(const spa_experiment *x, const char *text, spa_fac
     }
 }
 
+/* Two names of one thing would be two rows of one run. */
+static spa_status check_twice(const spa_names *values, size_t first, size_t at, spa_factor factor,
+                              spa_error *err)
+{
+    const char *value = values->items[at];
+    for (size_t i = first; i < at; i++) {
+        const char *before = values->items[i];
+        if (!experiment_same_value(factor, before, value)) continue;
+        if (strcmp(before, value) == 0)
+            return spa_fail(err, SPA_E_INVALID, "'%.100s' is named twice", value);
+        return spa_fail(err, SPA_E_INVALID, "'%.100s' is named twice, as '%.100s' before", value,
+                        before);
+    }
+    return SPA_OK;
+}
+
 /* Adds the values of a list and checks them. */
 static spa_status read_values(spa_experiment *x, spa_factor factor, const char *between,
                               const spa_ini_entry *entry, const spa_paths *paths, spa_error *err)
@@ -184,8 +197,10 @@ static spa_status read_values(spa_experiment *x, spa_factor factor, const char *
         status = add_value(x, factor, text, length, paths, &cause);
         text += length + 1;
     }
-    for (size_t i = first; i < values->count && !status; i++)
+    for (size_t i = first; i < values->count && !status; i++) {
         status = check_value(x, values->items[i], factor, paths, &cause);
+        if (!status) status = check_twice(values, first, i, factor, &cause);
+    }
     return status ? fail_in(x, entry->line, entry->key, &cause, err) : SPA_OK;
 }
 
@@ -261,6 +276,9 @@ static spa_status add_ends(spa_experiment *x, spa_error *err)
     rows->count = x->n_policies;
     for (size_t i = 0; i < named.count; i++)
         SPA_TRY(add_ends_of(x, rows, named.items[i], &ends, err));
+    for (size_t i = x->n_policies; i < rows->count; i++)
+        if (check_twice(rows, x->n_policies, i, SPA_FACTORS, &cause))
+            return fail_in(x, entry->line, "baseline_range", &cause, err);
     return SPA_OK;
 }
 

@@ -123,3 +123,38 @@ spa_status experiment_set_factor(spa_options *o, spa_factor factor, const char *
         return set_number(o, factor, text, err);
     }
 }
+
+static bool same_number(const char *a, const char *b)
+{
+    double x, y;
+    spa_error why;
+    return !spa_parse_double_in(a, 0, 1e18, &x, &why) &&
+           !spa_parse_double_in(b, 0, 1e18, &y, &why) && x == y;
+}
+
+bool experiment_same_value(spa_factor factor, const char *a, const char *b)
+{
+    unsigned x, y;
+    const spa_baseline *one, *other;
+    spa_range_end end, end_of_other;
+    spa_error why;
+    if (strcmp(a, b) == 0) return true;
+    switch (factor) {
+    case SPA_FACTOR_BATCH:
+    case SPA_FACTOR_CONTENTION:
+    case SPA_FACTOR_LAUNCH:
+    case SPA_FACTOR_TRANSFER:
+    case SPA_FACTOR_RHO:
+    case SPA_FACTOR_NOISE:
+    case SPA_FACTOR_CONCURRENCY:
+        return same_number(a, b);
+    case SPA_FACTOR_ABLATION:
+        return !spa_ablate_parse(a, &x, &why) && !spa_ablate_parse(b, &y, &why) && x == y;
+    case SPA_FACTORS:
+        return !spa_baseline_parse(a, &one, &end, &why) &&
+               !spa_baseline_parse(b, &other, &end_of_other, &why) && one == other &&
+               end == end_of_other;
+    default:
+        return false;
+    }
+}

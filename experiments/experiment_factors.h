@@ -16,4 +16,8 @@ extern const experiment_factor experiment_factors[SPA_FACTORS];
 spa_status experiment_set_factor(spa_options *options, spa_factor factor, const char *text,
                                  spa_error *err);
 
+/* Do two values that can be set stand for the same? "1" and "1.0", "a+b" and "b+a", "tvm" and
+ * "tvm@mid"; SPA_FACTORS stands for baselines. */
+bool experiment_same_value(spa_factor factor, const char *a, const char *b);
+
 #endif

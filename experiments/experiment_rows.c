@@ -90,6 +90,7 @@ spa_status spa_experiment_options(const spa_experiment *x, size_t row, spa_optio
     /* Nothing is drawn: one replication tells all. */
     bool closed = !o->scenario || !strcmp(o->scenario, "single") ||
                   !strcmp(o->scenario, "closed") || !strcmp(o->scenario, "static");
-    if (!o->noise && closed) o->reps = 1;
+    bool varies = o->noise && o->scales.noise > 0;
+    if (!varies && closed) o->reps = 1;
     return SPA_OK;
 }

@@ -70,7 +70,11 @@ void spa_judge(const spa_rule *rule, const spa_estimate *pooled, size_t n_pooled
         snprintf(out->condition, sizeof out->condition, "the interval includes the limit (%s)",
                  open);
     } else if (n_yes) {
+        char not [SPA_REASON_BYTES - 60];
         out->verdict = SPA_HOLDS;
+        if (n_models > 1 && list(rule, models, n_models, SPA_NO, not, sizeof not ))
+            snprintf(out->condition, sizeof out->condition, "the models together; not %s alone",
+                     not );
     } else {
         out->verdict = SPA_FAILS;
         judge_models(rule, models, n_models, out);

@@ -30,17 +30,17 @@ spa_answer spa_rule_answer(const spa_rule *rule, const spa_estimate *estimate);
 enum { SPA_REASON_BYTES = 400 };
 typedef struct spa_judgement {
     spa_verdict verdict;
-    char condition[SPA_REASON_BYTES]; /* only if what; or why it cannot be told; or "" */
+    char condition[SPA_REASON_BYTES]; /* only if what; for whom not; why it cannot be told; or "" */
 } spa_judgement;
 
 /* Judges a claim about several models under several assumptions.
  *   pooled   [n_pooled]: the claim's quantity over all models, one per assumption; the first is the
  *            nominal one. What is not measured is an assumption with a range.
  *   models   [n_models]: the same per model, nominal.
- * All pooled say yes: holds. All say no: does not hold; but when some models (not all) say yes,
- * holds only if the model is one of those. Some yes, some no: the verdict flips inside the range of
- * an assumption, and cannot be told; so it is where an interval includes the limit. No estimate:
- * cannot be told, because of `missing`. */
+ * All pooled say yes: holds; the condition names models that alone say no. All say no: does not
+ * hold; but when some models (not all) say yes, holds only if the model is one of those. Some yes,
+ * some no: the verdict flips inside the range of an assumption, and cannot be told; so it is where
+ * an interval includes the limit. No estimate: cannot be told, because of `missing`. */
 void spa_judge(const spa_rule *rule, const spa_estimate *pooled, size_t n_pooled,
                const spa_estimate *models, size_t n_models, const char *missing,
                spa_judgement *out);

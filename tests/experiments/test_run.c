@@ -130,6 +130,24 @@ Test(run, what_stays_less_precise_than_asked_for_is_marked)
     cr_assert_eq(query("SELECT sum(value) FROM metric WHERE name = 'precise'"), 0);
 }
 
+/* Ten equal replications are one: they would make a test certain that has seen one number. */
+Test(run, noise_scaled_to_nothing_is_one_replication_and_no_test)
+{
+    write_file(HEAD FACTORS "noise = 0, 1\n[precision]\nmin = 5\nmax = 5\nreference = cpu-only\n");
+    run("--quiet");
+    cr_assert_eq(query("SELECT count(*) FROM replication JOIN run ON id = run_id WHERE scale_noise "
+                       "= 0"),
+                 2);
+    cr_assert_eq(query("SELECT count(*) FROM replication JOIN run ON id = run_id WHERE scale_noise "
+                       "= 1"),
+                 10);
+    cr_assert(
+        isnan(query("SELECT p_t FROM comparison JOIN run ON id = run_id WHERE scale_noise = 0")));
+    cr_assert_eq(query("SELECT p_t < 1 FROM comparison JOIN run ON id = run_id WHERE scale_noise = "
+                       "1"),
+                 1);
+}
+
 Test(run, differences_are_those_of_equal_replications)
 {
     write_file(HEAD FACTORS "[precision]\nhalf_width = 0\nmax = 6\nreference = cpu-only\n");

@@ -349,6 +349,99 @@ Test(claims, the_thriftiest_of_several_decides_that_one_is_lowest)
     expect(&w, &claim, SPA_HOLDS, 4, &f);
 }
 
+/* At its nominal factor "rival" is the thriftiest by far and may be anything; "other" is below the
+ * limit whatever "rival" is: min(0.5, 1.9), min(5, 1.9). */
+Test(claims, the_thriftiest_is_looked_for_under_every_assumption)
+{
+    world w = {0};
+    spa_finding f;
+    spa_claim claim = faster;
+    claim.other = "rival,other";
+    claim.pool = SPA_SMALLEST;
+    add(&w, "a", "new", 1);
+    add(&w, "a", "rival", 0.5)->range = "mid";
+    add(&w, "a", "rival", 5)->range = "high";
+    add(&w, "a", "other", 1.9);
+    expect(&w, &claim, SPA_FAILS, 0.5, &f);
+    cr_assert_eq(f.n_pooled, 2);
+    cr_assert_float_eq(f.pooled[1].value, 1.9, 1e-12);
+    cr_assert_str_eq(f.pooled[1].where, "baselines at their slowest (other)");
+    /* The other way around: lowest as assumed, but not when the other rival is at its best. */
+    w.measures[1][0].value = 3;
+    w.measures[3][0].value = 4;
+    w.rows[2].name = "other";
+    w.rows[2].range = "low";
+    w.measures[2][0].value = 1;
+    w.rows[3].range = "mid";
+    w.rows[1].range = "";
+    expect(&w, &claim, SPA_CANNOT_TELL, 3, &f);
+}
+
+/* A system that nobody says the kernels of is compared on its own kernels, too. */
+Test(claims, a_speed_up_that_is_the_softwares_alone_cannot_be_told)
+{
+    world w = {0};
+    spa_finding f;
+    spa_claim claim = faster;
+    claim.other_same = "alone";
+    add(&w, "a", "new", 1);
+    add(&w, "a", "rival", 4);
+    spa_record *alone = add(&w, "a", "alone", 1.1);
+    expect(&w, &claim, SPA_CANNOT_TELL, 4, &f);
+    cr_assert(strstr(f.judgement.condition, "not met with the same kernels for both (alone)"), "%s",
+              f.judgement.condition);
+    w.measures[alone->id][0].value = 3;
+    expect(&w, &claim, SPA_HOLDS, 4, &f);
+}
+
+/* Limits 2 and up: 4 s here may be 0.4 to 40 s there, 30 s 3 to 300. */
+Test(claims, times_of_this_machine_are_those_of_another_within_a_factor)
+{
+    world w = {0};
+    spa_finding f;
+    spa_claim claim = faster;
+    claim.quantity = SPA_VALUE;
+    claim.other = NULL;
+    claim.spread = 10;
+    add(&w, "a", "new", 4);
+    expect(&w, &claim, SPA_CANNOT_TELL, 4, &f);
+    cr_assert(strstr(f.judgement.condition, "not met with a machine 10 x as fast"), "%s",
+              f.judgement.condition);
+    w.measures[0][0].value = 30;
+    expect(&w, &claim, SPA_HOLDS, 30, &f);
+    cr_assert_eq(f.n_pooled, 3);
+}
+
+Test(claims, a_batcher_that_makes_no_batch_has_no_overhead_to_judge)
+{
+    world w = {0};
+    spa_finding f;
+    spa_claim claim = faster;
+    claim.quantity = SPA_VALUE;
+    claim.metric = "batch_overhead";
+    claim.rule = (spa_rule){SPA_AT_MOST, NAN, 8.6};
+    add(&w, "a", "new", NAN)->batcher = "eager";
+    w.measures[0][0] = (spa_measure){"batch_overhead", 0};
+    w.measures[0][1] = (spa_measure){"batch_mean", 1};
+    expect(&w, &claim, SPA_CANNOT_TELL, NAN, &f);
+    cr_assert_str_eq(f.judgement.condition, "batcher eager made no batch: every request ran alone");
+    w.measures[0][1].value = 2.5;
+    expect(&w, &claim, SPA_HOLDS, 0, &f);
+}
+
+/* sqrt(9 x 1.5) = 3.67. */
+Test(claims, models_that_alone_do_not_meet_a_claim_that_holds_are_named)
+{
+    world w = {0};
+    spa_finding f;
+    add(&w, "a", "new", 1);
+    add(&w, "a", "rival", 9);
+    add(&w, "b", "new", 1);
+    add(&w, "b", "rival", 1.5);
+    expect(&w, &faster, SPA_HOLDS, sqrt(13.5), &f);
+    cr_assert_str_eq(f.judgement.condition, "the models together; not b alone");
+}
+
 Test(claims, an_unfinished_experiment_is_told)
 {
     world w = {0};
