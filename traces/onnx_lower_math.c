@@ -105,6 +105,32 @@ static spa_fn exchanged(spa_fn fn)
     }
 }
 
+/* What the zoo's kinds can say as well, with their faster kernels: x - constant, x / number, x^2.
+ * (x / c becomes x * (1 / c): at most one unit in the last place away.) */
+static spa_status emit_as_zoo_kind(onnx_import *im, spa_fn fn, int32_t a, onnx_value *y, bool *done,
+                                   int32_t *index, spa_error *err)
+{
+    spa_op_attrs attrs = {0};
+    double number = 0;
+    bool is_number = y->rank <= 1 && onnx_scalar(im, y, &number) && isfinite(number);
+    *done = true;
+    if (fn == SPA_FN_SUB) {
+        SPA_TRY(onnx_shape(im, y, &attrs.param_shape, err));
+        attrs.param_learned = y->count > 1 && onnx_is_learned(im, y);
+        SPA_TRY(onnx_emit_one(im, SPA_OP_ADD, &attrs, a, index, err));
+        return onnx_bind_as(im, *index, 0, &(onnx_param){.scale = -1}, y, err);
+    }
+    if (fn == SPA_FN_DIV && is_number && number != 0 && !is_whole(y->type)) {
+        attrs.alpha = 1 / number;
+        if (isfinite((float)attrs.alpha))
+            return onnx_emit_one(im, SPA_OP_MUL, &attrs, a, index, err);
+    }
+    if (fn == SPA_FN_POW && is_number && number == 2)
+        return onnx_emit_two(im, SPA_OP_MUL, NULL, a, a, index, err);
+    *done = false;
+    return SPA_OK;
+}
+
 /* x with y; a constant one becomes the parameter. */
 static spa_status emit_binary(onnx_import *im, spa_op_kind kind, spa_fn fn, onnx_value *x,
                               onnx_value *y, int32_t *index, spa_error *err)
@@ -128,6 +154,10 @@ static spa_status emit_binary(onnx_import *im, spa_op_kind kind, spa_fn fn, onnx
         attrs.alpha = exact_factor(im, y, factor);
         return onnx_emit_one(im, kind, &attrs, a, index, err);
     }
+    bool done = false;
+    if (y->rank <= x->rank || attrs.fn == SPA_FN_SUB)
+        SPA_TRY(emit_as_zoo_kind(im, attrs.fn, a, y, &done, index, err));
+    if (done) return SPA_OK;
     SPA_TRY(onnx_shape(im, y, &attrs.param_shape, err));
     attrs.param_learned = y->count > 1 && onnx_is_learned(im, y);
     SPA_TRY(onnx_emit_one(im, kind, &attrs, a, index, err));

@@ -112,6 +112,33 @@ Test(traces_onnx, a_product_with_constant_weights_is_a_linear_layer_with_its_bia
     end(&g);
 }
 
+Test(traces_onnx, differences_quotients_and_squares_use_the_zoos_kinds_where_they_can)
+{
+    spa_graph g;
+    float shift[3];
+    begin();
+    input("x", 2, 3, 0, 0);
+    weights("c", 3, 0, 0, 0);
+    onnx_make_floats(&maker, "eight", NULL, 0, (const float[]){8});
+    onnx_make_floats(&maker, "two", NULL, 0, (const float[]){2});
+    onnx_make_node(&maker, "Sub", "x c", "s");
+    onnx_make_node(&maker, "Div", "s eight", "d");
+    onnx_make_node(&maker, "Pow", "d two", "p");
+    onnx_make_node(&maker, "Sub", "two p", "r"); /* number first: no kind of the zoo */
+    onnx_make_node(&maker, "Div", "r p", "y");
+    output("y");
+    expect_ok(read_graph(&g, err));
+    cr_assert_eq(g.n_ops, 5);
+    cr_assert(g.ops[0].kind == SPA_OP_ADD && g.ops[1].kind == SPA_OP_MUL);
+    expect_ok(g.source->fill(g.source, 0, 0, shift, 3, err));
+    cr_assert(shift[1] == -1 && shift[2] == -2); /* c is 0, 1, 2 */
+    cr_assert(g.ops[1].attrs.alpha == 0.125);
+    cr_assert(g.ops[2].kind == SPA_OP_MUL && g.ops[2].n_inputs == 2);
+    cr_assert(g.ops[3].kind == SPA_OP_BINARY && g.ops[3].attrs.fn == SPA_FN_RSUB);
+    cr_assert(g.ops[4].kind == SPA_OP_BINARY && g.ops[4].attrs.fn == SPA_FN_DIV);
+    end(&g);
+}
+
 Test(traces_onnx, a_shape_that_is_computed_from_shapes_is_a_constant)
 {
     /* x [2,3,4] -> [Shape(x)[0], -1] = [2,12] */
