@@ -45,6 +45,7 @@ static void print_arrivals(const spa_scenario *scenario, double service_ns, spa_
     spa_scenario s = *scenario;
     bool told = s.arrivals >= SPA_ARRIVALS_BURSTY || s.relative;
     spa_scenario_resolve(&s, service_ns);
+    told = told && spa_scenario_rate(&s) > 0; /* one request, or all at one moment: no rate */
     if (told)
         spa_string_append(out, "\n  %.4g requests per second, load %.3g", spa_scenario_rate(&s),
                           spa_scenario_rate(&s) * service_ns * 1e-9);

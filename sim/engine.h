@@ -59,7 +59,7 @@ SPA_API spa_run_config spa_run_config_default(void);
 /* What one run (replication) gave. */
 typedef struct spa_run_result {
     uint64_t requests;
-    int64_t span_ns;                               /* from the first arrival to the last finish */
+    int64_t span_ns;                               /* from time 0 to the last finish */
     spa_moments latency_ns;                        /* per request */
     double energy_j;                               /* whole board over span, idle included */
     double energy_dynamic_j;                       /* above idle */

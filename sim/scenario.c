@@ -214,10 +214,18 @@ void spa_scenario_resolve(spa_scenario *s, double service_ns)
     }
 }
 
+/* Of the requests that run, between the first and the last: when a recording begins says nothing. 0
+ * where it cannot be told: of one request, or of several at one moment. */
+static double recorded_rate(const spa_scenario *s)
+{
+    uint64_t n = s->requests < s->n_arrivals ? s->requests : s->n_arrivals;
+    if (n < 2 || s->arrival_ns[n - 1] == s->arrival_ns[0]) return 0;
+    return (double)(n - 1) / ((double)(s->arrival_ns[n - 1] - s->arrival_ns[0]) * 1e-9);
+}
+
 double spa_scenario_rate(const spa_scenario *s)
 {
     const spa_phase *low = &s->phases[SPA_PHASE_LOW], *high = &s->phases[SPA_PHASE_HIGH];
-    double last_s;
     switch (s->arrivals) {
     case SPA_ARRIVALS_PERIODIC:
     case SPA_ARRIVALS_POISSON:
@@ -226,9 +234,7 @@ double spa_scenario_rate(const spa_scenario *s)
         return (low->rate_hz * low->mean_ms + high->rate_hz * high->mean_ms) /
                (low->mean_ms + high->mean_ms);
     case SPA_ARRIVALS_RECORDED:
-        if (s->n_arrivals == 0) return 0;
-        last_s = (double)s->arrival_ns[s->n_arrivals - 1] * 1e-9;
-        return last_s > 0 ? (double)s->n_arrivals / last_s : 0;
+        return recorded_rate(s);
     case SPA_ARRIVALS_SINGLE:
     case SPA_ARRIVALS_CLOSED:
     case SPA_ARRIVALS_COUNT:

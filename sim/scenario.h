@@ -98,8 +98,8 @@ SPA_API int64_t spa_service_ns(const spa_costs *costs);
  * not relative. The engine does it itself with its own table; whoever compares runs on different
  * tables does it first. */
 SPA_API void spa_scenario_resolve(spa_scenario *scenario, double service_ns);
-/* Arrivals per second on average; 0 for scenarios that are not open. Of a relative one: per
- * service time. */
+/* Arrivals per second on average; 0 for scenarios that are not open, and for recorded arrivals all
+ * at one moment. Of a relative one: per service time. */
 SPA_API double spa_scenario_rate(const spa_scenario *scenario);
 /* `hash` continued over all that decides a run beyond arrivals, concurrency, requests, rate,
  * warm-up, workers and critical section; unchanged where there is nothing of it. */

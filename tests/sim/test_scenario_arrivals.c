@@ -184,6 +184,24 @@ Test(sim_recorded, requests_come_at_the_times_of_the_file)
     sim_world_fini(&w);
 }
 
+/* Three gaps in 0.9 ms are 3333.3 a second, whenever the recording begins. */
+Test(sim_recorded, the_rate_is_that_between_the_first_and_the_last)
+{
+    static const char *const texts[] = {"ms\n0\n0.3\n0.6\n0.9\n",
+                                        "ms\n100000\n100000.3\n100000.6\n100000.9\n"};
+    for (int i = 0; i < 2; i++) {
+        spa_scenario s = spa_scenario_open(SPA_ARRIVALS_RECORDED, 0, 2, 4);
+        expect_ok(spa_scenario_parse_arrivals(&s, "a.csv", texts[i], strlen(texts[i]), err));
+        cr_assert_float_eq(spa_scenario_rate(&s), 1e4 / 3, 1e-6);
+        s.requests = 2;
+        s.arrival_ns[1] = s.arrival_ns[0] + 500000; /* 1 in 0.5 ms */
+        cr_assert_float_eq(spa_scenario_rate(&s), 2000, 1e-6);
+        s.requests = 1; /* it cannot be told */
+        cr_assert_eq(spa_scenario_rate(&s), 0);
+        spa_scenario_fini(&s);
+    }
+}
+
 static spa_status parse_times(const char *text, spa_error *err)
 {
     spa_scenario s = {0};
