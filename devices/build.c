@@ -307,6 +307,11 @@ static int32_t scaled_launch(double ns, double scale)
     return x < INT32_MAX ? (int32_t)lround(x) : INT32_MAX;
 }
 
+static void scale_times(int64_t *ns, size_t count, double factor)
+{
+    for (size_t i = 0; i < count; i++) ns[i] = llround((double)ns[i] * factor);
+}
+
 static void scale(builder *b)
 {
     spa_costs *c = b->costs;
@@ -322,8 +327,9 @@ static void scale(builder *b)
     }
     c->run_cv *= o->scale_noise;
     if (o->scale_transfer == 1) return;
-    for (size_t i = 0; i < c->n_tensors * n * n; i++)
-        c->transfer_ns[i] = llround((double)c->transfer_ns[i] * o->scale_transfer);
+    scale_times(c->transfer_ns, c->n_tensors * n * n, o->scale_transfer);
+    for (uint32_t m = 0; m < c->n_modes; m++)
+        scale_times(c->modes[m].transfer_ns, c->n_tensors * n * n, o->scale_transfer);
     for (uint32_t i = 0; i < n * n; i++) {
         spa_cost_link *link = &c->links[i / n][i % n];
         link->latency_ns = llround((double)link->latency_ns * o->scale_transfer);

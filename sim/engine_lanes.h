@@ -192,7 +192,8 @@ ENGINE_APART void start_kernel(spa_engine *e, engine_lane *lane, engine_request 
         share_power(e, lane->processor);
     emit_node(e, SPA_EV_KERNEL_BEGIN, r, op, lane->name, draw_begin(e, lane->id, load->dynamic_w));
     double work_ns = ENGINE_RARELY(e->noise) ? noisy(e, r, op, load) : (double)expected_ns;
-    if (ENGINE_CONDITIONS) work_ns *= condition_zeros(e, r->number, op, lane->processor);
+    if (ENGINE_CONDITIONS)
+        work_ns *= condition_zeros(e, r->number, op, lane->processor, (double)expected_ns);
     add_activity(e, lane->id, load_id, work_ns);
     if (ENGINE_RARELY(e->executor != NULL)) execute(e, lane, r, slot, op);
 }

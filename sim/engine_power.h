@@ -15,6 +15,12 @@ static inline double condition_ratio(const spa_engine *e, uint32_t p)
     return (double)e->conditions->clock_ppm[p] / SPA_PPM;
 }
 
+/* Of a kernel's time on its lane, what is issuing: host cycles in front of the kernel. */
+static inline double condition_issue_ns(const spa_engine *e, uint32_t op, uint32_t p)
+{
+    return e->occupies ? 0 : (double)(spa_cost(e->costs, op, p)->launch_ns + e->policy_ns);
+}
+
 /* Isolated ns of what runs in an event slot that are done per ns now. */
 static inline double condition_speed(const spa_engine *e, uint32_t event_slot)
 {
@@ -33,10 +39,7 @@ static inline double condition_speed(const spa_engine *e, uint32_t event_slot)
                                   placed_of(e, request_of(e, lane->slot))[tensor], p);
     }
     double speed = spa_cost_speed(e->costs, c->mode, condition_ratio(e, p), op, p);
-    if (e->occupies) return speed;
-    /* Issuing is host cycles on this lane, in front of the kernel. */
-    double all = (double)e->loads[lane->load].expected_ns;
-    double issue = (double)(spa_cost(e->costs, op, p)->launch_ns + e->policy_ns);
+    double all = (double)e->loads[lane->load].expected_ns, issue = condition_issue_ns(e, op, p);
     if (!(issue > 0) || !(all > issue)) return speed;
     return all / (issue / c->host_ratio + (all - issue) / speed);
 }
@@ -82,12 +85,12 @@ static inline double condition_watts(const spa_engine *e, uint32_t event_slot)
     }
 }
 
-/* Isolated time of an operator in a request over that in the table, for the zeros of the request's
- * input. */
+/* Isolated time of an operator in a request over all_ns, that in the table, for the zeros of the
+ * request's input: the kernel changes, issuing it does not. */
 static inline double condition_zeros(const spa_engine *e, uint64_t request, uint32_t node,
-                                     uint32_t processor)
+                                     uint32_t processor, double all_ns)
 {
-    double sd = e->config.scenario.conditions.zeros_sd, z;
+    double sd = e->config.scenario.conditions.zeros_sd, z, issue;
     uint32_t op = whole_of(e, node);
     uint64_t h;
     if (!(sd > 0)) return 1;
@@ -96,7 +99,9 @@ static inline double condition_zeros(const spa_engine *e, uint64_t request, uint
     h = spa_hash_u64(e->zeros_key, request);
     h ^= h >> 33;
     z += 4 * z * (1 - z) * sd * e->normal_quantiles[h % ENGINE_QUANTILES];
-    return spa_zeros_factor(e->costs, op, processor, z);
+    issue = condition_issue_ns(e, op, processor);
+    if (!(all_ns > issue)) return 1;
+    return (issue + (all_ns - issue) * spa_zeros_factor(e->costs, op, processor, z)) / all_ns;
 }
 
 /* Something begins in an event slot: returns what it draws. */

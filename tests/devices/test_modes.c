@@ -1,5 +1,6 @@
 /* What other power modes make of a cost table. */
 #include <math.h>
+#include "sim/conditions.h"
 #include "tests/devices/scene.h"
 #include "traces/zoo.h"
 
@@ -13,6 +14,15 @@ static void build(spa_costs *costs, const spa_device *device, const spa_graph *g
     options.mode = mode;
     options.lanes = lanes;
     expect_ok(spa_costs_build(costs, device, graph, &options, err));
+}
+
+static void expect_transfers(const spa_costs *a, uint32_t mode, const spa_costs *there)
+{
+    size_t n = a->n_tensors * a->n_processors * a->n_processors;
+    for (size_t i = 0; i < n; i++) {
+        double ns = (double)there->transfer_ns[i];
+        cr_assert_float_eq((double)a->modes[mode].transfer_ns[i], ns, 2 + 1e-3 * ns);
+    }
 }
 
 /* A table in one mode says of another one what that one's own table says, to the rounding of both
@@ -38,8 +48,13 @@ static void agree(const char *name, const char *stack, const char *from, const c
                                graph.ops[i].name, p, ns, there);
             cr_assert_float_eq(spa_cost_power(&a, m, i, p), spa_cost(&b, i, p)->dynamic_w,
                                1e-4 * spa_cost(&b, i, p)->dynamic_w + 1e-9);
+            cr_assert_float_eq(a.modes[m].ops[i * a.n_processors + p].dram_share,
+                               spa_cost(&b, i, p)->dram_share, 2e-3);
         }
     }
+    expect_transfers(&a, m, &b);
+    for (uint32_t p = 0; p < a.n_processors; p++)
+        cr_assert_float_eq(spa_dispatch_power(&a, m, p), b.processors[p].dispatch_w, 1e-6);
     cr_assert_float_eq(spa_mode_base(&a, m), b.base_w, 1e-12);
     cr_assert_float_eq(a.modes[m].clock_ratio[a.host], b.host_hz / a.host_hz, 1e-12);
     spa_costs_fini(&a);
@@ -54,6 +69,29 @@ Test(devices_modes, a_mode_seen_from_another_is_its_own_table)
     agree("agx-orin", "ncnn", "MAXN", "30W");
     agree("agx-orin", "ncnn", "50W", "MAXN");
     agree("orin-nano", "ncnn", "MAXN_SUPER", "15W");
+}
+
+/* A transfer that takes three times as long does so in every mode. */
+Test(devices_modes, scaled_transfers_are_scaled_in_other_modes_too)
+{
+    spa_device *device;
+    spa_graph graph;
+    spa_costs a, b;
+    spa_costs_options options = spa_costs_options_default();
+    expect_ok(spa_device_load(&device, "agx-orin", search, err));
+    expect_ok(spa_zoo_build(&graph, "mobilenet_v2", 1, SPA_FP32, "relu50", err));
+    options.scale_transfer = 3;
+    options.mode = "15W";
+    expect_ok(spa_costs_build(&b, device, &graph, &options, err));
+    options.mode = "MAXN";
+    expect_ok(spa_costs_build(&a, device, &graph, &options, err));
+    uint32_t m = spa_mode_find(&a, "15W");
+    expect_transfers(&a, m, &b);
+    cr_assert_lt(spa_transfer_speed(&a, m, 0, 0, 1), 1);
+    spa_costs_fini(&a);
+    spa_costs_fini(&b);
+    spa_graph_fini(&graph);
+    spa_device_free(device);
 }
 
 /* With the clock at half, nothing is faster and nothing takes more than twice as long; what is

@@ -262,3 +262,26 @@ Test(sim_zeros, requests_differ_as_kernels_respond)
     sim_run_fini(&run);
     sim_world_fini(&w);
 }
+
+/* A kernel of 1000 ns behind a launch of 1000 ns on its lane, half of the input zeros: kernels that
+ * respond with 1.5 - z change by 50 ns (standard deviation), the launch takes what it takes: not
+ * 100 ns, as if it were longer, too. */
+Test(sim_zeros, launches_do_not_respond)
+{
+    sim_world w;
+    sim_run run;
+    sim_world_init(&w, 1, "a #0");
+    sim_kernel(&w, "a", 0, 1000);
+    sim_all_launches(&w, 1000);
+    w.graph.ops[0].input_sparsity = 0.5;
+    w.config.scenario = spa_scenario_closed(1, 4000);
+    conditions_of(&w)->zeros_sd = 0.05;
+    expect_ok(spa_costs_add_zeros(&w.costs, err));
+    for (size_t i = 0; i < SPA_ZEROS; i++)
+        w.costs.zeros_factor[i] = 1.5f - (float)i / (SPA_ZEROS - 1);
+    sim_run_init(&run, &w);
+    cr_assert_float_eq(run.result.latency_ns.mean, 2000.5, 3);
+    cr_assert_float_eq(spa_moments_sd(&run.result.latency_ns), 50, 2);
+    sim_run_fini(&run);
+    sim_world_fini(&w);
+}
