@@ -156,6 +156,17 @@ static void note_progress(const spa_evidence *e, spa_finding *f)
     if (p->quick) note(f, "quick run");
 }
 
+/* Times of unlike arithmetic: a difference is not one of scheduling alone. */
+static void note_types(spa_finding *f, const spa_record *subject, const spa_record *other)
+{
+    char text[160];
+    double a = spa_record_get(subject, "computes_fp16"), b = spa_record_get(other, "computes_fp16");
+    if (isnan(a) || isnan(b) || a == b) return;
+    snprintf(text, sizeof text, "%.60s computes in %s, %.60s in %s", subject->name,
+             a == 1 ? "fp16" : "fp32", other->name, b == 1 ? "fp16" : "fp32");
+    note(f, text);
+}
+
 static void note_used(spa_finding *f, const spa_claim *c, const char *other, const measured *m)
 {
     if (!isfinite(m->value.value)) return;
@@ -164,6 +175,7 @@ static void note_used(spa_finding *f, const spa_claim *c, const char *other, con
     if (!m->other) return;
     claim_used(f, m->other);
     note_stand_in(f, other, m->other);
+    note_types(f, m->subject, m->other);
 }
 
 /* ---------------------------------------------------------------- one or several others */

@@ -183,9 +183,16 @@ static void origin_value(const spa_record *r, char text[FIGURE_TEXT])
     snprintf(text, FIGURE_TEXT, "%.200s", r->skipped ? "" : r->origin);
 }
 
+/* Some stacks compute in one type whatever the graph says. */
 static void dtype_value(const spa_record *r, char text[FIGURE_TEXT])
 {
-    text_of(r, FIGURE_DTYPE, text);
+    double half = spa_record_get(r, "computes_fp16");
+    const char *type = half == 1 ? "fp16" : "fp32";
+    if (isnan(half) || strcmp(type, r->dtype) == 0) {
+        text_of(r, FIGURE_DTYPE, text);
+    } else {
+        snprintf(text, FIGURE_TEXT, "%.40s (computed in %s)", r->dtype, type);
+    }
 }
 
 static void batch_value(const spa_record *r, char text[FIGURE_TEXT])
@@ -196,6 +203,17 @@ static void batch_value(const spa_record *r, char text[FIGURE_TEXT])
 static void scenario_value(const spa_record *r, char text[FIGURE_TEXT])
 {
     text_of(r, FIGURE_SCENARIO, text);
+}
+
+static void put_imprecise(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
+{
+    size_t n = 0;
+    const spa_record *r;
+    for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;)
+        n += !r->skipped && spa_record_get(r, "precise") == 0;
+    if (n)
+        spa_string_append(&plot->caption, " %zu row%s less precise than asked for.", n,
+                          n == 1 ? "" : "s");
 }
 
 static void put_status(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
@@ -238,5 +256,6 @@ void figure_caption(const spa_evidence *e, const spa_study_figure *figure, spa_p
     if (most > least)
         spa_string_append(&plot->caption, "; %" PRId64 " to %" PRId64 " replications", least, most);
     spa_string_append(&plot->caption, ".");
+    put_imprecise(e, figure, plot);
     put_status(e, figure, plot);
 }

@@ -39,6 +39,10 @@ static void widen(const spa_evidence *e, const spa_study_figure *figure, const c
     }
 }
 
+#define RANGED_BARS                                                                                \
+    "Bars: 95 %% confidence of the mean, with the range of speeds that a baseline may have. "      \
+    "\xe2\x96\xb8 and the dotted line: reference. "
+
 void figure_latency(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
 {
     plot->kind = SPA_PLOT_DOTS;
@@ -46,10 +50,7 @@ void figure_latency(const spa_evidence *e, const spa_study_figure *figure, spa_p
     plot->y_label = "latency";
     add_grid(e, figure, "latency_mean_ms", 1, plot);
     widen(e, figure, "latency_mean_ms", plot);
-    spa_string_append(&plot->caption,
-                      "Bars: 95 %% confidence of the mean, with the range of speeds "
-                      "that a baseline may have. \xe2\x96\xb8 and the dotted line: "
-                      "reference. ");
+    spa_string_append(&plot->caption, RANGED_BARS);
 }
 
 void figure_power(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
@@ -58,7 +59,9 @@ void figure_power(const spa_evidence *e, const spa_study_figure *figure, spa_plo
     plot->x_label = "mean power of the whole board (W)";
     plot->y_label = "power";
     add_grid(e, figure, "power_w", 1, plot);
-    spa_string_append(&plot->caption, "\xe2\x96\xb8 and the dotted line: reference. ");
+    widen(e, figure, "power_w", plot);
+    spa_string_append(&plot->caption, "Bars: the range of speeds that a baseline may have. "
+                                      "\xe2\x96\xb8 and the dotted line: reference. ");
 }
 
 void figure_energy(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
@@ -68,7 +71,7 @@ void figure_energy(const spa_evidence *e, const spa_study_figure *figure, spa_pl
     plot->y_label = "energy";
     add_grid(e, figure, "energy_mj", 1, plot);
     widen(e, figure, "energy_mj", plot);
-    spa_string_append(&plot->caption, "\xe2\x96\xb8 and the dotted line: reference. ");
+    spa_string_append(&plot->caption, RANGED_BARS);
 }
 
 void figure_search(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)

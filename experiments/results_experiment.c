@@ -200,7 +200,9 @@ static spa_status put_extras(spa_results *r, int64_t run, const spa_run_key *key
                              const spa_outcome *o, const spa_row_extras *extras, spa_error *err)
 {
     if (o->is_skipped) return SPA_OK;
+    const spa_costs *costs = &key->c->costs;
     const spa_row_metric own[] = {
+        {"computes_fp16", costs->graph ? costs->computes == SPA_FP16 : NAN, true},
         {"precise", o->is_precise ? 1 : 0, true},
         {"energy_ci95_mj", ci_of(o->rep_mj, o->n_reps), true},
         {"throughput_ci95_ips", ci_of(o->rep_ips, o->n_reps), true},

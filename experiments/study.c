@@ -356,7 +356,8 @@ static spa_status replicate(trial *t, spa_outcome *outcome, spa_error *err)
         break;
     }
     /* Without chance one replication is all there is to know. */
-    if (most == 1 && !t->options->noise) outcome->is_precise = true;
+    bool varies = t->options->noise && t->options->scales.noise > 0;
+    if (most == 1 && !varies) outcome->is_precise = true;
     return SPA_OK;
 }
 

@@ -139,6 +139,41 @@ Test(cli_figures, a_skipped_row_is_shown_as_not_run)
     free(svg);
 }
 
+static void expect_in(const char *file, const char *text)
+{
+    size_t size;
+    char *csv = cli_read(path_in(file), &size);
+    cr_assert(strstr(csv, text), "%s lacks %s:\n%s", file, text, csv);
+    free(csv);
+}
+
+Test(cli_figures, power_and_energy_span_the_range_of_what_is_not_measured)
+{
+    store("power", "--policy cpu-only,gpu-only");
+    execute("UPDATE run SET baseline = 'b', baseline_range = CASE policy WHEN 'cpu-only' THEN "
+            "'mid' ELSE 'high' END");
+    execute("DELETE FROM metric WHERE name IN ('power_w', 'energy_mj')");
+    execute("INSERT INTO metric SELECT id, 'power_w', CASE policy WHEN 'cpu-only' THEN 10 ELSE 14 "
+            "END, 1 FROM run");
+    execute("INSERT INTO metric SELECT id, 'energy_mj', CASE policy WHEN 'cpu-only' THEN 5 ELSE 3 "
+            "END, 1 FROM run");
+    free(figures("power energy"));
+    expect_in("out/power.csv", "power,b,,10,10,14\n");
+    expect_in("out/power.csv", "Bars: the range of speeds that a baseline may have.");
+    expect_in("out/energy.csv", "energy,b,,5,3,5\n");
+    expect_in("out/energy.csv", "with the range of speeds that a baseline may have.");
+}
+
+Test(cli_figures, captions_say_what_is_computed_in_and_what_is_less_precise)
+{
+    store("latency", "--policy cpu-only,gpu-only");
+    execute("INSERT INTO metric SELECT id, 'computes_fp16', policy = 'cpu-only', 1 FROM run");
+    execute("INSERT INTO metric SELECT id, 'precise', policy = 'cpu-only', 1 FROM run");
+    free(figures("latency"));
+    expect_in("out/latency.csv", "; fp32 (computed in fp16) / fp32;");
+    expect_in("out/latency.csv", " 1 row less precise than asked for.");
+}
+
 Test(cli_figures, wrong_use_is_told)
 {
     store("latency", "--policy heft");

@@ -430,6 +430,20 @@ Test(claims, a_batcher_that_makes_no_batch_has_no_overhead_to_judge)
 }
 
 /* sqrt(9 x 1.5) = 3.67. */
+Test(claims, a_comparison_of_unlike_arithmetic_is_told)
+{
+    world w = {0};
+    spa_finding f;
+    add(&w, "a", "new", 1);
+    add(&w, "a", "rival", 4);
+    for (int i = 0; i < 2; i++) w.measures[i][1] = (spa_measure){"computes_fp16", i == 0};
+    expect(&w, &faster, SPA_HOLDS, 4, &f);
+    cr_assert_str_eq(f.notes, "new computes in fp16, rival in fp32");
+    w.measures[1][1].value = 1;
+    expect(&w, &faster, SPA_HOLDS, 4, &f);
+    cr_assert_str_empty(f.notes);
+}
+
 Test(claims, models_that_alone_do_not_meet_a_claim_that_holds_are_named)
 {
     world w = {0};
