@@ -185,15 +185,9 @@ static bool is_float_type(int32_t type)
            type == ONNX_BFLOAT16;
 }
 
-bool onnx_is_learned(const onnx_import *im, const onnx_value *v)
+bool onnx_is_learned(const onnx_value *v)
 {
-    if (v->tensor == NULL || !is_float_type(v->type)) return false;
-    for (size_t i = 0; i < im->file.n_props; i++) {
-        const onnx_prop *p = &im->file.props[i];
-        if (strncmp(p->key, "sparoa.buffer.", 14) == 0 && strcmp(p->key + 14, v->name) == 0)
-            return false;
-    }
-    return true;
+    return v->tensor != NULL && is_float_type(v->type) && !v->is_buffer;
 }
 
 /* ---- operators ------------------------------------------------------------------------------- */
@@ -221,8 +215,11 @@ static void pick_name(const onnx_import *im, char name[240])
                                   : "");
     if (base[0] == '\0') snprintf(base, sizeof base, "node%d", (int)im->at);
     snprintf(name, 240, "%s", base);
-    for (int k = 1; spa_graph_find(im->graph, name) >= 0; k++)
-        snprintf(name, 240, "%s.%d", base, k);
+    for (size_t k = 1; spa_graph_find(im->graph, name) >= 0; k++) {
+        /* Many nodes of one name: numbers that are far apart, so that few tries do. */
+        size_t number = k <= 8 ? k : k * 1000003 + im->graph->n_ops;
+        snprintf(name, 240, "%s.%zu", base, number);
+    }
 }
 
 spa_status onnx_emit(onnx_import *im, spa_op_kind kind, const spa_op_attrs *attrs,

@@ -21,16 +21,21 @@ bool spa_onnx_is_file(const char *name)
 
 /* ---- values by name ------------------------------------------------------------------------ */
 
-/* The value of this name; made when it is new. The table has room for every name of the file. */
-static onnx_value *value_of(onnx_import *im, const char *name)
+/* Where this name is in the table, or belongs. */
+static size_t slot_of(const onnx_import *im, const char *name)
 {
     size_t mask = im->n_slots - 1;
     size_t slot = (size_t)spa_hash_bytes(SPA_HASH_SEED, name, strlen(name)) & mask;
-    while (im->slots[slot] != 0) {
-        onnx_value *v = &im->values[im->slots[slot] - 1];
-        if (strcmp(v->name, name) == 0) return v;
+    while (im->slots[slot] != 0 && strcmp(im->values[im->slots[slot] - 1].name, name) != 0)
         slot = (slot + 1) & mask;
-    }
+    return slot;
+}
+
+/* The value of this name; made when it is new. The table has room for every name of the file. */
+static onnx_value *value_of(onnx_import *im, const char *name)
+{
+    size_t slot = slot_of(im, name);
+    if (im->slots[slot] != 0) return &im->values[im->slots[slot] - 1];
     onnx_value *v = &im->values[im->n_values++];
     *v = (onnx_value){.name = name, .producer = ONNX_NOWHERE, .node = -1, .roll_from = -1};
     im->slots[slot] = (uint32_t)im->n_values;
@@ -238,6 +243,25 @@ static spa_status link_nodes(onnx_import *im, spa_error *err)
         if (v->info == NULL) v->info = &im->file.outputs[i];
     }
     return SPA_OK;
+}
+
+/* What a file of this program says about values in its metadata. */
+static void take_props(onnx_import *im)
+{
+    static const char factor[] = "sparoa.factor.", buffer[] = "sparoa.buffer.";
+    size_t n = sizeof factor - 1; /* of both */
+    for (size_t i = 0; i < im->file.n_props; i++) {
+        const onnx_prop *p = &im->file.props[i];
+        bool is_factor = strncmp(p->key, factor, n) == 0;
+        if (!is_factor && strncmp(p->key, buffer, n) != 0) continue;
+        uint32_t index = im->slots[slot_of(im, p->key + n)];
+        if (index == 0) continue;
+        onnx_value *v = &im->values[index - 1];
+        if (is_factor)
+            v->exact = p->value;
+        else
+            v->is_buffer = true;
+    }
 }
 
 /* Marks what no output needs: it is left out. Nodes are in order, so one pass from the end does it.
@@ -450,6 +474,7 @@ static spa_status build(onnx_import *im, bool in_memory, spa_error *err)
     SPA_TRY(add_inputs(im, err));
     SPA_TRY(link_nodes(im, err));
     mark_dead(im);
+    take_props(im);
     SPA_TRY(graph_name(im, &name, err));
     im->graph->name = name;
     im->graph->dtype = choose_dtype(im);

@@ -35,6 +35,8 @@ typedef struct onnx_value {
     int32_t node;              /* that makes it, or -1 */
     int32_t uses, consumer;    /* inputs of nodes that it is; the last such node */
     bool is_output;
+    bool is_buffer;    /* the file's maker says that it is not learned */
+    const char *exact; /* what it is with more digits than a float has, or NULL */
     int32_t roll_from; /* DEFERRED roll: the value that is rolled, by roll[] */
     int32_t roll[SPA_MAX_RANK];
 } onnx_value;
@@ -141,7 +143,7 @@ spa_status onnx_axis(const onnx_import *im, int64_t axis, int32_t rank, int32_t 
                      spa_error *err);
 
 /* Is a constant a learned tensor? (Not, where the file's maker says that it is a buffer.) */
-bool onnx_is_learned(const onnx_import *im, const onnx_value *v);
+bool onnx_is_learned(const onnx_value *v);
 
 /* The shape of a value in the graph: rank 0 becomes [1]. */
 spa_status onnx_shape(const onnx_import *im, const onnx_value *v, spa_shape *shape, spa_error *err);

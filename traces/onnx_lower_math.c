@@ -69,17 +69,11 @@ static spa_status broadcast(const onnx_import *im, const onnx_value *a, const on
     return SPA_OK;
 }
 
-/* What a product or sum of this file's maker was: a factor with more digits than a float has. */
-static double exact_factor(const onnx_import *im, const onnx_value *v, double value)
+/* A factor with more digits than a float has, where the file's maker gave them. */
+static double exact_factor(const onnx_value *v, double value)
 {
-    for (size_t i = 0; i < im->file.n_props; i++) {
-        const onnx_prop *p = &im->file.props[i];
-        if (strncmp(p->key, "sparoa.factor.", 14) != 0 || strcmp(p->key + 14, v->name) != 0)
-            continue;
-        double exact = strtod(p->value, NULL);
-        if ((float)exact == (float)value) return exact;
-    }
-    return value;
+    double exact = v->exact != NULL ? strtod(v->exact, NULL) : value;
+    return (float)exact == (float)value ? exact : value;
 }
 
 static spa_fn exchanged(spa_fn fn)
@@ -116,7 +110,7 @@ static spa_status emit_as_zoo_kind(onnx_import *im, spa_fn fn, int32_t a, onnx_v
     *done = true;
     if (fn == SPA_FN_SUB) {
         SPA_TRY(onnx_shape(im, y, &attrs.param_shape, err));
-        attrs.param_learned = y->count > 1 && onnx_is_learned(im, y);
+        attrs.param_learned = y->count > 1 && onnx_is_learned(y);
         SPA_TRY(onnx_emit_one(im, SPA_OP_ADD, &attrs, a, index, err));
         return onnx_bind_as(im, *index, 0, &(onnx_param){.scale = -1}, y, err);
     }
@@ -151,7 +145,7 @@ static spa_status emit_binary(onnx_import *im, spa_op_kind kind, spa_fn fn, onnx
     }
     if (kind == SPA_OP_MUL && y->rank <= x->rank && y->rank <= 1 && onnx_scalar(im, y, &factor) &&
         isfinite(factor)) {
-        attrs.alpha = exact_factor(im, y, factor);
+        attrs.alpha = exact_factor(y, factor);
         return onnx_emit_one(im, kind, &attrs, a, index, err);
     }
     bool done = false;
@@ -159,7 +153,7 @@ static spa_status emit_binary(onnx_import *im, spa_op_kind kind, spa_fn fn, onnx
         SPA_TRY(emit_as_zoo_kind(im, attrs.fn, a, y, &done, index, err));
     if (done) return SPA_OK;
     SPA_TRY(onnx_shape(im, y, &attrs.param_shape, err));
-    attrs.param_learned = y->count > 1 && onnx_is_learned(im, y);
+    attrs.param_learned = y->count > 1 && onnx_is_learned(y);
     SPA_TRY(onnx_emit_one(im, kind, &attrs, a, index, err));
     return onnx_bind(im, *index, 0, y, err);
 }

@@ -57,7 +57,7 @@ static spa_status lower_concat(onnx_import *im, spa_error *err)
     first = before_expand(im, first, axis);
     if (onnx_is_const(first) && im->node->n_inputs > 1) {
         SPA_TRY(onnx_shape(im, first, &attrs.param_shape, err));
-        attrs.param_learned = onnx_is_learned(im, first);
+        attrs.param_learned = onnx_is_learned(first);
         from = 1;
     }
     for (size_t i = from; i < im->node->n_inputs; i++) {
@@ -227,7 +227,7 @@ static spa_status lower_gather(onnx_import *im, spa_error *err)
         return gather_one(im, x, axis, one, dims, rank, err);
     spa_op_attrs attrs = {.axis = axis};
     if (onnx_is_const(x) && axis == 0) { /* a table of embeddings */
-        attrs = (spa_op_attrs){.param_shape = in, .param_learned = onnx_is_learned(im, x)};
+        attrs = (spa_op_attrs){.param_shape = in, .param_learned = onnx_is_learned(x)};
         SPA_TRY(onnx_operand(im, at, &indices, err));
         SPA_TRY(onnx_emit_one(im, SPA_OP_EMBED, &attrs, indices, &index, err));
         SPA_TRY(onnx_bind(im, index, 0, x, err));

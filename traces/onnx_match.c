@@ -286,7 +286,7 @@ spa_status onnx_match_relative_bias(onnx_import *im, bool *matched, spa_error *e
     im->done[im->at] = im->done[end] = true;
     im->at = end;
     im->node = t;
-    spa_op_attrs attrs = {.param_learned = onnx_is_learned(im, table)};
+    spa_op_attrs attrs = {.param_learned = onnx_is_learned(table)};
     SPA_TRY(onnx_shape(im, table, &attrs.param_shape, err));
     SPA_TRY(onnx_emit(im, SPA_OP_GATHER, &attrs, NULL, 0, NULL, &index, err));
     SPA_TRY(onnx_bind(im, index, 0, table, err));

@@ -153,6 +153,28 @@ Test(traces_onnx_hostile, a_file_that_is_cut_off_anywhere_is_refused_or_another_
     onnx_maker_fini(&maker);
 }
 
+Test(traces_onnx_hostile, a_hundred_thousand_nodes_of_one_name_take_no_longer_than_others)
+{
+    char from[16] = "x", to[16];
+    spa_graph g;
+    alarm(60);
+    begin();
+    for (int i = 0; i < 100000; i++) {
+        snprintf(to, sizeof to, i == 99999 ? "y" : "v%d", i);
+        onnx_node_begin(&maker, "Relu", "same");
+        onnx_node_input(&maker, from);
+        onnx_node_output(&maker, to);
+        onnx_node_end(&maker);
+        memcpy(from, to, sizeof from);
+        if (i % 50 == 0) onnx_make_prop(&maker, "sparoa.buffer.none", "1");
+    }
+    expect_ok(read_graph(&g, err));
+    cr_assert_eq(g.n_ops, 100000);
+    cr_assert_str_eq(g.ops[1].name, "same.1");
+    spa_graph_fini(&g);
+    onnx_maker_fini(&maker);
+}
+
 /* External data: the tensor w [3,1,1] of a model in a folder of its own. */
 static spa_status read_external(spa_graph *g, const char *folder, const char *location,
                                 const char *length, spa_error *err)
