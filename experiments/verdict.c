@@ -52,6 +52,18 @@ static void judge_models(const spa_rule *rule, const spa_estimate *models, size_
              names);
 }
 
+/* Estimates below and others above what is claimed: it is met somewhere between the two. */
+static bool is_crossed(const spa_rule *rule, const spa_estimate *estimates, size_t n)
+{
+    bool below = false, above = false;
+    if (rule->kind != SPA_WITHIN) return false;
+    for (size_t i = 0; i < n; i++) {
+        below |= estimates[i].value < rule->low;
+        above |= estimates[i].value > rule->high;
+    }
+    return below && above;
+}
+
 void spa_judge(const spa_rule *rule, const spa_estimate *pooled, size_t n_pooled,
                const spa_estimate *models, size_t n_models, const char *missing, spa_judgement *out)
 {
@@ -75,6 +87,9 @@ void spa_judge(const spa_rule *rule, const spa_estimate *pooled, size_t n_pooled
         if (n_models > 1 && list(rule, models, n_models, SPA_NO, not, sizeof not ))
             snprintf(out->condition, sizeof out->condition, "the models together; not %s alone",
                      not );
+    } else if (is_crossed(rule, pooled, n_pooled)) {
+        snprintf(out->condition, sizeof out->condition,
+                 "inside the range of what is not measured it is below, within and above (%s)", no);
     } else {
         out->verdict = SPA_FAILS;
         judge_models(rule, models, n_models, out);

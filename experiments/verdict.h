@@ -40,7 +40,8 @@ typedef struct spa_judgement {
  * All pooled say yes: holds; the condition names models that alone say no. All say no: does not
  * hold; but when some models (not all) say yes, holds only if the model is one of those. Some yes,
  * some no: the verdict flips inside the range of an assumption, and cannot be told; so it is where
- * an interval includes the limit. No estimate: cannot be told, because of `missing`. */
+ * an interval includes the limit, or where estimates lie on both sides of two limits: between them
+ * the claim is met. No estimate: cannot be told, because of `missing`. */
 void spa_judge(const spa_rule *rule, const spa_estimate *pooled, size_t n_pooled,
                const spa_estimate *models, size_t n_models, const char *missing,
                spa_judgement *out);

@@ -72,6 +72,20 @@ Test(verdict, a_flip_inside_the_range_of_an_assumption_cannot_be_told)
               "%s", j.condition);
 }
 
+/* 8 to 80 pass through 33 to 46 though neither end is in it. */
+Test(verdict, a_range_around_what_is_claimed_cannot_be_told)
+{
+    spa_rule rule = {SPA_WITHIN, 33, 46};
+    spa_estimate pooled[] = {{8, NAN, NAN, "here"}, {80, NAN, NAN, "slower"}};
+    spa_judgement j;
+    spa_judge(&rule, pooled, 2, NULL, 0, NULL, &j);
+    cr_assert_eq(j.verdict, SPA_CANNOT_TELL);
+    cr_assert(strstr(j.condition, "below, within and above (here, slower)"), "%s", j.condition);
+    pooled[1].value = 30;
+    spa_judge(&rule, pooled, 2, NULL, 0, NULL, &j);
+    cr_assert_eq(j.verdict, SPA_FAILS);
+}
+
 Test(verdict, an_interval_over_the_limit_cannot_be_told)
 {
     spa_estimate pooled[] = {{2.1, 1.9, 2.3, "nominal"}};
