@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/text.h"
 #include "sim/audit.h"
+#include "sim/batcher.h"
 #include "sim/engine_state.h"
 
 #define ENGINE_STATE_VERSION 8u
@@ -20,6 +21,22 @@ static uint64_t checksum(const saved_head *head, const void *state)
     saved_head bare = *head;
     bare.checksum = 0;
     return spa_hash_bytes(spa_hash_bytes(SPA_HASH_SEED, &bare, sizeof bare), state, head->size);
+}
+
+/* What a batcher's parameters come to: its target, and what it says of one sample that waits. */
+static uint64_t batcher_hash(const spa_engine *e, uint64_t h)
+{
+    const spa_batcher *b = e->config.batcher;
+    spa_batch_view one = {.waiting = 1};
+    h = spa_hash_bytes(h, b->name, strlen(b->name));
+    for (uint32_t k = 0; k < e->batching->n_queues; k++) {
+        const void *self = e->config.batcher_selves[k];
+        spa_batch_choice choice = {.until_ns = INT64_MAX};
+        b->decide(self, &one, &choice);
+        h = spa_hash_u64(spa_hash_u64(h, choice.close), (uint64_t)choice.until_ns);
+        if (b->target) h = spa_hash_u64(h, b->target(self));
+    }
+    return h;
 }
 
 static uint64_t config_hash(const spa_engine *e)
@@ -38,8 +55,7 @@ static uint64_t config_hash(const spa_engine *e)
         if (e->config.batcher)
             h = spa_hash_u64(h, (uint64_t)program->queue << 32 | program->samples);
     }
-    if (e->config.batcher)
-        h = spa_hash_bytes(h, e->config.batcher->name, strlen(e->config.batcher->name));
+    if (e->config.batcher) h = batcher_hash(e, h);
     if (e->has_conditions) h = spa_costs_modes_hash(e->costs, h);
     if (e->stepped) h = spa_hash_u64(h, (uint64_t)e->policy_ns);
     if (e->config.policy)

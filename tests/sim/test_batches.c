@@ -250,6 +250,33 @@ Test(sim_batches, time_in_the_queue_and_in_runs_is_all_the_latency_there_is)
     }
 }
 
+/* Saved under one batcher, a run does not go on under another, nor under the same one with other
+ * parameters: it would be a run of neither. */
+Test(sim_batches, a_state_of_a_batcher_with_other_parameters_is_refused)
+{
+    static const char *const others[] = {"timeout:size=4:ms=200e-6", "timeout:size=3:ms=100e-6",
+                                         "fixed:size=4"};
+    void *bytes;
+    size_t size;
+    for (int i = -1; i < 3; i++) {
+        station s;
+        spa_engine *e;
+        bool done;
+        open_station(&s, i < 0 ? "timeout:size=4:ms=100e-6" : others[i], 100);
+        expect_ok(spa_engine_new(&e, &s.config, err));
+        if (i < 0) {
+            expect_ok(spa_engine_run_until(e, 2000, &done, err));
+            expect_ok(spa_engine_save(e, &bytes, &size, err));
+            expect_ok(spa_engine_resume(e, bytes, size, err));
+        } else {
+            cr_assert_eq(spa_engine_resume(e, bytes, size, NULL), SPA_E_INVALID, "%s", others[i]);
+        }
+        spa_engine_free(e);
+        close_station(&s);
+    }
+    free(bytes);
+}
+
 /* ---- several models -------------------------------------------------------------------------- */
 
 /* Two models, each of the station's programs twice over: A's and B's. */
