@@ -58,7 +58,7 @@ typedef struct spa_session {
     float *memory;
     float **outputs;      /* [n_ops] plain; a reshape's is its input's */
     const float **inputs; /* [n_edges] plain, as graph->inputs */
-    float *graph_inputs[4];
+    float *graph_inputs[SPA_MAX_GRAPH_INPUTS];
     /* Only where a backend that was prepared before wants blocked tensors, else both NULL: */
     float **blocked; /* [n_ops]; NULL where nobody wants it */
     uint8_t *holds;  /* [n_ops] bit l: the value is there in layout l. Atomic access, by

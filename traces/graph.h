@@ -14,12 +14,13 @@
 extern "C" {
 #endif
 
-#define SPA_MAX_RANK      6
-#define SPA_MAX_PARAMS    4
-#define SPA_MAX_DIM       ((int64_t)1 << 24) /* per dimension */
-#define SPA_MAX_ELEMENTS  ((int64_t)1 << 40) /* per tensor */
-#define SPA_MAX_OPERATORS ((size_t)1 << 20)  /* per graph */
-#define SPA_MAX_OP_INPUTS 64                 /* per operator */
+#define SPA_MAX_RANK         6
+#define SPA_MAX_PARAMS       4
+#define SPA_MAX_DIM          ((int64_t)1 << 24) /* per dimension */
+#define SPA_MAX_ELEMENTS     ((int64_t)1 << 40) /* per tensor */
+#define SPA_MAX_OPERATORS    ((size_t)1 << 20)  /* per graph */
+#define SPA_MAX_OP_INPUTS    64                 /* per operator */
+#define SPA_MAX_GRAPH_INPUTS 16
 
 typedef enum spa_dtype { SPA_FP32, SPA_FP16 } spa_dtype;
 
@@ -256,7 +257,7 @@ typedef struct spa_graph {
     size_t n_edges;
     int32_t *inputs; /* [n_edges] producers, grouped by consumer */
     size_t n_graph_inputs;
-    spa_shape graph_inputs[4];
+    spa_shape graph_inputs[SPA_MAX_GRAPH_INPUTS];
     double graph_input_sparsity;
     /* Consumers of each operator (built by spa_graph_finish): */
     uint32_t *first_consumer; /* [n_ops + 1] */

@@ -343,7 +343,6 @@ static spa_status lower_matmul_linear(onnx_import *im, onnx_value *x, onnx_value
     int32_t input, index;
     spa_shape in;
     SPA_TRY(onnx_shape(im, x, &in, err));
-    if (x->rank == 0) return onnx_fail(im, SPA_E_INVALID, err, "a scalar is no matrix");
     memcpy(dims, x->dim, sizeof dims);
     dims[x->rank - 1] = weight->dim[1];
     out->rank = x->rank; /* for find_bias */
@@ -400,6 +399,8 @@ static spa_status lower_matmul(onnx_import *im, spa_error *err)
     int32_t a, b, rank, index, n_dims = 0;
     if (va == NULL || vb == NULL || out == NULL)
         return onnx_fail(im, SPA_E_PARSE, err, "an operand is missing");
+    if (va->rank == 0 || vb->rank == 0)
+        return onnx_fail(im, SPA_E_INVALID, err, "a scalar is no matrix");
     if (onnx_is_const(vb) && vb->rank == 2) return lower_matmul_linear(im, va, vb, err);
     SPA_TRY(onnx_shape(im, va, &sa, err));
     SPA_TRY(onnx_shape(im, vb, &sb, err));

@@ -98,6 +98,10 @@ Test(traces_onnx_hostile, shapes_that_do_not_fit_are_refused_with_the_node)
     onnx_node_end(&maker);
     expect_refused(SPA_E_INVALID, "node 'stem' (Conv): weights 1x2 in 1 groups do not fit 3");
     begin();
+    onnx_make_input(&maker, "scalar", ONNX_FLOAT, NULL, 0);
+    onnx_make_node(&maker, "MatMul", "x scalar", "y");
+    expect_refused(SPA_E_INVALID, "node 'y' (MatMul): a scalar is no matrix");
+    begin();
     onnx_make_ints(&maker, "s", (const int64_t[]){7, -1}, 2);
     onnx_make_node(&maker, "Reshape", "x s", "y");
     expect_refused(SPA_E_INVALID, "node 'y' (Reshape): 48 elements do not fill rows of 7");
