@@ -62,6 +62,19 @@ static uint32_t background_loads(const spa_engine *e, engine_load *out)
     return n;
 }
 
+/* The rate of kernel i of n things that run, by its measured co-run slowdown. That was measured
+ * beside a processor that is busy all the time; a load is busy for its share of it. */
+static double beside_others(const spa_engine *e, const engine_load *load, uint32_t n, uint32_t i)
+{
+    uint32_t busy = 0;
+    double share = 0, slowed = 1 / (double)load[i].corun;
+    for (uint32_t k = 0; k < n; k++) busy |= load[k].busy;
+    if (busy & ~load[i].busy) return slowed;
+    for (uint32_t p = 0; p < e->n_processors; p++)
+        if (!(load[i].busy >> p & 1u)) share += e->conditions->background_share[p];
+    return share < 1 ? 1 - share + share * slowed : slowed;
+}
+
 /* Rates of all that runs: shares beside each other and beside the background, times speeds. A
  * measured co-run slowdown knows nothing of loads on its own processor: these count on top, and
  * they do when contention is off. */
@@ -83,6 +96,8 @@ ENGINE_APART void settle(spa_engine *e)
     if (e->contention && all > 1) contention_rates(load, all, rate);
     for (uint32_t i = 0; i < n; i++) {
         double share = 0;
+        if (e->contention && all > n && copy[i].corun > 0 && copy[i].busy)
+            rate[i] = beside_others(e, copy, n, i);
         if ((!e->contention || copy[i].corun > 0) && copy[i].busy)
             share = e->conditions->background_share[contention_resource(&copy[i])];
         if (share > 0 && share + copy[i].capacity > 1) rate[i] /= share + copy[i].capacity;

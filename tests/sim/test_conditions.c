@@ -49,6 +49,29 @@ Test(sim_background, a_load_counts_beside_a_measured_slowdown)
     sim_world_fini(&w);
 }
 
+/* A kernel of 900 ns takes 1.5 times as long beside a busy processor. A load that is busy there for
+ * half of the time leaves it 0.5 + 0.5 / 1.5 = 5/6 of its speed: 1080 ns; one of 1 leaves 2/3: 1350
+ * ns; one of next to nothing all of it. */
+Test(sim_background, a_measured_slowdown_counts_as_far_as_the_load_is_there)
+{
+    static const double share[] = {1e-6, 0.5, 1};
+    static const int64_t ns[] = {901, 1080, 1350};
+    for (int i = 0; i < 3; i++) {
+        sim_world w;
+        sim_run run;
+        sim_world_init(&w, 2, "a #0");
+        sim_kernel(&w, "a", 0, 900);
+        sim_cost(&w, "a", 0)->corun_slowdown = 1.5f;
+        w.config.contention = true;
+        conditions_of(&w)->n_backgrounds = 1;
+        always(&conditions_of(&w)->backgrounds[0], "p1", share[i]);
+        sim_run_init(&run, &w);
+        cr_assert_leq(llabs(run.result.span_ns - ns[i]), 1, "%lld", (long long)run.result.span_ns);
+        sim_run_fini(&run);
+        sim_world_fini(&w);
+    }
+}
+
 /* DRAM: the kernel draws 0.8 of it, the load 0.7: 1.5 in all, so 2/3 of the speed: 1500 ns. */
 Test(sim_background, a_load_takes_memory_bandwidth)
 {
