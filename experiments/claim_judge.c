@@ -154,6 +154,7 @@ static void note_progress(const spa_evidence *e, spa_finding *f)
         note(f, text);
     }
     if (p->quick) note(f, "quick run");
+    if (p->several_versions) note(f, "rows of several versions of the program");
 }
 
 /* Times of unlike arithmetic: a difference is not one of scheduling alone. */

@@ -7,14 +7,18 @@
 #include "experiments/parts.h"
 #include "sim/event.h"
 
-/* A case is opened when its first row begins and closed when its last one is done. */
-typedef struct shared_case {
-    pthread_mutex_t lock;
-    bool is_open;
-    size_t left;
+typedef struct opened_case {
     spa_case c;
     spa_status status; /* of opening it, */
     spa_error reason;  /* for every row that comes after a failure */
+} opened_case;
+
+/* A case is opened when its first row begins and closed when its last one is done: few are open at
+ * a time, and an experiment may have a million. */
+typedef struct shared_case {
+    pthread_mutex_t lock;
+    size_t left;
+    opened_case *open; /* NULL = not yet, or no longer */
 } shared_case;
 
 /* ---------------------------------------------------------------- cases */
@@ -59,10 +63,12 @@ static spa_status open_case(running *k, shared_case *s, size_t row, const spa_op
                             spa_error *err)
 {
     const char *model = spa_experiment_value(k->x, row, SPA_FACTOR_MODEL);
-    if (!s->is_open) s->status = running_open_case(k, row, model, o, &s->c, &s->reason);
-    s->is_open = true;
-    if (s->status && err) *err = s->reason;
-    return s->status;
+    if (!s->open) {
+        SPA_TRY(spa_alloc(&s->open, 1, sizeof *s->open, err));
+        s->open->status = running_open_case(k, row, model, o, &s->open->c, &s->open->reason);
+    }
+    if (s->open->status && err) *err = s->open->reason;
+    return s->open->status;
 }
 
 static spa_status take_case(running *k, shared_case *s, size_t row, const spa_options *o,
@@ -74,10 +80,17 @@ static spa_status take_case(running *k, shared_case *s, size_t row, const spa_op
     return status;
 }
 
+static void close_case(shared_case *s)
+{
+    if (s->open && !s->open->status) spa_case_close(&s->open->c);
+    free(s->open);
+    s->open = NULL;
+}
+
 static void leave_case(shared_case *s)
 {
     pthread_mutex_lock(&s->lock);
-    if (--s->left == 0 && s->is_open && !s->status) spa_case_close(&s->c);
+    if (--s->left == 0) close_case(s);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -271,7 +284,7 @@ static spa_status do_row(void *user, size_t row, spa_error *err)
     spa_status status = running_options(k, row, &o, err);
     if (!status) status = take_case(k, s, row, &o, err);
     if (!status) {
-        status = run_row(k, &s->c, row, &o, &cause);
+        status = run_row(k, &s->open->c, row, &o, &cause);
         if (status)
             status = spa_fail_at(err, fault_in_file(status), k->x->path,
                                  status == SPA_E_USAGE ? line_of(k->x, SPA_FACTOR_SCENARIO) : 0,
@@ -353,8 +366,7 @@ spa_status spa_experiment_run(const spa_experiment *x, const spa_paths *paths, s
     if (!status && !tally->elsewhere) status = spa_results_finish(results, x, k.experiment, err);
 out:
     for (size_t i = 0; i < k.n_cases; i++) {
-        if (k.cases[i].is_open && !k.cases[i].status && k.cases[i].left)
-            spa_case_close(&k.cases[i].c);
+        close_case(&k.cases[i]);
         pthread_mutex_destroy(&k.cases[i].lock);
     }
     pthread_mutex_destroy(&k.lock);

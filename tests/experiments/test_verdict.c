@@ -481,6 +481,9 @@ Test(claims, an_unfinished_experiment_is_told)
     w.evidence.n_progress = 1;
     expect(&w, &faster, SPA_HOLDS, 4, &f);
     cr_assert_str_eq(f.notes, "experiment latency is unfinished (2 of 9 rows)");
+    w.progress = (spa_progress_row){"latency", "", "", "", 9, 9, 0, false, true, true};
+    expect(&w, &faster, SPA_HOLDS, 4, &f);
+    cr_assert_str_eq(f.notes, "rows of several versions of the program");
 }
 
 Test(claims, every_claim_has_an_id_of_its_own_and_what_it_needs)
