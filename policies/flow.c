@@ -41,7 +41,7 @@ static void link_nodes(spa_flow *f, const uint32_t *node_of)
 
 static void add_block(spa_flow *f, uint32_t first, uint32_t end, uint32_t most)
 {
-    uint32_t parts = (end - first + most - 1) / most;
+    uint32_t parts = (end - first - 1) / most + 1; /* most may be UINT32_MAX */
     for (uint32_t k = 0; k < parts; k++)
         f->block[f->n_blocks++] = first + (uint32_t)((uint64_t)(end - first) * k / parts);
 }

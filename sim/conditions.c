@@ -63,9 +63,46 @@ static spa_status check_change(const spa_mode_change *change, const spa_costs *c
     return spa_fail(err, status, "scenario '%s', [governor] modes: %s", scenario, why.message);
 }
 
+static bool within(double x, double above, double most)
+{
+    return x > above && x <= most;
+}
+
+/* What a file cannot say but a program can: times of 0, at which an event would follow itself. */
+static const char *fault_of(const spa_conditions *c)
+{
+    const spa_thermal *t = &c->thermal;
+    for (uint32_t i = 0; i < c->n_backgrounds; i++) {
+        const spa_background *b = &c->backgrounds[i];
+        if (!within(b->share, 0, 1) || !(b->dram_share >= 0 && b->dram_share <= 1))
+            return "background: share must be above 0, dram_share 0 or more, both at most 1";
+        if (!(b->on_ms > 0) || !(b->off_ms >= 0))
+            return "background: on_ms must be above 0, off_ms 0 or more";
+    }
+    if (c->governor == SPA_GOVERNOR_SCHEDUTIL &&
+        (llround(c->period_ms * 1e6) < 1 || !within(c->min_ratio, 0, 1) || !(c->delay_ms >= 0) ||
+         !(c->delay_ms < c->period_ms)))
+        return "schedutil: period_ms must be 1e-6 or more and above delay_ms, min_ratio above 0 "
+               "and at most 1";
+    if (c->governor == SPA_GOVERNOR_LIST && c->n_changes == 0)
+        return "list: a change of the mode is missing";
+    if (c->governor == SPA_GOVERNOR_LIST && c->repeat_ms != 0 &&
+        !(llround((c->repeat_ms - c->changes[c->n_changes - 1].at_ms) * 1e6) >= 1))
+        return "list: repeat_ms must be above the last change's at_ms";
+    if (t->r_k_per_w != 0 && (!(t->r_k_per_w > 0) || !(t->c_j_per_k > 0) || !within(t->cap, 0, 1) ||
+                              llround(t->poll_ms * 1e6) < 1))
+        return "thermal: r_k_per_w and c_j_per_k must be above 0, cap above 0 and at most 1, "
+               "poll_ms 1e-6 or more";
+    if (!(c->zeros_sd >= 0 && c->zeros_sd <= SPA_MAX_ZEROS_SD))
+        return "input: zeros_sd must be 0 to 0.06";
+    return NULL;
+}
+
 spa_status spa_conditions_check(const spa_conditions *c, const spa_costs *costs,
                                 const char *scenario, spa_error *err)
 {
+    const char *fault = fault_of(c);
+    if (fault) return spa_fail(err, SPA_E_RANGE, "scenario '%s', %s", scenario, fault);
     for (uint32_t i = 0; i < c->n_backgrounds; i++)
         SPA_TRY(check_background(&c->backgrounds[i], costs, scenario, err));
     for (uint32_t i = 0; i < c->n_changes; i++)

@@ -123,6 +123,9 @@ Test(policies_stages, a_long_block_is_cut_into_equal_parts)
     cr_assert_eq(flow.block[2], 4);
     cr_assert_eq(flow.block[3], 7);
     spa_flow_fini(&flow);
+    cr_assert_eq(spa_flow_init(&flow, &s.costs, UINT32_MAX, NULL), SPA_OK); /* no limit: whole */
+    cr_assert(flow.n_blocks == 1 && flow.block[0] == 0 && flow.block[1] == 7);
+    spa_flow_fini(&flow);
     policies_scene_fini(&s);
 }
 

@@ -175,6 +175,40 @@ Test(sim_conditions, policies_see_clock_load_and_temperature)
     sim_world_fini(&w);
 }
 
+/* Files are checked key by key; a program can say anything, and a period of 0 would never end. */
+Test(sim_conditions, numbers_that_no_file_could_say_are_refused)
+{
+    spa_conditions good = {.n_backgrounds = 1, .governor = SPA_GOVERNOR_SCHEDUTIL};
+    always(&good.backgrounds[0], "host", 0.5);
+    good.period_ms = 1, good.delay_ms = 0.1, good.min_ratio = 0.5;
+    good.thermal =
+        (spa_thermal){.r_k_per_w = 1, .c_j_per_k = 1, .throttle_c = 90, .cap = 0.5, .poll_ms = 1};
+    spa_conditions bad[11];
+    for (int i = 0; i < 11; i++) bad[i] = good;
+    bad[0].period_ms = 0;
+    bad[1].delay_ms = 1;
+    bad[2].min_ratio = 0;
+    bad[3].thermal.poll_ms = 0;
+    bad[4].thermal.c_j_per_k = 0;
+    bad[5].thermal.cap = NAN;
+    bad[6].backgrounds[0].on_ms = 0;
+    bad[7].backgrounds[0].share = 1.5;
+    bad[8].zeros_sd = 0.07;
+    bad[9].governor = SPA_GOVERNOR_LIST; /* of nothing */
+    bad[10].governor = SPA_GOVERNOR_LIST, bad[10].n_changes = 1, bad[10].repeat_ms = 1;
+    bad[10].changes[0].at_ms = 1; /* again at once */
+    sim_world w;
+    station(&w, 100, 1);
+    w.costs.base_w = 1;
+    expect_ok(spa_conditions_check(&good, &w.costs, "s", err));
+    for (int i = 0; i < 11; i++) {
+        spa_error why = {0};
+        cr_assert_eq(spa_conditions_check(&bad[i], &w.costs, "s", &why), SPA_E_RANGE, "%d", i);
+        cr_assert_not_null(strstr(why.message, "scenario 's', "));
+    }
+    sim_world_fini(&w);
+}
+
 /* ---- the engine as a whole -------------------------------------------------------------------
  */
 
