@@ -49,7 +49,7 @@ typedef struct fit_log {
 
 /* Reads the lines of a tegrastats log; lines without a CPU list (a date) are passed over.
  * SPA_E_PARSE names the line that lacks a rail, and a log without samples. */
-spa_status fit_log_parse(fit_log *log, const char *path, char *text, spa_error *err);
+spa_status fit_log_parse(fit_log *log, const char *path, const char *text, spa_error *err);
 
 /* The number or range ("25.4-33.1") that ends the item of `text` which holds the word `name`; items
  * end with ';': "CPU_CV" in "GPU_SOC 2.0-2.8; CPU_CV 0.25-0.8" is 0.25 to 0.8. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "experiments/fit_power.h"
+#include "traces/tegrastats.h"
 
 #define GPU_ON   0.3 /* shares of time; between on and off a line is neither */
 #define GPU_OFF  0.1
@@ -24,90 +25,58 @@ static fit_load load_of(double gpu_busy, double core_ghz)
     return core_ghz >= CPU_ON ? FIT_LOAD_CPU : FIT_LOAD_QUIET;
 }
 
-/* "NAME 1987mW/...": W; NaN where there is no such rail. */
-static double rail_w(const char *line, const char *name)
+/* W; NaN where there is no such rail. */
+static double rail_w(const spa_tegrastats *log, const spa_tegra_sample *s, const char *name)
 {
-    const char *at = strstr(line, name);
-    char *end = NULL;
-    if (!at) return NAN;
-    at += strlen(name);
-    double mw = *at == ' ' ? strtod(at + 1, &end) : NAN;
-    return end && end != at + 1 && strncmp(end, "mW", 2) == 0 ? mw / 1000 : NAN;
-}
-
-/* "CPU [9%@806,off,3%@806]": busy cores times GHz; NaN if it is not that. */
-static double core_ghz_of(const char *line)
-{
-    const char *at = strstr(line, "CPU [");
-    double sum = 0;
-    if (!at) return NAN;
-    for (at += 5; *at && *at != ']'; at += *at == ',') {
-        char *end = NULL;
-        if (strncmp(at, "off", 3) == 0) {
-            at += 3;
-            continue;
-        }
-        double percent = strtod(at, &end);
-        if (end == at || strncmp(end, "%@", 2) != 0) return NAN;
-        at = end + 2;
-        double mhz = strtod(at, &end);
-        if (end == at) return NAN;
-        at = end;
-        sum += percent / 100 * mhz / 1000;
-    }
-    return *at == ']' ? sum : NAN;
-}
-
-static double gpu_busy_of(const char *line)
-{
-    const char *at = strstr(line, "GR3D_FREQ ");
-    char *end = NULL;
-    if (!at) return NAN;
-    at += strlen("GR3D_FREQ ");
-    double percent = strtod(at, &end);
-    return end != at && *end == '%' ? percent / 100 : NAN;
+    for (size_t r = 0; r < log->n_rails; r++)
+        if (!strcmp(log->rails[r], name)) return s->rail_w[r];
+    return NAN;
 }
 
 /* AGX Orin has four rails, Orin Nano two and the board's. */
-static bool parse_line(const char *line, fit_sample *s)
+static bool take_sample(const spa_tegrastats *log, const spa_tegra_sample *from, fit_sample *s)
 {
-    *s = (fit_sample){.core_ghz = core_ghz_of(line), .gpu_busy = gpu_busy_of(line)};
-    s->core_w = rail_w(line, "VDD_CPU_CV");
+    *s = (fit_sample){.core_ghz = from->core_ghz, .gpu_busy = from->gpu_load};
+    s->core_w = rail_w(log, from, "VDD_CPU_CV");
     if (isnan(s->core_w)) {
-        s->core_w = rail_w(line, "VDD_CPU_GPU_CV");
-        s->soc_w = rail_w(line, "VDD_SOC");
-        s->board_w = rail_w(line, "VDD_IN");
+        s->core_w = rail_w(log, from, "VDD_CPU_GPU_CV");
+        s->soc_w = rail_w(log, from, "VDD_SOC");
+        s->board_w = rail_w(log, from, "VDD_IN");
     } else {
-        s->soc_w = rail_w(line, "VDD_GPU_SOC");
-        s->board_w =
-            s->core_w + s->soc_w + rail_w(line, "VIN_SYS_5V0") + rail_w(line, "VDDQ_VDD2_1V8AO");
+        s->soc_w = rail_w(log, from, "VDD_GPU_SOC");
+        s->board_w = s->core_w + s->soc_w + rail_w(log, from, "VIN_SYS_5V0") +
+                     rail_w(log, from, "VDDQ_VDD2_1V8AO");
     }
     s->load = load_of(s->gpu_busy, s->core_ghz);
     return !isnan(s->core_ghz + s->gpu_busy + s->soc_w + s->board_w);
 }
 
-spa_status fit_log_parse(fit_log *log, const char *path, char *text, spa_error *err)
+static spa_status take_samples(fit_log *log, const spa_tegrastats *from, spa_error *err)
 {
-    int number = 0;
-    *log = (fit_log){.path = path};
-    for (char *line = text, *next; line && *line; line = next) {
-        next = strchr(line, '\n');
-        if (next) *next++ = '\0';
-        number++;
-        if (!strstr(line, "CPU [")) continue;
+    for (size_t i = 0; i < from->n; i++) {
         fit_sample *s = &log->samples[log->n];
+        int line = from->samples[i].line;
         if (log->n == FIT_MAX_SAMPLES)
-            return spa_fail_at(err, SPA_E_RANGE, path, number, "more than %d samples",
+            return spa_fail_at(err, SPA_E_RANGE, log->path, line, "more than %d samples",
                                FIT_MAX_SAMPLES);
-        if (!parse_line(line, s))
-            return spa_fail_at(err, SPA_E_PARSE, path, number,
+        if (!take_sample(from, &from->samples[i], s))
+            return spa_fail_at(err, SPA_E_PARSE, log->path, line,
                                "not a line of tegrastats with CPU, GR3D_FREQ and the rails of an "
                                "AGX Orin or Orin Nano");
         s->steady = log->n > 0 && s[-1].load == s->load;
         log->n++;
     }
-    if (log->n == 0) return spa_fail_at(err, SPA_E_PARSE, path, 0, "no samples of tegrastats");
     return SPA_OK;
+}
+
+spa_status fit_log_parse(fit_log *log, const char *path, const char *text, spa_error *err)
+{
+    spa_tegrastats from;
+    *log = (fit_log){.path = path};
+    SPA_TRY(spa_tegrastats_parse(&from, path, text, strlen(text), err));
+    spa_status status = take_samples(log, &from, err);
+    spa_tegrastats_fini(&from);
+    return status;
 }
 
 /* Does the word stand in text[0 .. length)? */

@@ -71,6 +71,7 @@ static spa_status read_cores(const parser *p, spa_tegra_sample *s, char *list, s
         if (++s->n_cores > SPA_TEGRA_CORES) return fail(p, err, "too many cores", core);
         load += l;
         mhz += f;
+        s->core_ghz += l * f * 1e-3;
     }
     *close = ']';
     if (s->n_cores == 0) return SPA_OK;
@@ -149,7 +150,7 @@ static spa_status read_line(parser *p, char *text, spa_error *err)
                           .gpu_mhz = NAN,
                           .hottest_c = NAN,
                           .line = p->line};
-    if (!strstr(text, "RAM ") || !strstr(text, "CPU [")) {
+    if (!strstr(text, "CPU [")) {
         log->skipped += text[strspn(text, " \t\r")] != '\0';
         return SPA_OK;
     }

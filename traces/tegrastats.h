@@ -17,6 +17,7 @@ typedef struct spa_tegra_sample {
     double rail_w[SPA_TEGRA_RAILS];
     double cpu_load; /* mean over the cores that are on, in [0, 1] */
     double cpu_mhz;  /* mean over the cores that are on */
+    double core_ghz; /* load times clock, summed over them: busy cores times GHz */
     double gpu_load, gpu_mhz;
     double hottest_c; /* of all sensors but PMIC, which is a constant */
     int n_cores;      /* that are on */
@@ -33,7 +34,7 @@ typedef struct spa_tegrastats {
 } spa_tegrastats;
 
 /* Reads a log: Orin's lines ("VDD_IN 4361mW/4361mW") and older ones ("POM_5V_IN 2020/2020",
- * "GR3D_FREQ 0%@114", cores that are off). Lines without "RAM" and "CPU [" are passed over. Errors
+ * "GR3D_FREQ 0%@114", cores that are off). Lines without "CPU [" are passed over. Errors
  * name the line: a clock that goes back, more rails or cores than possible; a file with no line of
  * tegrastats. */
 SPA_API spa_status spa_tegrastats_read(spa_tegrastats *log, const char *path, spa_error *err);

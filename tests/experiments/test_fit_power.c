@@ -65,14 +65,16 @@ Test(fit_power, what_is_no_log_of_these_boards_is_refused_with_its_line)
     static const struct {
         const char *text, *message;
     } bad[] = {
-        {"", "a.log: no samples of tegrastats"},
-        {"nothing\n", "a.log: no samples of tegrastats"},
+        {"", "a.log: no line of tegrastats"},
+        {"nothing\n", "a.log: no line of tegrastats"},
         {"date\nCPU [1%@729] GR3D_FREQ 0% VDD_IN 4290mW/1mW\n",
          "a.log:2: not a line of tegrastats"},
-        {"CPU [1@729] GR3D_FREQ 0% VDD_IN 1mW VDD_CPU_GPU_CV 1mW VDD_SOC 1mW\n", not_one},
-        {"CPU [1%@729 GR3D_FREQ 0% VDD_IN 1mW VDD_CPU_GPU_CV 1mW VDD_SOC 1mW\n", not_one},
-        {"CPU [1%@729] VDD_IN 1mW VDD_CPU_GPU_CV 1mW VDD_SOC 1mW\n", not_one},
-        {"CPU [1%@729] GR3D_FREQ 0% VDD_IN xmW VDD_CPU_GPU_CV 1mW VDD_SOC 1mW\n", not_one},
+        {"CPU [1@729] GR3D_FREQ 0% VDD_IN 1mW/1mW VDD_CPU_GPU_CV 1mW/1mW VDD_SOC 1mW/1mW\n",
+         "a.log:1: not the load of a core"},
+        {"CPU [1%@729 GR3D_FREQ 0% VDD_IN 1mW/1mW VDD_CPU_GPU_CV 1mW/1mW VDD_SOC 1mW/1mW\n",
+         "a.log:1: the list of cores does not end"},
+        {"CPU [1%@729] VDD_IN 1mW/1mW VDD_CPU_GPU_CV 1mW/1mW VDD_SOC 1mW/1mW\n", not_one},
+        {"CPU [1%@729] GR3D_FREQ 0% VDD_IN xmW VDD_CPU_GPU_CV 1mW/1mW VDD_SOC 1mW/1mW\n", not_one},
     };
     fit_log *log = malloc(sizeof *log);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
