@@ -8,7 +8,7 @@ static void list_opaque(onnx_import *im, const char *reason)
 {
     spa_onnx_report *r = im->report;
     if (r->n_opaque++ == 0) snprintf(r->reason, sizeof r->reason, "%.299s", reason);
-    const char *name = im->node->op_type;
+    const char *name = im->node->op_type[0] != '\0' ? im->node->op_type : "(none)";
     size_t n = strlen(r->opaque), m = strlen(name);
     for (const char *p = strstr(r->opaque, name); p != NULL; p = strstr(p + 1, name))
         if ((p == r->opaque || p[-1] == ' ') && (p[m] == '\0' || p[m] == ',')) return;

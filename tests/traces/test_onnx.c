@@ -292,6 +292,22 @@ Test(traces_onnx, operators_without_a_rule_are_counted_and_listed)
     end(&g);
 }
 
+Test(traces_onnx, an_operator_without_a_name_is_listed_too)
+{
+    spa_onnx_report r;
+    spa_graph g;
+    begin();
+    input("x", 1, 3, 0, 0);
+    onnx_make_node(&maker, "", "x", "z");
+    onnx_make_node(&maker, "", "z", "y");
+    onnx_make_value_info(&maker, "z", ONNX_FLOAT, (const int64_t[]){1, 3}, 2);
+    onnx_make_output(&maker, "y", ONNX_FLOAT, (const int64_t[]){1, 3}, 2);
+    expect_ok(read_with(&g, NULL, &r, err));
+    cr_assert_eq(r.n_opaque, 2);
+    cr_assert_str_eq(r.opaque, "(none)");
+    end(&g);
+}
+
 Test(traces_onnx, a_model_with_half_precision_weights_is_an_fp16_graph)
 {
     /* 1.0, 2.0, -0.5 and the smallest subnormal, 2^-24 */
