@@ -21,10 +21,10 @@ bool audit_condition_is_sound(const spa_audit *a, const spa_event *ev)
     }
 }
 
-float audit_kernel_power(const spa_audit *a, uint32_t op, uint32_t p)
+float audit_kernel_power(const spa_audit *a, uint32_t op, uint32_t p, uint32_t tenths)
 {
-    if (!a->has_conditions) return audit_cost(a, op, p)->dynamic_w;
-    return (float)((double)audit_cost(a, op, p)->dynamic_w *
+    if (!a->has_conditions) return audit_cost(a, op, p, tenths)->dynamic_w;
+    return (float)((double)audit_cost(a, op, p, tenths)->dynamic_w *
                    spa_power_ratio(a->costs, a->mode, op, p) *
                    spa_power_factor(&a->conditions, a->clock_ppm[p]));
 }
@@ -44,8 +44,9 @@ static double power_now(const spa_audit *a)
         for (uint32_t l = 0; l < a->costs->processors[p].n_lanes; l++) {
             const audit_activity *what = &a->lanes[p][l];
             if (what->request == NO_REQUEST) continue;
-            sum += (double)(what->kind == SPA_EV_KERNEL_BEGIN ? audit_kernel_power(a, what->op, p)
-                                                              : audit_dispatch_power(a, p));
+            sum += (double)(what->kind == SPA_EV_KERNEL_BEGIN
+                                ? audit_kernel_power(a, what->op, p, what->tenths)
+                                : audit_dispatch_power(a, p));
         }
         if (a->copies[p].request != NO_REQUEST) sum += (double)a->copies[p].power_w;
     }

@@ -186,7 +186,7 @@ static uint8_t tenths_of(const spa_event *ev)
 static int64_t kernel_ns(const spa_audit *a, const spa_event *ev)
 {
     return ev->tenths ? spa_part_ns(a->costs, ev->op, ev->processor, ev->tenths)
-                      : audit_cost(a, ev->op, ev->processor)->kernel_ns;
+                      : audit_cost(a, ev->op, ev->processor, ev->tenths)->kernel_ns;
 }
 
 static void on_kernel_begin(spa_audit *a, audit_request *r, const spa_event *ev)
@@ -222,7 +222,7 @@ static void join(spa_audit *a, audit_request *r, uint32_t op)
 
 static void on_kernel_end(spa_audit *a, audit_request *r, const spa_event *ev)
 {
-    const spa_op_cost *cost = audit_cost(a, ev->op, ev->processor);
+    const spa_op_cost *cost = audit_cost(a, ev->op, ev->processor, ev->tenths);
     double possible_ns = lane_of(a, ev)->possible_ns;
     int64_t duration =
         end(a, ev, lane_of(a, ev), SPA_EV_KERNEL_BEGIN, "ends, but its lane does something else");
@@ -331,7 +331,7 @@ static float power_of(const spa_audit *a, const spa_event *ev)
     switch ((spa_event_kind)ev->kind) {
     case SPA_EV_KERNEL_BEGIN:
     case SPA_EV_KERNEL_END:
-        return audit_kernel_power(a, ev->op, ev->processor);
+        return audit_kernel_power(a, ev->op, ev->processor, ev->tenths);
     case SPA_EV_TRANSFER_BEGIN:
     case SPA_EV_TRANSFER_END:
         return a->costs->links[ev->lane][ev->processor].dynamic_w;
@@ -384,8 +384,8 @@ static double shared_away(const spa_audit *a)
         for (uint32_t l = 0; l < a->costs->processors[p].n_lanes; l++) {
             const audit_activity *what = &a->lanes[p][l];
             if (what->request == NO_REQUEST || what->kind != SPA_EV_KERNEL_BEGIN) continue;
-            asked += (double)audit_cost(a, what->op, p)->capacity_share;
-            watts += (double)audit_kernel_power(a, what->op, p);
+            asked += (double)audit_cost(a, what->op, p, what->tenths)->capacity_share;
+            watts += (double)audit_kernel_power(a, what->op, p, what->tenths);
         }
         if (asked > 1) less += watts - watts / asked;
     }

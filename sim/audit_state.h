@@ -80,12 +80,14 @@ bool audit_condition_is_sound(const spa_audit *a, const spa_event *ev);
 void audit_condition(spa_audit *a, const spa_event *ev);
 void audit_conditions_pass(spa_audit *a, int64_t step_ns);
 void audit_conditions_reset(spa_audit *a);
-float audit_kernel_power(const spa_audit *a, uint32_t op, uint32_t p);
+float audit_kernel_power(const spa_audit *a, uint32_t op, uint32_t p, uint32_t tenths);
 float audit_dispatch_power(const spa_audit *a, uint32_t p);
 /* What an operator costs, in chunks if it runs in some. */
-static inline const spa_op_cost *audit_cost(const spa_audit *a, uint32_t op, uint32_t p)
+static inline const spa_op_cost *audit_cost(const spa_audit *a, uint32_t op, uint32_t p,
+                                            uint32_t tenths)
 {
-    const spa_op_cost *cost = spa_chunk_cost(a->costs, op, p, a->chunks ? a->chunks[op] : 0);
+    uint32_t chunk = a->chunks && !tenths ? a->chunks[op] : 0; /* parts run in none */
+    const spa_op_cost *cost = spa_chunk_cost(a->costs, op, p, chunk);
     return cost ? cost : spa_cost(a->costs, op, p);
 }
 /* Notes the first violation; the event may be NULL. */

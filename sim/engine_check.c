@@ -134,6 +134,12 @@ static spa_status check_batcher(const spa_run_config *c, spa_error *err)
     return check_queues(c, err);
 }
 
+/* Beside background loads things take longer, but are what they are. */
+static bool changes_speeds(const spa_conditions *c)
+{
+    return c->governor != SPA_GOVERNOR_FIXED || c->thermal.r_k_per_w > 0 || c->zeros_sd > 0;
+}
+
 spa_status engine_check_config(const spa_run_config *c, spa_error *err)
 {
     const spa_costs *costs = c->costs;
@@ -151,10 +157,10 @@ spa_status engine_check_config(const spa_run_config *c, spa_error *err)
     if (c->policy && !(c->policy->objectives & (uint32_t)c->objective))
         return spa_fail(err, SPA_E_UNSUPPORTED, "policy '%s' does not honour objective '%s'",
                         c->policy->name, spa_objective_name(c->objective));
-    if (c->schedule && spa_schedule_chunks(c->schedule) && spa_conditions_any(&s->conditions))
+    if (c->schedule && spa_schedule_chunks(c->schedule) && changes_speeds(&s->conditions))
         return spa_fail(err, SPA_E_UNSUPPORTED,
-                        "scenario '%s' changes clocks or loads, and the schedule runs operators in "
-                        "chunks: their speed in other modes is not known",
+                        "scenario '%s' changes clocks or zeros, and the schedule runs operators in "
+                        "chunks: their speed is then not known",
                         s->name);
     if (c->executor && c->schedule && spa_schedule_chunks(c->schedule))
         return spa_fail(err, SPA_E_UNSUPPORTED,

@@ -79,10 +79,10 @@ static spa_status build_nodes(spa_engine *e, spa_error *err)
     return SPA_OK;
 }
 
-static void fill_kernel(const spa_engine *e, engine_load *load, uint32_t op, uint32_t p)
+static void fill_load(const spa_engine *e, engine_load *load, uint32_t op, uint32_t p,
+                      uint32_t chunk)
 {
-    const spa_op_cost *k =
-        spa_chunk_cost(e->costs, op, p, e->has_schedule ? e->schedule.chunk[op] : 0);
+    const spa_op_cost *k = spa_chunk_cost(e->costs, op, p, chunk);
     const spa_cost_processor *processor = &e->costs->processors[p];
     int64_t issuing = k->launch_ns + e->policy_ns;
     double cv = k->noise_cv;
@@ -103,15 +103,22 @@ static void fill_kernel(const spa_engine *e, engine_load *load, uint32_t op, uin
     };
 }
 
-/* Of parts: the whole operator's demands for a part's time. */
+static void fill_kernel(const spa_engine *e, engine_load *load, uint32_t op, uint32_t p)
+{
+    fill_load(e, load, op, p, e->has_schedule ? e->schedule.chunk[op] : 0);
+}
+
+/* Of parts: the whole operator's demands for a part's time. What is split when it is dispatched
+ * runs in no chunks, whatever the schedule says. */
 static void fill_parts(const spa_engine *e, engine_load *load, uint32_t op, uint32_t p)
 {
-    const engine_load *whole = &e->loads[op * e->n_processors + p];
+    engine_load whole;
     int64_t kernel_ns = spa_cost(e->costs, op, p)->kernel_ns;
+    fill_load(e, &whole, op, p, 0);
     for (uint32_t k = 1; k < SPA_TENTHS; k++, load++) {
         int64_t part_ns = spa_part_ns(e->costs, op, p, k);
-        *load = *whole;
-        load->macs = whole->macs * k / SPA_TENTHS;
+        *load = whole;
+        load->macs = whole.macs * k / SPA_TENTHS;
         load->can_run = part_ns >= 0;
         if (part_ns >= 0) load->expected_ns += part_ns - kernel_ns;
     }

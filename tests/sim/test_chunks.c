@@ -97,6 +97,61 @@ static void expect_illegal(const chunked *k, const char *part)
     cr_assert_not_null(strstr(why.message, part), "%s", why.message);
 }
 
+static void split_b(const void *self, void *memory, const spa_view *view, uint32_t op,
+                    spa_action *action)
+{
+    if (op == 1) *action = (spa_action){.lane = SPA_LANE_ANY, .second = 1, .share = 5};
+}
+
+/* The schedule says chunks for b, the policy splits it when it is dispatched: then halves of the
+ * whole run, 50 ns and a launch, from 105 to 160, and no chunks: 55 * 10 W twice. c: 265. In all
+ * (105 + 55 + 55 + 105) * 10 = 3200 nJ. */
+Test(sim_chunks, what_a_policy_splits_runs_in_no_chunks)
+{
+    static const spa_policy policy = {.abi = SPA_POLICY_ABI,
+                                      .struct_size = sizeof(spa_policy),
+                                      .name = "splitter",
+                                      .capabilities = SPA_CAP_PLACE | SPA_CAP_SPLIT,
+                                      .objectives = SPA_OBJECTIVE_LATENCY,
+                                      .place = split_b};
+    chunked k;
+    sim_run run;
+    open_chunked(&k, false);
+    tests_divide(&k.whole.costs);
+    k.whole.schedule.chunk[1] = 2;
+    k.whole.config.policy = &policy;
+    sim_run_init(&run, &k.whole);
+    cr_assert_eq(sim_part_time(&run, &k.whole, SPA_EV_KERNEL_END, "b", 5), 160);
+    cr_assert_eq(run.result.span_ns, 265);
+    cr_assert_float_eq(run.result.energy_dynamic_j, 3200e-9, 1e-15);
+    sim_run_fini(&run);
+    close_chunked(&k);
+}
+
+/* A load that fills the processor leaves half of it: 350 ns become 700, energy doubles. Clocks that
+ * change are refused: what a chunk takes at others is not known. */
+Test(sim_chunks, chunks_run_beside_a_background_load)
+{
+    chunked k;
+    sim_run run;
+    spa_error why = {0};
+    open_chunked(&k, false);
+    k.whole.schedule.chunk[1] = 2;
+    k.whole.config.contention = true;
+    spa_conditions *c = &k.whole.config.scenario.conditions;
+    c->n_backgrounds = 1;
+    c->backgrounds[0] = (spa_background){.processor = "p0", .share = 1, .on_ms = 1};
+    sim_run_init(&run, &k.whole);
+    cr_assert_leq(llabs(run.result.span_ns - 700), 3, "%lld", (long long)run.result.span_ns);
+    cr_assert_float_eq(run.result.energy_dynamic_j, 5320e-9, 50e-9);
+    sim_run_fini(&run);
+    c->governor = SPA_GOVERNOR_SCHEDUTIL;
+    c->period_ms = 1, c->min_ratio = 0.5;
+    cr_assert_eq(sim_run_failing(&k.whole, &why), SPA_E_UNSUPPORTED);
+    cr_assert_not_null(strstr(why.message, "in chunks"), "%s", why.message);
+    close_chunked(&k);
+}
+
 Test(sim_chunks, chunks_that_cannot_be_are_refused)
 {
     chunked k;
