@@ -54,7 +54,10 @@ static spa_status take_text(reader *r, const onnx_field *f, const char **out, sp
     if (memchr(f->bytes.data, 0, f->bytes.size) != NULL)
         return fail(r, f->bytes.data, err, "a name with a NUL byte");
     SPA_TRY(spa_arena_alloc(r->arena, &text, f->bytes.size + 1, 1, err));
-    memcpy(text, f->bytes.data, f->bytes.size);
+    for (size_t i = 0; i < f->bytes.size; i++) { /* messages show names: one line, no escapes */
+        uint8_t c = f->bytes.data[i];
+        text[i] = c < ' ' || c == 127 ? '_' : (char)c;
+    }
     *out = text;
     return SPA_OK;
 }

@@ -42,6 +42,16 @@ Test(traces_onnx_hostile, a_cycle_is_refused)
     expect_refused(SPA_E_PARSE, "reads 'b' before it is made: a cycle, or nodes out of order");
 }
 
+Test(traces_onnx_hostile, names_cannot_bring_lines_or_escapes_into_messages)
+{
+    begin();
+    onnx_make_node(&maker, "Relu", "x", "a\n\x1b[31m");
+    expect_refused(SPA_E_PARSE, "nothing makes output 'y'");
+    begin();
+    onnx_make_node(&maker, "Relu", "b\n\x1b[31m", "y");
+    expect_refused(SPA_E_PARSE, "reads 'b__[31m' before it is made");
+}
+
 Test(traces_onnx_hostile, a_value_that_is_made_twice_is_refused)
 {
     begin();
