@@ -5,12 +5,31 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "experiments/results_db.h"
 
 static spa_status fail_db(sqlite3 *db, const char *path, spa_error *err)
 {
     return spa_fail_at(err, SPA_E_IO, path, 0, "%s", db ? sqlite3_errmsg(db) : "out of memory");
+}
+
+/* Nobody writes to a database that has no write-ahead log. */
+static bool is_at_rest(const char *path)
+{
+    char log[4096];
+    struct stat st;
+    int n = snprintf(log, sizeof log, "%s-wal", path);
+    return n > 0 && (size_t)n < sizeof log && (stat(log, &st) != 0 || st.st_size == 0);
+}
+
+/* A database of others, in a folder of others, is read without files beside it. */
+static void put_immutable(spa_string *out, const char *path)
+{
+    spa_string_append(out, "file:");
+    for (; *path; path++)
+        spa_string_append(out, strchr("%?#", *path) ? "%%%02X" : "%c", (unsigned char)*path);
+    spa_string_append(out, "?immutable=1");
 }
 
 /* A reader that may write tidies up behind itself: a read-only one leaves files of the write-ahead
@@ -20,8 +39,19 @@ spa_status evidence_connect(sqlite3 **db, const char *path, spa_error *err)
     *db = NULL;
     if (access(path, R_OK) != 0)
         return spa_fail_at(err, SPA_E_IO, path, 0, "cannot be read: %s", strerror(errno));
+    spa_string name = {0};
     int flags = access(path, W_OK) == 0 ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-    if (sqlite3_open_v2(path, db, flags, NULL) != SQLITE_OK) return fail_db(*db, path, err);
+    if (flags == SQLITE_OPEN_READONLY && is_at_rest(path)) {
+        put_immutable(&name, path);
+        flags |= SQLITE_OPEN_URI;
+    } else {
+        spa_string_append(&name, "%s", path);
+    }
+    spa_status status = spa_string_ok(&name, err);
+    if (!status && sqlite3_open_v2(name.text, db, flags, NULL) != SQLITE_OK)
+        status = fail_db(*db, path, err);
+    spa_string_fini(&name);
+    SPA_TRY(status);
     sqlite3_busy_timeout(*db, 30000);
     if (sqlite3_exec(*db, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK)
         return fail_db(*db, path, err);

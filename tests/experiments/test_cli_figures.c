@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "tests/experiments/cli.h"
 
@@ -204,6 +205,30 @@ Test(cli_figures, other_databases_are_refused)
     execute("PRAGMA user_version = 99");
     cli_expect_failure(1, "use the program that wrote it", "figures --db %s -o %s", path_in("r.db"),
                        path_in("out"));
+}
+
+/* In a process of its own: one that has become another user stays it. */
+Test(cli_figures, a_database_of_another_user_can_be_read)
+{
+    char odd[300], command[700];
+    store("latency", "--policy cpu-only,heft");
+    snprintf(odd, sizeof odd, "%s/another?5%%", cli_folder());
+    cr_assert_eq(mkdir(odd, 0755), 0);
+    snprintf(command, sizeof command, "%s/r.db", odd);
+    cr_assert_eq(rename(path_in("r.db"), command), 0);
+    cr_assert(chmod(command, 0444) == 0 && chmod(odd, 0555) == 0);
+    cr_assert(chmod(cli_folder(), 0777) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (geteuid() == 0 && setuid(65534) != 0) _exit(9);
+        cli_result r = cli("figures latency --json --db %s/r.db -o %s", odd, path_in("theirs"));
+        if (r.code) fprintf(stderr, "%s\n", r.err);
+        _exit(r.code);
+    }
+    int state;
+    cr_assert_eq(waitpid(child, &state, 0), child);
+    cr_assert(WIFEXITED(state) && WEXITSTATUS(state) == 0, "%d", state);
+    chmod(odd, 0755);
 }
 
 Test(cli_figures, an_empty_database_says_what_fills_it)
