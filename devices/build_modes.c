@@ -46,6 +46,7 @@ static double formula_w(const builder *b, uint32_t p, double fill)
 typedef struct own_entry {
     spec_time time;
     double formula_w;
+    uint32_t cores;
 } own_entry;
 
 static spa_status fill_speed(const builder *b, size_t i, uint32_t p, const own_entry *own,
@@ -55,8 +56,17 @@ static spa_status fill_speed(const builder *b, size_t i, uint32_t p, const own_e
     bool has_row = b->measured.model && b->measured.alone[i * b->costs->n_processors + p];
     double ns = (double)k->kernel_ns;
     spec_time now;
-    *out = (spa_op_speed){.clocked_ns = ns, .dynamic_w = k->dynamic_w, .dram_share = k->dram_share};
+    *out = (spa_op_speed){.clocked_ns = ns,
+                          .dynamic_w = k->dynamic_w,
+                          .dram_share = k->dram_share,
+                          .pressure = k->pressure,
+                          .capacity_share = k->capacity_share};
     if (ns <= 0) return SPA_OK; /* cannot run there, or takes no time */
+    if (b->points[p].is_cpu) {  /* fewer cores disturb less, and are more of those there are */
+        float cores = (float)b->points[p].cores;
+        out->pressure = k->pressure * cores / (float)own->cores;
+        out->capacity_share = cores / (float)b->mode->cores[b->index[p]];
+    }
     SPA_TRY(build_model_time(b, &b->graph->ops[i], p, !has_row, &now, err));
     if (own->time.kernel_s > 0 && now.kernel_s > 0) {
         double scale = ns / own->time.kernel_s; /* ns of this entry per second of the equation */
@@ -66,6 +76,8 @@ static spa_status fill_speed(const builder *b, size_t i, uint32_t p, const own_e
         double share = now.bytes / (now.kernel_s * scale * 1e-9) / b->mode->dram_bytes_per_s;
         share *= b->options->scale_contention;
         out->dram_share = (float)(share < 1 ? share : 1);
+        if (!b->points[p].is_cpu && own->time.fill > 0)
+            out->capacity_share = (float)(k->capacity_share * now.fill / own->time.fill);
     } else { /* nothing but the clock is known */
         out->clocked_ns = ns * b->costs->processors[p].clock_hz / b->points[p].clock_hz;
     }
@@ -83,6 +95,7 @@ static spa_status own_entries(builder *b, own_entry *own, spa_error *err)
         if (c->ops[i].kernel_ns <= 0) continue;
         SPA_TRY(build_model_time(b, &b->graph->ops[i / c->n_processors], p, !has_row, &own[i].time,
                                  err));
+        own[i].cores = b->points[p].cores;
         own[i].formula_w = formula_w(b, p, own[i].time.fill);
     }
     return SPA_OK;

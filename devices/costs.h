@@ -76,6 +76,7 @@ typedef struct spa_op_speed {
     double bound_ns;   /* computing, or memory as far as one core's clock limits it */
     double memory_ns;  /* memory behind the clock */
     float dynamic_w, dram_share;
+    float pressure, capacity_share; /* of the cores that are online; 0 = as in the table */
 } spa_op_speed;
 
 #define SPA_ZEROS 11

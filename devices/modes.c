@@ -98,6 +98,7 @@ uint64_t spa_costs_modes_hash(const spa_costs *c, uint64_t h)
             const spa_op_speed *s = &mode->ops[i];
             h = hash_double(hash_double(hash_double(h, s->clocked_ns), s->bound_ns), s->memory_ns);
             h = hash_double(hash_double(h, (double)s->dynamic_w), (double)s->dram_share);
+            h = hash_double(hash_double(h, (double)s->pressure), (double)s->capacity_share);
         }
         for (size_t i = 0; i < c->n_tensors * n * n; i++)
             h = spa_hash_u64(h, (uint64_t)mode->transfer_ns[i]);

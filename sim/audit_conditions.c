@@ -21,6 +21,16 @@ bool audit_condition_is_sound(const spa_audit *a, const spa_event *ev)
     }
 }
 
+/* Its share of the processor, in the mode that is. */
+float audit_capacity(const spa_audit *a, uint32_t op, uint32_t p, uint32_t tenths)
+{
+    float own = audit_cost(a, op, p, tenths)->capacity_share, there = 0;
+    float whole = spa_cost(a->costs, op, p)->capacity_share;
+    if (a->has_conditions && a->costs->n_modes && a->mode != a->costs->own_mode)
+        there = a->costs->modes[a->mode].ops[op * a->costs->n_processors + p].capacity_share;
+    return there > 0 && whole > 0 ? own * (there / whole) : own;
+}
+
 float audit_kernel_power(const spa_audit *a, uint32_t op, uint32_t p, uint32_t tenths)
 {
     if (!a->has_conditions) return audit_cost(a, op, p, tenths)->dynamic_w;

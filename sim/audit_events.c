@@ -384,7 +384,7 @@ static double shared_away(const spa_audit *a)
         for (uint32_t l = 0; l < a->costs->processors[p].n_lanes; l++) {
             const audit_activity *what = &a->lanes[p][l];
             if (what->request == NO_REQUEST || what->kind != SPA_EV_KERNEL_BEGIN) continue;
-            asked += (double)audit_cost(a, what->op, p, what->tenths)->capacity_share;
+            asked += (double)audit_capacity(a, what->op, p, what->tenths);
             watts += (double)audit_kernel_power(a, what->op, p, what->tenths);
         }
         if (asked > 1) less += watts - watts / asked;

@@ -80,6 +80,7 @@ bool audit_condition_is_sound(const spa_audit *a, const spa_event *ev);
 void audit_condition(spa_audit *a, const spa_event *ev);
 void audit_conditions_pass(spa_audit *a, int64_t step_ns);
 void audit_conditions_reset(spa_audit *a);
+float audit_capacity(const spa_audit *a, uint32_t op, uint32_t p, uint32_t tenths);
 float audit_kernel_power(const spa_audit *a, uint32_t op, uint32_t p, uint32_t tenths);
 float audit_dispatch_power(const spa_audit *a, uint32_t p);
 /* What an operator costs, in chunks if it runs in some. */

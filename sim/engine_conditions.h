@@ -89,6 +89,7 @@ ENGINE_APART void settle(spa_engine *e)
     for (uint32_t i = 0; i < n; i++) {
         copy[i] = e->loads[e->activities[e->active[i]].load];
         copy[i].dram = condition_dram(e, e->active[i], &copy[i]);
+        condition_cores(e, e->active[i], &copy[i]);
         rate[i] = 1;
     }
     all = n + background_loads(e, copy + n);

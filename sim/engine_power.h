@@ -65,6 +65,23 @@ static inline float condition_dram(const spa_engine *e, uint32_t event_slot,
     return (float)(share < 1 ? share : 1);
 }
 
+/* What a kernel disturbs others by, and its share of the processor: with other cores online. */
+static inline void condition_cores(const spa_engine *e, uint32_t event_slot, engine_load *load)
+{
+    const spa_costs *costs = e->costs;
+    const engine_lane *lane = &e->lanes[event_slot];
+    uint32_t mode = e->conditions->mode, at;
+    if (event_slot >= e->n_lanes || lane->doing != LANE_KERNEL || costs->n_modes == 0 ||
+        mode == costs->own_mode)
+        return;
+    at = whole_of(e, lane->op) * costs->n_processors + lane->processor;
+    const spa_op_cost *own = &costs->ops[at];
+    const spa_op_speed *there = &costs->modes[mode].ops[at];
+    if (own->pressure > 0 && there->pressure > 0) load->pressure *= there->pressure / own->pressure;
+    if (own->capacity_share > 0 && there->capacity_share > 0)
+        load->capacity *= there->capacity_share / own->capacity_share;
+}
+
 /* What a busy event slot draws above idle now, W. */
 static inline double condition_watts(const spa_engine *e, uint32_t event_slot)
 {
@@ -133,6 +150,14 @@ static inline void view_conditions(const spa_engine *e, spa_view *view)
     if (e->config.scenario.conditions.thermal.r_k_per_w > 0) view->temperature_c = c->temperature_c;
 }
 
+/* What the kernel of a lane asks for of its processor, now. */
+static inline double kernel_capacity(const spa_engine *e, const engine_lane *lane)
+{
+    engine_load load = e->loads[lane->load];
+    if (ENGINE_CONDITIONS) condition_cores(e, lane->id, &load);
+    return (double)load.capacity;
+}
+
 /* Kernels on lanes of one processor that together ask for more than its capacity get it in parts,
  * and so draw in parts: one over what they ask for. 1 where nothing is shared. */
 static inline double power_share(const spa_engine *e, uint32_t p)
@@ -141,7 +166,7 @@ static inline double power_share(const spa_engine *e, uint32_t p)
     if (!e->shares_power[p]) return 1;
     for (uint32_t i = 0; i < e->costs->processors[p].n_lanes; i++) {
         const engine_lane *lane = &e->lanes[e->lane_first[p] + i];
-        if (lane->doing == LANE_KERNEL) asked += (double)e->loads[lane->load].capacity;
+        if (lane->doing == LANE_KERNEL) asked += kernel_capacity(e, lane);
     }
     return asked > 1 ? 1 / asked : 1;
 }

@@ -27,15 +27,16 @@ static void expect_transfers(const spa_costs *a, uint32_t mode, const spa_costs 
 
 /* A table in one mode says of another one what that one's own table says, to the rounding of both
  * to whole ns. */
-static void agree(const char *name, const char *stack, const char *from, const char *to)
+static void agree(const char *name, const char *stack, const char *lanes, const char *from,
+                  const char *to)
 {
     spa_device *device;
     spa_graph graph;
     spa_costs a, b;
     expect_ok(spa_device_load(&device, name, search, err));
     expect_ok(spa_zoo_build(&graph, "mobilenet_v2", 1, SPA_FP32, "relu50", err));
-    build(&a, device, &graph, stack, from, NULL);
-    build(&b, device, &graph, stack, to, NULL);
+    build(&a, device, &graph, stack, from, lanes);
+    build(&b, device, &graph, stack, to, lanes);
     uint32_t m = 0;
     while (strcmp(a.modes[m].name, to) != 0) m++;
     cr_assert_eq(m, b.own_mode);
@@ -50,6 +51,10 @@ static void agree(const char *name, const char *stack, const char *from, const c
                                1e-4 * spa_cost(&b, i, p)->dynamic_w + 1e-9);
             cr_assert_float_eq(a.modes[m].ops[i * a.n_processors + p].dram_share,
                                spa_cost(&b, i, p)->dram_share, 2e-3);
+            const spa_op_speed *s = &a.modes[m].ops[i * a.n_processors + p];
+            if (spa_cost(&a, i, p)->kernel_ns <= 0) continue;
+            cr_assert_float_eq(s->pressure, spa_cost(&b, i, p)->pressure, 1e-5); /* 4 cores, 12 */
+            cr_assert_float_eq(s->capacity_share, spa_cost(&b, i, p)->capacity_share, 1e-5);
         }
     }
     expect_transfers(&a, m, &b);
@@ -65,10 +70,11 @@ static void agree(const char *name, const char *stack, const char *from, const c
 
 Test(devices_modes, a_mode_seen_from_another_is_its_own_table)
 {
-    agree("agx-orin", "pytorch-eager", "MAXN", "15W");
-    agree("agx-orin", "ncnn", "MAXN", "30W");
-    agree("agx-orin", "ncnn", "50W", "MAXN");
-    agree("orin-nano", "ncnn", "MAXN_SUPER", "15W");
+    agree("agx-orin", "pytorch-eager", NULL, "MAXN", "15W");
+    agree("agx-orin", "ncnn", NULL, "MAXN", "30W");
+    agree("agx-orin", "ncnn", NULL, "50W", "MAXN");
+    agree("agx-orin", "ncnn", "cpu:0-1,cpu:2-3,gpu:0", "MAXN", "15W");
+    agree("orin-nano", "ncnn", NULL, "MAXN_SUPER", "15W");
 }
 
 /* A transfer that takes three times as long does so in every mode. */
