@@ -216,14 +216,16 @@ static double sample(const spa_record *r, size_t i, bool energy)
     return energy ? r->replicates[i].energy_mj : r->replicates[i].latency_ms;
 }
 
-/* Half-width over the value of mean(a) / mean(b), of n pairs; NaN when they are too few. With
- * relative deviations u = a / mean(a) - 1 and v likewise, the ratio's relative error is that of the
- * mean of u - v. */
-static double paired_error(const spa_record *a, const spa_record *b, bool energy)
+/* mean(a) / mean(b) over the replications that both have, with Student's half-width over it; NaN
+ * when they are too few. With relative deviations u = a / mean(a) - 1 and v likewise, the ratio's
+ * relative error is that of the mean of u - v. Replications that only one of them has are other
+ * draws: of arrivals, they may be much more, or less, crowded. */
+static spa_estimate paired_ratio(const spa_record *a, const spa_record *b, bool energy)
 {
     size_t n = a->n_replicates < b->n_replicates ? a->n_replicates : b->n_replicates;
     double mean_a = 0, mean_b = 0, square = 0;
-    if (n < 2 || strcmp(a->experiment, b->experiment) != 0) return NAN;
+    if (n < 2 || strcmp(a->experiment, b->experiment) != 0)
+        return (spa_estimate){NAN, NAN, NAN, NULL};
     for (size_t i = 0; i < n; i++) {
         mean_a += sample(a, i, energy) / (double)n;
         mean_b += sample(b, i, energy) / (double)n;
@@ -233,7 +235,8 @@ static double paired_error(const spa_record *a, const spa_record *b, bool energy
         square += d * d;
     }
     double deviation = sqrt(square / (double)(n - 1) / (double)n);
-    return gsl_cdf_tdist_Pinv(0.975, (double)(n - 1)) * deviation;
+    double error = gsl_cdf_tdist_Pinv(0.975, (double)(n - 1)) * deviation, ratio = mean_a / mean_b;
+    return (spa_estimate){ratio, ratio * (1 - error), ratio * (1 + error), NULL};
 }
 
 spa_estimate claim_row_ratio(const spa_record *a, const spa_record *b, const char *metric)
@@ -241,11 +244,11 @@ spa_estimate claim_row_ratio(const spa_record *a, const spa_record *b, const cha
     spa_estimate v = claim_ratio(claim_value(a, metric), claim_value(b, metric));
     bool energy = strcmp(metric, "energy_mj") == 0;
     if (!isfinite(v.value) || (!energy && strcmp(metric, "latency_mean_ms") != 0)) return v;
-    double error = paired_error(a, b, energy);
-    if (!isfinite(error)) return v;
-    v.low = v.value * (1 - error);
-    v.high = v.value * (1 + error);
-    return v;
+    /* One that needed many more replications than the other varies by itself: pairs would leave
+     * most of them out, and know less than both means do. */
+    spa_estimate paired = paired_ratio(a, b, energy);
+    bool wider = isfinite(v.low) && paired.high - paired.low > v.high - v.low;
+    return isfinite(paired.value) && !wider ? paired : v;
 }
 
 spa_estimate claim_mean(const spa_estimate *estimates, size_t n, bool geometric)

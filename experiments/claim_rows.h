@@ -45,8 +45,8 @@ spa_estimate claim_value(const spa_record *r, const char *metric);
 /* a / b with its interval: relative errors add in quadrature, as if the two were independent. */
 spa_estimate claim_ratio(spa_estimate a, spa_estimate b);
 /* The same of a metric of two rows. Where both have replications, and the metric is the latency or
- * the energy, the interval is of the pairs (delta method, Student's t): noise that both share
- * cancels. */
+ * the energy, ratio and interval are of the pairs (delta method, Student's t): noise that both
+ * share cancels. Either may be NULL. */
 spa_estimate claim_row_ratio(const spa_record *a, const spa_record *b, const char *metric);
 /* The mean of n estimates, `geometric` or not; what is not known is left out. */
 spa_estimate claim_mean(const spa_estimate *estimates, size_t n, bool geometric);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "experiments/claim_rows.h"
 #include "experiments/figure_common.h"
 
 /* Latency against one scaled factor, over the reference at the same scale. */
@@ -18,15 +19,13 @@ static void add_sweep(const spa_evidence *e, const spa_study_figure *figure, spa
     plot->y_guide = 1;
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
         const spa_record *other = figure_sibling(e, r, reference);
-        spa_plot_point mine = figure_point(r, "latency_mean_ms", 1);
-        double base = other ? figure_point(other, "latency_mean_ms", 1).y : NAN;
-        spa_plot_point point = {.x = r->scales[scale],
-                                .y = mine.y / base,
-                                .low = mine.low / base,
-                                .high = mine.high / base};
+        spa_estimate ratio = claim_row_ratio(r, other, "latency_mean_ms");
+        spa_plot_point point = {
+            .x = r->scales[scale], .y = ratio.value, .low = ratio.low, .high = ratio.high};
         spa_plot_add(plot, figure_panel(e, figure, r, 0, panel), r->name, point);
     }
-    spa_string_append(&plot->caption, "Reference: %s, at the same value. Bars: 95 %% confidence. ",
+    spa_string_append(&plot->caption,
+                      "Reference: %s, at the same value. Bars: 95 %% confidence, paired. ",
                       reference);
 }
 

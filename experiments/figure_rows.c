@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "experiments/claim_rows.h"
 #include "experiments/figure_common.h"
 
 static void add_grid(const spa_evidence *e, const spa_study_figure *figure, const char *metric,
@@ -184,21 +185,25 @@ void figure_ablation(const spa_evidence *e, const spa_study_figure *figure, spa_
 void figure_matrix(const spa_evidence *e, const spa_study_figure *figure, spa_plot *plot)
 {
     char panel[FIGURE_TEXT];
-    const spa_record *r, *s;
+    const spa_record *r, *s, *best;
     bool thermal = false;
     plot->kind = SPA_PLOT_HEAT;
     for (size_t at = 0; (r = figure_next(e, figure, &at)) != NULL;) {
         spa_plot_point point = figure_point(r, "latency_mean_ms", 1);
-        double best = INFINITY;
+        double least = INFINITY;
+        best = NULL;
         for (size_t other = 0; (s = figure_next(e, figure, &other)) != NULL;) {
             double y = s->skipped ? NAN : spa_record_get(s, "latency_mean_ms");
             if (strcmp(s->model, r->model) == 0 && strcmp(s->device, r->device) == 0 &&
                 strcmp(s->mode, r->mode) == 0 && strcmp(s->scenario, r->scenario) == 0 &&
-                s->batch == r->batch && strcmp(s->stack, r->stack) == 0 && y < best)
-                best = y;
+                s->batch == r->batch && strcmp(s->stack, r->stack) == 0 && y < least) {
+                least = y;
+                best = s;
+            }
         }
         thermal |= strcmp(r->scenario, "thermal") == 0;
-        point.y /= best;
+        /* Over the same replications: others may have drawn more crowded arrivals. */
+        point.y = claim_row_ratio(r, best, "latency_mean_ms").value;
         point.low = point.high = NAN;
         spa_plot_add(plot, figure_panel(e, figure, r, FIGURE_SCENARIO, panel), r->scenario, point);
     }

@@ -179,6 +179,23 @@ Test(claims, shared_noise_cancels_in_a_ratio)
     cr_assert_float_eq(r.high, 2, 1e-9);
 }
 
+/* The third replication of x has drawn a crowd that y never met: its mean of 9 / 3 says nothing. */
+Test(claims, a_ratio_is_of_the_replications_that_both_have)
+{
+    world w = {0};
+    static const spa_replicate a[] = {{2.2, NAN}, {1.8, NAN}, {5, NAN}};
+    static const spa_replicate b[] = {{1.1, NAN}, {0.9, NAN}};
+    spa_record *x = add(&w, "a", "x", 3), *y = add(&w, "a", "y", 1);
+    x->replicates = a;
+    y->replicates = b;
+    x->n_replicates = 3;
+    y->n_replicates = 2;
+    w.measures[0][1].value = 4;
+    cr_assert_float_eq(claim_row_ratio(x, y, "latency_mean_ms").value, 2, 1e-12);
+    cr_assert_float_eq(claim_row_ratio(y, x, "latency_mean_ms").value, 0.5, 1e-12);
+    cr_assert(isnan(claim_row_ratio(x, NULL, "latency_mean_ms").value));
+}
+
 /* 12 and 8 over 1 and 1: deviations +-0.2, of their mean sqrt(0.08 / 1 / 2) = 0.2; Student's t for
  * one degree of freedom 12.7062: 10 x 0.2 x 12.7062 = 25.4124. */
 Test(claims, an_interval_of_pairs_is_students)
@@ -189,11 +206,18 @@ Test(claims, an_interval_of_pairs_is_students)
     x->replicates = a;
     y->replicates = b;
     x->n_replicates = y->n_replicates = 2;
+    w.measures[0][1].value = 30;
     spa_estimate r = claim_row_ratio(x, y, "latency_mean_ms");
     cr_assert_float_eq(r.high - r.value, 25.4124, 1e-3);
+    /* Of both means alone: 10 x hypot(30 / 10, 0.001 / 1) = 30.00. */
     y->experiment = "another"; /* its noise is another's */
     r = claim_row_ratio(x, y, "latency_mean_ms");
-    cr_assert_lt(r.high - r.value, 0.02);
+    cr_assert_float_eq(r.high - r.value, 30, 0.01);
+    /* With many more replications of x its mean is known better than pairs say: 10 x 0.1. */
+    y->experiment = x->experiment;
+    w.measures[0][1].value = 1;
+    r = claim_row_ratio(x, y, "latency_mean_ms");
+    cr_assert_float_eq(r.high - r.value, 1, 0.01);
 }
 
 static const spa_claim faster = {.id = "x",
