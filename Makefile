@@ -79,7 +79,7 @@ BINS      := $(patsubst experiments/%_main.c,$(B)/%,$(SRC_MAIN))
 
 .DELETE_ON_ERROR:
 
-.PHONY: all deps deps-test demo test test-slurm test-asan test-threads check-layers check-format bench fidelity fit-orin fit-power \
+.PHONY: import-samples all deps deps-test demo test test-slurm test-asan test-threads check-layers check-format bench fidelity fit-orin fit-power \
         learn-check learn-study conformance onnx-check clean help
 
 all: $(BINS)  ## build build/$(VARIANT)/sparoa and its companions

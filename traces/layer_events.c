@@ -104,6 +104,7 @@ static spa_status node_layer(spa_layer_times *t, const event *of, size_t n, cons
     SPA_TRY(layer_append(t, of->name, layer_text(args, "op_name"), &l, err));
     l->on_gpu = strncmp(layer_text(args, "provider"), "CPU", 3) != 0;
     read_shape(args, &l->out);
+    l->blocked = strstr(of->name, "_nchwc") != NULL;
     if (t->runs > 1 && n != (size_t)t->runs)
         return spa_fail_at(err, SPA_E_INVALID, path, 0,
                            "node '%.200s' ran %zu times in %lld inferences; profile inferences "

@@ -142,6 +142,16 @@ static void take(spa_layer_map *m, size_t op, size_t layer, spa_layer_match how)
     m->match[op] = how;
 }
 
+/* The shape that the profile tells, of the operator? */
+static bool fits(const spa_layer_time *l, const spa_shape *shape)
+{
+    spa_shape unpadded = l->out;
+    if (l->out.rank == 0) return true;
+    int32_t padding = l->blocked && shape->rank == 4 ? l->out.dim[1] - shape->dim[1] : 0;
+    if (padding > 0 && padding < 16 && l->out.dim[1] % 8 == 0) unpadded.dim[1] -= padding;
+    return spa_shape_equal(&unpadded, shape);
+}
+
 static void match_names(spa_layer_map *m, const spa_layer_times *t, const spa_graph *g)
 {
     for (size_t l = 0; l < t->n; l++)
@@ -167,7 +177,7 @@ static void match_shapes(spa_layer_map *m, const spa_layer_times *t, const spa_g
             size_t i = (next + k) % g->n_ops;
             const spa_op *op = &g->ops[i];
             if (m->layer[i] >= 0 || !is_kind(word, op->kind)) continue;
-            if (layer->out.rank && !spa_shape_equal(&layer->out, &op->out)) continue;
+            if (!fits(layer, &op->out)) continue;
             take(m, i, l, SPA_LAYER_SHAPED);
             next = i + 1;
             break;

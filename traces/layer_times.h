@@ -19,6 +19,7 @@ typedef struct spa_layer_time {
     const char *name;  /* as the program spells it */
     const char *kind;  /* its word for what it computes, or "" */
     bool on_gpu;       /* measured on the GPU, else on the CPU */
+    bool blocked;      /* out counts channels padded to blocks of 16 (ONNX Runtime's nchwc) */
     spa_shape out;     /* rank 0 = not told */
     size_t first_part; /* into parts: the nodes of the model that it computes */
     size_t n_parts;    /* 0 = it names none */

@@ -154,8 +154,8 @@ Test(layer_times, rows_carry_the_times_and_the_rest_of_a_layer_costs_nothing)
     "\"output_type_shape\":[{\"float\":" shape "}]}}"
 #define RUN "{\"cat\":\"Session\",\"ph\":\"X\",\"name\":\"model_run\",\"dur\":9,\"ts\":9}"
 
-/* Names that say nothing: by kind and shape. Three inferences, the first left out: conv 10 and 14
- * us: mean 12, sd sqrt(8), median 12. */
+/* Names that say nothing: by kind and shape, channels padded to a block. Three inferences, the
+ * first left out: conv 10 and 14 us: mean 12, sd sqrt(8), median 12. */
 Test(layer_times, nodes_of_onnx_runtime_are_found_by_kind_and_shape)
 {
     static const char *const durations[] = {"100", "10", "14"};
@@ -172,7 +172,7 @@ Test(layer_times, nodes_of_onnx_runtime_are_found_by_kind_and_shape)
                           "}]}},",
                           durations[i], 10 * i);
         spa_string_append(&s,
-                          NODE("r2_nchwc", "Conv", "[1,3,8,8]", "7", "50") "," NODE(
+                          NODE("r2_nchwc", "Conv", "[1,8,8,8]", "7", "50") "," NODE(
                               "n3", "Gemm", "[1,5]", "2", "60") "," NODE("n4", "Gemm", "[1,6]", "1",
                                                                          "70") "," RUN "%s",
                           i == 2 ? "]" : ",");
