@@ -4,7 +4,7 @@
 #include "experiments/charts.h"
 #include "experiments/gnuplot.h"
 
-enum { PANEL_WIDTH = 800, NARROW_WIDTH = 640, PANEL_HEAD = 82, PANEL_FOOT = 112, ROW_HEIGHT = 22 };
+enum { PANEL_WIDTH = 800, NARROW_WIDTH = 640, PANEL_HEAD = 82, PANEL_FOOT = 126, ROW_HEIGHT = 22 };
 
 static double interval_of(const spa_outcome *o, spa_objective objective)
 {
@@ -156,11 +156,12 @@ spa_status spa_chart_compare(const char *path, const spa_runs *runs, const spa_o
     int panel_height = PANEL_HEAD + PANEL_FOOT + ROW_HEIGHT * (int)n;
     int panel_width = columns > 1 ? NARROW_WIDTH : PANEL_WIDTH;
     spa_figure f = {.width = panel_width * (int)columns, .height = panel_height * (int)rows};
-    spa_string_append(&f.commands,
-                      "set multiplot\nset style fill solid\nset border 3\nset tics nomirror out\n"
-                      "set grid xtics back lt 1 lc rgb '#dddddd'\nset key right bottom horizontal "
-                      "maxrows 1 samplen 1.5 spacing 1.1\nW = %.6f\nset samples 2\n",
-                      1.0 / (double)columns);
+    spa_string_append(
+        &f.commands,
+        "set multiplot\nset style fill solid\nset border 3\nset tics nomirror out\n"
+        "set grid xtics back lt 1 lc rgb '#dddddd'\nset key right bottom horizontal "
+        "maxcols 2 samplen 1.2 spacing 1.1 font ',9' width -2\nW = %.6f\nset samples 2\n",
+        1.0 / (double)columns);
     for (size_t c = 0; c < runs->n_cases; c++) {
         double max;
         put_data(&f, runs, c, objective, &max);
@@ -170,7 +171,7 @@ spa_status spa_chart_compare(const char *path, const spa_runs *runs, const spa_o
         double height = 1.0 / (double)rows, px = height / panel_height;
         spa_string_append(
             &f.commands,
-            "X0 = %.6f\nY1 = %.6f\nset lmargin at screen X0 + W*0.21\n"
+            "X0 = %.6f\nY1 = %.6f\nset lmargin at screen X0 + W*0.25\n"
             "set rmargin at screen X0 + W*0.97\nset tmargin at screen %.6f\n"
             "set bmargin at screen %.6f\nset key at screen X0 + W*0.97, screen %.6f\n",
             x0, y1, y1 - PANEL_HEAD * px, y1 - height + PANEL_FOOT * px, y1 - height + 8 * px);
