@@ -25,6 +25,12 @@ static spa_status write_text(const char *path, spa_string *text, spa_error *err)
 
 /* ---- tegrastats ------------------------------------------------------------------------------ */
 
+/* NaN = its lines have no dates. */
+static double seconds_of(const spa_tegrastats *log)
+{
+    return log->samples[log->n - 1].time_s;
+}
+
 static spa_status write_samples(const spa_tegrastats *log, const char *path, spa_error *err)
 {
     spa_string text = {0};
@@ -50,8 +56,11 @@ static spa_status put_rails(const spa_tegrastats *log, const spa_rail_summary *r
 {
     int board = spa_tegrastats_board_rail(log);
     spa_table t;
-    spa_string_append(out, "%s: %zu lines, %g s", o->operands.items[0], log->n,
-                      log->samples[log->n - 1].time_s);
+    spa_string_append(out, "%s: %zu lines, ", o->operands.items[0], log->n);
+    if (isnan(seconds_of(log)))
+        spa_string_append(out, "without dates");
+    else
+        spa_string_append(out, "%g s", seconds_of(log));
     if (log->skipped) spa_string_append(out, ", %zu other lines passed over", log->skipped);
     spa_string_append(out, "\n%s\n",
                       board < 0 ? "no rail is the whole board's: these do not add up to it"
@@ -79,7 +88,7 @@ static spa_status put_rails_json(const spa_tegrastats *log, const spa_rail_summa
     spa_json_init(&j, "import");
     spa_json_set(&j, j.root, "format", spa_json_text(&j, "tegrastats"));
     spa_json_set(&j, j.root, "samples", json_integer((json_int_t)log->n));
-    spa_json_set(&j, j.root, "seconds", spa_json_number(log->samples[log->n - 1].time_s));
+    spa_json_set(&j, j.root, "seconds", spa_json_number(seconds_of(log)));
     json_t *rows = spa_json_array(&j, j.root, "rails");
     for (size_t r = 0; r < log->n_rails; r++) {
         json_t *row = spa_json_row(&j, rows);
@@ -102,6 +111,10 @@ static spa_status tegrastats(spa_cli *cli, const spa_tegrastats *log, const spa_
 {
     spa_rail_summary rails[SPA_TEGRA_RAILS];
     double to = o->until_s > 0 ? o->until_s : INFINITY;
+    if (isnan(seconds_of(log)) && (o->from_s > 0 || o->until_s > 0))
+        return spa_fail_at(err, SPA_E_INVALID, o->operands.items[0], 0,
+                           "its lines have no dates, so that --from and --until say nothing; cut "
+                           "the file instead");
     for (size_t r = 0; r < log->n_rails; r++)
         SPA_TRY(spa_tegrastats_summary(log, r, o->from_s, to, &rails[r], err));
     if (o->output) SPA_TRY(write_samples(log, o->output, err));

@@ -6,6 +6,8 @@
 
 #include "base/csv.h"
 
+#define MOST_RUNS ((int64_t)1000000000000) /* sums of as many rows as a file has fit */
+
 static const char *const class_names[SPA_KERNEL_CLASSES] = {
     "conv", "gemm", "norm", "softmax", "pool", "reduce", "elementwise", "copy", "other"};
 
@@ -75,7 +77,7 @@ static spa_status read_row(spa_kernel_summary *s, const spa_csv *csv, const char
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         SPA_TRY(spa_csv_double_or(csv, at, spa_csv_column(csv, names[i]), NAN, 0, 1e18, values[i],
                                   err));
-    SPA_TRY(spa_csv_i64(csv, at, spa_csv_column(csv, count), 0, INT64_MAX, &row->count, err));
+    SPA_TRY(spa_csv_i64(csv, at, spa_csv_column(csv, count), 0, MOST_RUNS, &row->count, err));
     const char *name = spa_csv_cell(csv, at, spa_csv_column(csv, "Name"));
     SPA_TRY(spa_arena_strdup(&s->arena, &row->name, name, err));
     row->class = spa_kernel_class_of(name);

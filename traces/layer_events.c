@@ -50,7 +50,35 @@ static spa_status put_samples(spa_layer_time *l, const event *const *of, size_t 
     return SPA_OK;
 }
 
+/* Sorting without a list is undefined, even of nothing. */
+static void sort(events *list, int (*compare)(const void *, const void *))
+{
+    if (list->n) qsort(list->items, list->n, sizeof *list->items, compare);
+}
+
 /* ---- ONNX Runtime ---------------------------------------------------------------------------- */
+
+/* Where nodes of an execution provider run. */
+static spa_status place_of(const char *provider, const char *node, bool *on_gpu, const char *path,
+                           spa_error *err)
+{
+    static const char *const cpu[] = {"CPU", "Xnnpack", "XNNPACK", "Dnnl", "ACL", "ArmNN"};
+    static const char *const gpu[] = {"CUDA",     "Tensorrt", "NvTensorRTRTX", "ROCM",
+                                      "MIGraphX", "Dml",      "WebGpu"};
+    size_t n = strcspn(provider, "E"); /* of "CUDAExecutionProvider" */
+    while (provider[n] && strcmp(provider + n, "ExecutionProvider") != 0)
+        n += 1 + strcspn(provider + n + 1, "E");
+    for (size_t i = 0; i < sizeof cpu / sizeof *cpu + sizeof gpu / sizeof *gpu; i++) {
+        *on_gpu = i >= sizeof cpu / sizeof *cpu;
+        const char *known = *on_gpu ? gpu[i - sizeof cpu / sizeof *cpu] : cpu[i];
+        if (strlen(known) == n && !strncmp(provider, known, n)) return SPA_OK;
+    }
+    return spa_fail_at(err, SPA_E_UNSUPPORTED, path, 0,
+                       "node '%.200s' ran by the execution provider '%.60s', of which is not known "
+                       "whether it is the CPU or the GPU; profile with CPUExecutionProvider, "
+                       "CUDAExecutionProvider or another one of one processor",
+                       node, provider);
+}
 
 /* The node's name in an event's: "conv1_nchwc_kernel_time" without what was put behind it. */
 static size_t node_name(const char *name)
@@ -67,7 +95,7 @@ static size_t node_name(const char *name)
 static bool is_kernel_time(const char *name)
 {
     size_t n = strlen(name);
-    return n > 12 && !strcmp(name + n - 12, "_kernel_time");
+    return n >= 12 && !strcmp(name + n - 12, "_kernel_time");
 }
 
 /* "output_type_shape": [{"float": [1, 64, 111, 111]}] */
@@ -94,15 +122,66 @@ static int by_name_and_order(const void *a, const void *b)
     return names ? names : (x->order > y->order) - (x->order < y->order);
 }
 
-/* The events of one node, one per inference; the first warms up. */
-static spa_status node_layer(spa_layer_times *t, const event *of, size_t n, const char *path,
-                             spa_error *err)
+static const char *parent(const event *kernel)
 {
+    return layer_text(json_object_get(kernel->json, "args"), "parent_name");
+}
+static int by_parent_and_time(const void *a, const void *b)
+{
+    const event *x = a, *y = b;
+    int parents = strcmp(parent(x), parent(y));
+    if (parents) return parents;
+    if (x->ts_us != y->ts_us) return x->ts_us < y->ts_us ? -1 : 1;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+/* On a GPU a node's event is its launch on the host; its time is that of its kernels, which name
+ * it. They are in order, and as many in each inference. */
+static spa_status node_kernels(event *of, size_t n, const events *kernels, const char *path,
+                               spa_error *err)
+{
+    size_t low = 0, high = kernels->n, end;
+    if (kernels->n == 0)
+        return spa_fail_at(err, SPA_E_UNSUPPORTED, path, 0,
+                           "node '%.200s' ran on a GPU, and the profile has no kernels: what it "
+                           "says is the time to launch it; use an ONNX Runtime with CUDA "
+                           "profiling, or a profile of TensorRT or PyTorch",
+                           of->name);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strcmp(parent(&kernels->items[middle]), of->name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (end = low; end < kernels->n; end++)
+        if (strcmp(parent(&kernels->items[end]), of->name) != 0) break;
+    size_t each = (end - low) / n;
+    if (each * n != end - low)
+        return spa_fail_at(err, SPA_E_INVALID, path, 0,
+                           "node '%.200s' has %zu kernels in %zu runs; profile inferences that are "
+                           "all alike",
+                           of->name, end - low, n);
+    for (size_t i = 0; i < n; i++) {
+        of[i].kernels_us = 0;
+        for (size_t k = 0; k < each; k++) of[i].kernels_us += kernels->items[low + i * each + k].us;
+    }
+    return SPA_OK;
+}
+
+/* The events of one node, one per inference; the first warms up. */
+static spa_status node_layer(spa_layer_times *t, event *of, size_t n, const events *kernels,
+                             const char *path, spa_error *err)
+{
+    if (!strcmp(of->name, "_kernel_time"))
+        return spa_fail_at(err, SPA_E_UNSUPPORTED, path, 0,
+                           "has nodes without a name, which cannot be told apart; give the model's "
+                           "nodes names and profile again");
     const json_t *args = json_object_get(of->json, "args");
     spa_layer_time *l;
     size_t warm = t->runs > 1 && n == (size_t)t->runs;
     SPA_TRY(layer_append(t, of->name, layer_text(args, "op_name"), &l, err));
-    l->on_gpu = strncmp(layer_text(args, "provider"), "CPU", 3) != 0;
+    SPA_TRY(place_of(layer_text(args, "provider"), of->name, &l->on_gpu, path, err));
     read_shape(args, &l->out);
     l->blocked = strstr(of->name, "_nchwc") != NULL;
     if (t->runs > 1 && n != (size_t)t->runs)
@@ -110,6 +189,7 @@ static spa_status node_layer(spa_layer_times *t, const event *of, size_t n, cons
                            "node '%.200s' ran %zu times in %lld inferences; profile inferences "
                            "that are all alike",
                            of->name, n, (long long)t->runs);
+    if (l->on_gpu) SPA_TRY(node_kernels(of, n, kernels, path, err));
     const event **samples;
     SPA_TRY(spa_alloc(&samples, n, sizeof *samples, err));
     for (size_t i = warm; i < n; i++) samples[i - warm] = &of[i];
@@ -129,18 +209,19 @@ static int by_order(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static spa_status node_layers(spa_layer_times *t, events *nodes, const char *path, spa_error *err)
+static spa_status node_layers(spa_layer_times *t, events *nodes, const events *kernels,
+                              const char *path, spa_error *err)
 {
     placed *sorted;
     size_t n = 0;
     SPA_TRY(spa_alloc(&sorted, nodes->n, sizeof *sorted, err));
-    qsort(nodes->items, nodes->n, sizeof *nodes->items, by_name_and_order);
+    sort(nodes, by_name_and_order);
     spa_status status = SPA_OK;
     for (size_t i = 0, end; i < nodes->n && !status; i = end) {
         for (end = i + 1; end < nodes->n; end++)
             if (strcmp(nodes->items[end].name, nodes->items[i].name) != 0) break;
         sorted[n++].order = nodes->items[i].order;
-        status = node_layer(t, &nodes->items[i], end - i, path, err);
+        status = node_layer(t, &nodes->items[i], end - i, kernels, path, err);
     }
     for (size_t i = 0; i < n && !status; i++) sorted[i].layer = t->layers[i];
     if (!status) {
@@ -152,7 +233,7 @@ static spa_status node_layers(spa_layer_times *t, events *nodes, const char *pat
 }
 
 static spa_status read_onnxruntime(spa_layer_times *t, const json_t *root, events *nodes,
-                                   const char *path, spa_error *err)
+                                   events *kernels, const char *path, spa_error *err)
 {
     size_t n = json_array_size(root);
     event e;
@@ -164,24 +245,28 @@ static spa_status read_onnxruntime(spa_layer_times *t, const json_t *root, event
         const char *category = layer_text(json, "cat");
         if (!strcmp(category, "Session") && !strcmp(e.name, "model_run")) t->runs++;
         if (!strcmp(category, "Node") && is_kernel_time(e.name)) SPA_TRY(keep(nodes, &e, err));
+        if (!strcmp(category, "Kernel")) SPA_TRY(keep(kernels, &e, err));
     }
     if (nodes->n == 0)
         return spa_fail_at(err, SPA_E_PARSE, path, 0,
                            "has no node events; is it a profile of ONNX Runtime "
                            "(SessionOptions.enable_profiling) with at least one inference?");
     if (t->runs == 0) t->runs = 1;
-    return node_layers(t, nodes, path, err);
+    sort(kernels, by_parent_and_time);
+    return node_layers(t, nodes, kernels, path, err);
 }
 
 spa_status spa_layer_times_onnxruntime(spa_layer_times *out, const char *path, spa_error *err)
 {
     json_t *root = NULL;
-    events nodes = {0};
+    events nodes = {0}, kernels = {0};
     *out = (spa_layer_times){0};
     spa_arena_init(&out->arena);
     spa_status status = layer_read_json(path, &root, err);
-    if (!status) status = read_onnxruntime(out, root, &nodes, path, err);
+    if (!status) status = read_onnxruntime(out, root, &nodes, &kernels, path, err);
+    if (!status) status = layer_check(out, path, err);
     free(nodes.items);
+    free(kernels.items);
     json_decref(root);
     if (status) spa_layer_times_fini(out);
     return status;
@@ -191,6 +276,7 @@ spa_status spa_layer_times_onnxruntime(spa_layer_times *out, const char *path, s
 
 typedef struct torch {
     events ops, launches, kernels; /* launches: calls of the CUDA runtime */
+    events others;                 /* operators that stand for no kind of ours */
     size_t steps;
 } torch;
 
@@ -224,7 +310,7 @@ static int by_correlation(const void *a, const void *b)
 static void drop_inner(events *ops)
 {
     size_t kept = 0;
-    qsort(ops->items, ops->n, sizeof *ops->items, by_thread_and_time);
+    sort(ops, by_thread_and_time);
     for (size_t i = 0; i < ops->n; i++) {
         const event *last = kept ? &ops->items[kept - 1] : NULL;
         const event *e = &ops->items[i];
@@ -234,8 +320,8 @@ static void drop_inner(events *ops)
     ops->n = kept;
 }
 
-/* The operator during which a launch was made; NULL = none. */
-static event *around(const events *ops, const event *launch)
+/* How many operators began before a launch, or with it. */
+static size_t begun(const events *ops, const event *launch)
 {
     size_t low = 0, high = ops->n;
     while (low < high) {
@@ -248,7 +334,14 @@ static event *around(const events *ops, const event *launch)
         else
             high = middle;
     }
-    event *e = low ? &ops->items[low - 1] : NULL;
+    return low;
+}
+
+/* The operator during which a launch was made; NULL = none. */
+static event *around(const events *ops, const event *launch)
+{
+    size_t n = begun(ops, launch);
+    event *e = n ? &ops->items[n - 1] : NULL;
     bool inside = e && e->thread == launch->thread && launch->ts_us <= e->ts_us + e->us;
     return inside ? e : NULL;
 }
@@ -257,7 +350,7 @@ static event *around(const events *ops, const event *launch)
 static void give_kernels(torch *t)
 {
     size_t left = 0;
-    qsort(t->launches.items, t->launches.n, sizeof(event), by_correlation);
+    sort(&t->launches, by_correlation);
     for (size_t i = 0; i < t->kernels.n; i++) {
         const event *kernel = &t->kernels.items[i], *launch = NULL;
         if (t->launches.n && correlation(kernel) >= 0)
@@ -272,6 +365,27 @@ static void give_kernels(torch *t)
     t->kernels.n = left;
 }
 
+/* Of the operators without a kind there stay those that neither run inside one with a kind nor
+ * around one, and of these the outer ones: time that nothing else has. */
+static void drop_known(torch *t)
+{
+    size_t kept = 0;
+    events *others = &t->others;
+    sort(others, by_thread_and_time);
+    for (size_t i = 0; i < others->n; i++) {
+        const event *e = &others->items[i], *last = kept ? &others->items[kept - 1] : NULL;
+        size_t n = begun(&t->ops, e);
+        const event *before = n ? &t->ops.items[n - 1] : NULL,
+                    *next = n < t->ops.n ? &t->ops.items[n] : NULL;
+        if (before && before->thread == e->thread && e->ts_us < before->ts_us + before->us)
+            continue;
+        if (next && next->thread == e->thread && next->ts_us < e->ts_us + e->us) continue;
+        if (last && last->thread == e->thread && e->ts_us < last->ts_us + last->us) continue;
+        others->items[kept++] = *e;
+    }
+    others->n = kept;
+}
+
 static spa_status sort_out(torch *t, const json_t *list, spa_error *err)
 {
     event e;
@@ -282,8 +396,8 @@ static spa_status sort_out(torch *t, const json_t *list, spa_error *err)
         const char *category = layer_text(json, "cat");
         if (!strncmp(e.name, "ProfilerStep#", 13) && !strcmp(category, "user_annotation"))
             t->steps++;
-        else if (!strcmp(category, "cpu_op") && spa_layer_kind(e.name, &kind))
-            SPA_TRY(keep(&t->ops, &e, err));
+        else if (!strcmp(category, "cpu_op"))
+            SPA_TRY(keep(spa_layer_kind(e.name, &kind) ? &t->ops : &t->others, &e, err));
         else if (!strcmp(category, "cuda_runtime") || !strcmp(category, "cuda_driver"))
             SPA_TRY(keep(&t->launches, &e, err));
         else if (!strcmp(category, "kernel"))
@@ -308,7 +422,14 @@ static spa_status op_layers(spa_layer_times *t, const torch *from, const char *p
         spa_layer_time *l;
         const event *first = &from->ops.items[k];
         status = layer_append(t, first->name, first->name, &l, err);
-        for (size_t s = 0; s < steps; s++) samples[s] = &from->ops.items[s * length + k];
+        for (size_t s = 0; s < steps && !status; s++) {
+            samples[s] = &from->ops.items[s * length + k];
+            if (strcmp(samples[s]->name, first->name) != 0)
+                status = spa_fail_at(err, SPA_E_INVALID, path, 0,
+                                     "operator %zu is '%.60s' in the first profiler step and "
+                                     "'%.60s' in step %zu; profile inferences that are all alike",
+                                     k + 1, first->name, samples[s]->name, s + 1);
+        }
         if (status) break;
         l->on_gpu = !isnan(first->kernels_us);
         status = put_samples(l, samples, steps, err);
@@ -331,6 +452,23 @@ static spa_status kernel_layers(spa_layer_times *t, const torch *from, spa_error
     return SPA_OK;
 }
 
+/* Operators without a kind, by name, where kernels do not say their time: time without a place. */
+static spa_status other_layers(spa_layer_times *t, torch *from, bool kernels, spa_error *err)
+{
+    const event *items = from->others.items;
+    sort(&from->others, by_name_and_order);
+    for (size_t i = 0, end; !kernels && i < from->others.n; i = end) {
+        spa_layer_time *l;
+        double us = 0;
+        for (end = i; end < from->others.n && !strcmp(items[end].name, items[i].name); end++)
+            us += items[end].us;
+        SPA_TRY(layer_append(t, items[i].name, "", &l, err));
+        l->samples = t->runs;
+        l->mean_us = us / (double)t->runs;
+    }
+    return SPA_OK;
+}
+
 static spa_status read_pytorch(spa_layer_times *t, torch *from, const json_t *root,
                                const char *path, spa_error *err)
 {
@@ -344,11 +482,15 @@ static spa_status read_pytorch(spa_layer_times *t, torch *from, const json_t *ro
     if (from->ops.n + from->kernels.n == 0)
         return spa_fail_at(err, SPA_E_PARSE, path, 0, "has neither operators nor kernels");
     t->runs = from->steps ? (int64_t)from->steps : 1;
+    bool kernels = from->kernels.n > 0;
     drop_inner(&from->ops);
     give_kernels(from);
-    qsort(from->ops.items, from->ops.n, sizeof(event), by_time);
+    drop_known(from);
+    sort(&from->ops, by_time);
     SPA_TRY(op_layers(t, from, path, err));
-    return kernel_layers(t, from, err);
+    SPA_TRY(other_layers(t, from, kernels, err));
+    SPA_TRY(kernel_layers(t, from, err));
+    return layer_check(t, path, err);
 }
 
 spa_status spa_layer_times_pytorch(spa_layer_times *out, const char *path, spa_error *err)
@@ -362,6 +504,7 @@ spa_status spa_layer_times_pytorch(spa_layer_times *out, const char *path, spa_e
     free(from.ops.items);
     free(from.launches.items);
     free(from.kernels.items);
+    free(from.others.items);
     json_decref(root);
     if (status) spa_layer_times_fini(out);
     return status;

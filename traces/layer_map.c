@@ -140,6 +140,7 @@ static void take(spa_layer_map *m, size_t op, size_t layer, spa_layer_match how)
 {
     m->layer[op] = (int32_t)layer;
     m->match[op] = how;
+    m->carrier[layer] = (int32_t)op; /* of all that it takes: sum_up */
 }
 
 /* The shape that the profile tells, of the operator? */
@@ -152,14 +153,38 @@ static bool fits(const spa_layer_time *l, const spa_shape *shape)
     return spa_shape_equal(&unpadded, shape);
 }
 
-static void match_names(spa_layer_map *m, const spa_layer_times *t, const spa_graph *g)
+/* A layer that names an operator and makes another shape was profiled at another batch or size of
+ * images. Kinds whose shape no other program changes; images may be NHWC. */
+static spa_status check_shape(const spa_layer_time *l, const spa_op *op, spa_error *err)
+{
+    const spa_shape *a = &l->out, *b = &op->out;
+    bool image = op->kind == SPA_OP_CONV || op->kind == SPA_OP_MAX_POOL ||
+                 op->kind == SPA_OP_AVG_POOL || op->kind == SPA_OP_GLOBAL_AVG_POOL;
+    if ((!image && op->kind != SPA_OP_LINEAR) || a->rank < 1 || a->rank != b->rank) return SPA_OK;
+    if (a->dim[0] != b->dim[0])
+        return spa_fail(err, SPA_E_INVALID,
+                        "layer '%.200s' makes %d rows where '%.100s' makes %d; --batch and --model "
+                        "are what was profiled",
+                        l->name, a->dim[0], op->name, b->dim[0]);
+    if (image && a->rank == 4 && a->dim[2] != b->dim[2] && a->dim[1] != b->dim[2])
+        return spa_fail(err, SPA_E_INVALID,
+                        "layer '%.200s' makes images %d high where those of '%.100s' are %d high; "
+                        "--model is what was profiled",
+                        l->name, a->dim[2], op->name, b->dim[2]);
+    return SPA_OK;
+}
+
+static spa_status match_names(spa_layer_map *m, const spa_layer_times *t, const spa_graph *g,
+                              spa_error *err)
 {
     for (size_t l = 0; l < t->n; l++)
         for (size_t p = 0; p < t->layers[l].n_parts; p++) {
             int32_t op = find_named(g, t->parts[t->layers[l].first_part + p]);
+            if (op >= 0) SPA_TRY(check_shape(&t->layers[l], &g->ops[op], err));
             if (op >= 0 && m->layer[op] < 0 && m->match[op] != SPA_LAYER_VIEW)
                 take(m, (size_t)op, l, SPA_LAYER_NAMED);
         }
+    return SPA_OK;
 }
 
 /* Layers that found nothing by name take the next operator of their kind, and shape if it is told,
@@ -170,9 +195,7 @@ static void match_shapes(spa_layer_map *m, const spa_layer_times *t, const spa_g
     for (size_t l = 0; l < t->n; l++) {
         const spa_layer_time *layer = &t->layers[l];
         spa_op_kind word;
-        bool named = false;
-        for (size_t i = 0; i < g->n_ops && !named; i++) named = m->layer[i] == (int32_t)l;
-        if (named || !spa_layer_kind(layer->kind, &word)) continue;
+        if (m->carrier[l] >= 0 || !spa_layer_kind(layer->kind, &word)) continue;
         for (size_t k = 0; k < g->n_ops; k++) {
             size_t i = (next + k) % g->n_ops;
             const spa_op *op = &g->ops[i];
@@ -260,7 +283,12 @@ spa_status spa_layer_map_make(spa_layer_map *map, const spa_layer_times *times,
         map->layer[i] = -1;
         if (graph->ops[i].kind == SPA_OP_RESHAPE) map->match[i] = SPA_LAYER_VIEW;
     }
-    match_names(map, times, graph);
+    for (size_t l = 0; l < times->n; l++) map->carrier[l] = -1;
+    status = match_names(map, times, graph, err);
+    if (status) {
+        spa_layer_map_fini(map);
+        return status;
+    }
     match_shapes(map, times, graph);
     absorb(map, graph);
     sum_up(map, times, graph);

@@ -55,7 +55,11 @@ spa_status layer_append(spa_layer_times *t, const char *name, const char *kind,
                           .std_us = NAN,
                           .p50_us = NAN,
                           .p95_us = NAN};
-    SPA_TRY(spa_arena_strdup(&t->arena, &l->name, name, err));
+    char *shown;
+    SPA_TRY(spa_arena_alloc(&t->arena, &shown, strlen(name) + 1, 1, err));
+    for (size_t i = 0; name[i]; i++) /* tables show names: one line, no escapes */
+        shown[i] = (unsigned char)name[i] < ' ' || name[i] == 127 ? '_' : name[i];
+    l->name = shown;
     SPA_TRY(spa_arena_strdup(&t->arena, &l->kind, kind, err));
     t->n++;
     *layer = l;
@@ -70,6 +74,16 @@ spa_status layer_add_part(spa_layer_times *t, const char *name, size_t length, s
     memcpy(copy, name, length);
     t->parts[t->n_parts++] = copy;
     t->layers[t->n - 1].n_parts++;
+    return SPA_OK;
+}
+
+spa_status layer_check(const spa_layer_times *t, const char *path, spa_error *err)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (!(t->layers[i].mean_us <= 1e15))
+            return spa_fail_at(err, SPA_E_RANGE, path, 0,
+                               "layer '%.200s' takes %g us; that is no time of a layer",
+                               t->layers[i].name, t->layers[i].mean_us);
     return SPA_OK;
 }
 
@@ -97,15 +111,34 @@ void layer_statistics(spa_layer_time *l, double *us, size_t n)
 
 /* ---- trtexec --------------------------------------------------------------------------------- */
 
-/* "a + b" computes a and b; braces and blanks inside a name are TensorRT's own words. */
+/* The first of the words that join nodes in a layer's name; NULL = none. */
+static const char *joint(const char *name, size_t *length)
+{
+    static const char *const words[] = {" + ", " || ", ", "};
+    const char *first = NULL;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const char *at = strstr(name, words[i]);
+        if (!at || (first && at > first)) continue;
+        first = at;
+        *length = strlen(words[i]);
+    }
+    return first;
+}
+
+/* "a + b" computes a and b, and so do "a || b" (side by side) and "PWN(PWN(a), b)" (pointwise);
+ * braces and blanks inside a name are TensorRT's own words. */
 static spa_status split_name(spa_layer_times *t, const char *name, spa_error *err)
 {
     while (*name) {
-        const char *end = strstr(name, " + ");
+        size_t behind = 0;
+        const char *end = joint(name, &behind);
+        const char *next = end ? end + behind : name + strlen(name);
         size_t length = end ? (size_t)(end - name) : strlen(name);
+        for (; length > 4 && !strncmp(name, "PWN(", 4); length -= 4) name += 4;
+        while (length > 0 && name[length - 1] == ')' && !memchr(name, '(', length)) length--;
         if (length > 0 && !memchr(name, ' ', length) && name[0] != '{')
             SPA_TRY(layer_add_part(t, name, length, err));
-        name = end ? end + 3 : name + length;
+        name = next;
     }
     return SPA_OK;
 }
@@ -123,25 +156,43 @@ static spa_status split_metadata(spa_layer_times *t, const char *metadata, spa_e
     return SPA_OK;
 }
 
-/* The metadata of the layer of this name; "" = not told. Both files list layers in one order, so
- * that the search goes on from where it was. */
-static const char *metadata_of(const json_t *info, const char *name, size_t *at)
+/* Layers of the layer info by name; both files list layers in one order, so that the search for
+ * one begins where the last was, which tells apart those of one name. */
+typedef struct layer_info {
+    const json_t *list;
+    json_t *by_name; /* the first of a name */
+    size_t at;
+} layer_info;
+
+static spa_status index_info(layer_info *info, const json_t *list, spa_error *err)
 {
-    size_t n = json_array_size(info);
-    for (size_t i = 0; i < n; i++) {
-        const json_t *layer = json_array_get(info, (*at + i) % n);
-        if (strcmp(layer_text(layer, "Name"), name) != 0) continue;
-        *at = (*at + i + 1) % n;
-        return layer_text(layer, "Metadata");
+    *info = (layer_info){.list = list, .by_name = json_object()};
+    bool fits = info->by_name != NULL;
+    for (size_t i = 0; fits && i < json_array_size(list); i++) {
+        json_t *layer = json_array_get(list, i);
+        const char *name = layer_text(layer, "Name");
+        if (!json_object_get(info->by_name, name))
+            fits = json_object_set_nocheck(info->by_name, name, layer) == 0;
     }
-    return "";
+    return fits ? SPA_OK : spa_fail(err, SPA_E_NOMEM, "out of memory");
 }
 
-static spa_status trtexec_layer(spa_layer_times *t, const json_t *entry, const json_t *info,
-                                size_t *at, const char *path, size_t number, spa_error *err)
+/* The metadata of the layer of this name; "" = not told. */
+static const char *metadata_of(layer_info *info, const char *name)
+{
+    const json_t *layer = json_array_get(info->list, info->at);
+    if (layer && !strcmp(layer_text(layer, "Name"), name)) {
+        info->at++;
+        return layer_text(layer, "Metadata");
+    }
+    return layer_text(json_object_get(info->by_name, name), "Metadata");
+}
+
+static spa_status trtexec_layer(spa_layer_times *t, const json_t *entry, layer_info *info,
+                                const char *path, size_t number, spa_error *err)
 {
     spa_layer_time *l;
-    const char *name = layer_text(entry, "name"), *metadata = metadata_of(info, name, at);
+    const char *name = layer_text(entry, "name"), *metadata = metadata_of(info, name);
     double mean = layer_number(entry, "averageMs");
     if (!*name || !(mean >= 0))
         return spa_fail_at(err, SPA_E_PARSE, path, 0,
@@ -158,10 +209,10 @@ static spa_status trtexec_layer(spa_layer_times *t, const json_t *entry, const j
     return *metadata ? split_metadata(t, metadata, err) : split_name(t, name, err);
 }
 
-static spa_status read_trtexec(spa_layer_times *t, const json_t *root, const json_t *info,
+static spa_status read_trtexec(spa_layer_times *t, const json_t *root, layer_info *info,
                                const char *path, spa_error *err)
 {
-    size_t at = 0, n = json_array_size(root);
+    size_t n = json_array_size(root);
     t->program = "trtexec";
     t->libraries = "";
     t->runs = -1;
@@ -173,9 +224,13 @@ static spa_status read_trtexec(spa_layer_times *t, const json_t *root, const jso
         const json_t *count = json_object_get(entry, "count");
         if (i == 0 && json_is_integer(count)) {
             t->runs = (int64_t)json_integer_value(count);
+            if (t->runs < 1)
+                return spa_fail_at(err, SPA_E_PARSE, path, 0,
+                                   "\"count\" is %lld; a profile has at least one inference",
+                                   (long long)t->runs);
             continue;
         }
-        SPA_TRY(trtexec_layer(t, entry, info, &at, path, i, err));
+        SPA_TRY(trtexec_layer(t, entry, info, path, i, err));
     }
     return SPA_OK;
 }
@@ -184,6 +239,7 @@ spa_status spa_layer_times_trtexec(spa_layer_times *out, const char *profile, co
                                    spa_error *err)
 {
     json_t *root = NULL, *info = NULL;
+    layer_info index = {0};
     *out = (spa_layer_times){0};
     spa_arena_init(&out->arena);
     spa_status status = layer_read_json(profile, &root, err);
@@ -193,7 +249,10 @@ spa_status spa_layer_times_trtexec(spa_layer_times *out, const char *profile, co
         status = spa_fail_at(err, SPA_E_PARSE, layers, 0,
                              "has no \"Layers\"; is it a file of trtexec --exportLayerInfo with "
                              "--profilingVerbosity=detailed?");
-    if (!status) status = read_trtexec(out, root, list, profile, err);
+    if (!status) status = index_info(&index, list, err);
+    if (!status) status = read_trtexec(out, root, &index, profile, err);
+    if (!status) status = layer_check(out, profile, err);
+    json_decref(index.by_name);
     json_decref(info);
     json_decref(root);
     if (status) spa_layer_times_fini(out);

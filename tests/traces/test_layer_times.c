@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/text.h"
 #include "tests/oom.h"
@@ -277,6 +278,181 @@ Test(layer_times, what_is_no_profile_is_refused_with_the_cure)
         cr_assert_eq(spa_layer_times_pytorch(&t, path, &e), SPA_E_PARSE);
         cr_assert(strstr(e.message, bad[i].pytorch), "%zu: %s", i, e.message);
     }
+}
+
+#define GPU_NODE(name, dur, ts)                                                                    \
+    "{\"cat\":\"Node\",\"ph\":\"X\",\"name\":\"" name "_kernel_time\",\"dur\":" dur ",\"ts\":" ts  \
+    ",\"args\":{\"op_name\":\"Conv\",\"provider\":\"CUDAExecutionProvider\"}}"
+#define GPU_KERNEL(name, dur, ts)                                                                  \
+    "{\"cat\":\"Kernel\",\"ph\":\"X\",\"name\":\"k\",\"dur\":" dur ",\"ts\":" ts                   \
+    ",\"args\":{\"parent_name\":\"" name "_kernel_time\"}}"
+
+static void expect_no_profile(spa_status read(spa_layer_times *, const char *, spa_error *),
+                              const char *text, const char *message)
+{
+    spa_layer_times t;
+    spa_error e = {0};
+    put(path, text);
+    cr_assert_neq(read(&t, path, &e), SPA_OK, "%s", text);
+    cr_assert(strstr(e.message, message), "%s", e.message);
+}
+
+/* Two inferences, the first left out: the second's kernels take 30 + 5 us; launching took 2. */
+Test(layer_times, on_a_gpu_nodes_of_onnx_runtime_take_the_time_of_their_kernels)
+{
+    spa_layer_times t;
+    put(path,
+        "[" RUN "," RUN
+        "," GPU_NODE("a", "9", "1") "," GPU_NODE("a", "2", "100") "," GPU_NODE("b", "9", "3") "," GPU_NODE(
+            "b", "2",
+            "103") "," GPU_KERNEL("a", "5",
+                                  "120") "," GPU_KERNEL("a", "30",
+                                                        "110") "," GPU_KERNEL("a", "70",
+                                                                              "10") "," GPU_KERNEL("a",
+                                                                                                   "70",
+                                                                                                   "20") "]");
+    expect_ok(spa_layer_times_onnxruntime(&t, path, err));
+    cr_assert_eq(t.n, 2);
+    cr_assert(t.layers[0].on_gpu);
+    cr_assert_float_eq(t.layers[0].mean_us, 35, 1e-9);
+    cr_assert_eq(t.layers[1].mean_us, 0); /* no kernel: nothing ran there */
+    spa_layer_times_fini(&t);
+    expect_no_profile(spa_layer_times_onnxruntime, "[" GPU_NODE("a", "9", "1") "]",
+                      "the profile has no kernels");
+    expect_no_profile(spa_layer_times_onnxruntime,
+                      "[" RUN "," RUN "," GPU_NODE("a", "9", "1") "," GPU_NODE(
+                          "a", "2", "100") "," GPU_KERNEL("a", "5", "120") "]",
+                      "has 1 kernels in 2 runs");
+}
+
+Test(layer_times, providers_are_of_one_processor_or_refused)
+{
+    static const char form[] =
+        "[{\"cat\":\"Node\",\"ph\":\"X\",\"name\":\"a_kernel_time\",\"dur\":9,"
+        "\"ts\":1,\"args\":{\"provider\":\"%s\"}}]";
+    spa_layer_times t;
+    char text[300];
+    snprintf(text, sizeof text, form, "XnnpackExecutionProvider");
+    put(path, text);
+    expect_ok(spa_layer_times_onnxruntime(&t, path, err));
+    cr_assert_not(t.layers[0].on_gpu);
+    spa_layer_times_fini(&t);
+    snprintf(text, sizeof text, form, "OpenVINOExecutionProvider");
+    expect_no_profile(spa_layer_times_onnxruntime, text, "'OpenVINOExecutionProvider'");
+    snprintf(text, sizeof text, form, "");
+    expect_no_profile(spa_layer_times_onnxruntime, text, "execution provider ''");
+    expect_no_profile(spa_layer_times_onnxruntime, "[" NODE("", "Conv", "[1]", "7", "1") "]",
+                      "nodes without a name");
+}
+
+/* block.conv makes [1, 3, 8, 8]. */
+Test(layer_times, a_profile_of_another_batch_or_image_is_refused)
+{
+    static const struct {
+        const char *text, *message;
+    } wrong[] = {
+        {"[" NODE("/block/conv/Conv", "Conv", "[8,3,8,8]", "7", "1") "]",
+         "makes 8 rows where 'block.conv' makes 1"},
+        {"[" NODE("/block/conv/Conv", "Conv", "[1,3,16,16]", "7", "1") "]", "16 high"},
+    };
+    spa_graph g = small();
+    spa_layer_times t;
+    spa_layer_map m;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        spa_error e = {0};
+        put(path, wrong[i].text);
+        expect_ok(spa_layer_times_onnxruntime(&t, path, err));
+        cr_assert_eq(spa_layer_map_make(&m, &t, &g, &e), SPA_E_INVALID);
+        cr_assert(strstr(e.message, wrong[i].message), "%s", e.message);
+        spa_layer_times_fini(&t);
+    }
+    put(path, "[" NODE("/block/conv/Conv", "Conv", "[1,8,8,3]", "7", "1") "]"); /* NHWC */
+    expect_ok(spa_layer_times_onnxruntime(&t, path, err));
+    expect_ok(spa_layer_map_make(&m, &t, &g, err));
+    cr_assert_eq(m.match[CONV], SPA_LAYER_NAMED);
+    spa_layer_map_fini(&m);
+    spa_layer_times_fini(&t);
+    spa_graph_fini(&g);
+}
+
+/* aten::outer runs around a convolution, aten::empty inside it, aten::mystery inside aten::silu:
+ * 500 + 7. */
+Test(layer_times, time_of_pytorch_operators_without_a_kind_is_listed)
+{
+    spa_layer_times t;
+    put(path, "{\"traceEvents\": [" OP("aten::outer", "5", "30") OP("aten::conv2d", "10", "20")
+                  OP("aten::empty", "11", "1") OP("aten::silu", "40", "500")
+                      OP("aten::mystery", "41", "400") OP("aten::silu", "600", "7") STEP("5") "]}");
+    expect_ok(spa_layer_times_pytorch(&t, path, err));
+    cr_assert_eq(t.n, 2);
+    cr_assert_float_eq(t.layers[0].mean_us, 20, 1e-9);
+    cr_assert_str_eq(t.layers[1].name, "aten::silu");
+    cr_assert_float_eq(t.layers[1].mean_us, 507, 1e-9);
+    spa_layer_times_fini(&t);
+}
+
+Test(layer_times, steps_of_pytorch_in_another_order_are_refused)
+{
+    expect_no_profile(spa_layer_times_pytorch,
+                      "{\"traceEvents\": [" OP("aten::conv2d", "10", "20")
+                          OP("aten::relu", "40", "5") OP("aten::relu", "110", "5")
+                              OP("aten::conv2d", "140", "20") STEP("5") "," STEP("100") "]}",
+                      "'aten::conv2d' in the first profiler step and 'aten::relu' in step 2");
+}
+
+Test(layer_times, kernels_alone_are_a_profile_of_pytorch)
+{
+    spa_layer_times t;
+    put(path, "{\"traceEvents\": [" KERNEL("c1", "1", "100") STEP("5") "]}");
+    expect_ok(spa_layer_times_pytorch(&t, path, err));
+    cr_assert_eq(t.n, 1);
+    cr_assert_float_eq(t.layers[0].mean_us, 100, 1e-9);
+    spa_layer_times_fini(&t);
+}
+
+Test(layer_times, pointwise_and_parallel_layers_of_trtexec_name_their_nodes)
+{
+    static const char *const nodes[] = {"/a/Sigmoid", "/a/Mul", "/b", "/c(1)", "/d"};
+    spa_layer_times t;
+    put(path, "[{\"count\":1},{\"name\":\"PWN(PWN(/a/Sigmoid), /a/Mul)\",\"averageMs\":1},"
+              "{\"name\":\"/b || /c(1) + /d\",\"averageMs\":1},"
+              "{\"name\":\"x\\n\\u001b[31m y\",\"averageMs\":1}]");
+    expect_ok(spa_layer_times_trtexec(&t, path, NULL, err));
+    cr_assert_eq(t.n_parts, 5);
+    for (size_t i = 0; i < 5; i++) cr_assert_str_eq(t.parts[i], nodes[i]);
+    cr_assert_eq(t.layers[0].n_parts, 2);
+    cr_assert_str_eq(t.layers[2].name, "x__[31m y");
+    spa_layer_times_fini(&t);
+    spa_error e = {0};
+    put(path, "[{\"count\":1},{\"name\":\"a\",\"averageMs\":1e308}]");
+    cr_assert_eq(spa_layer_times_trtexec(&t, path, NULL, &e), SPA_E_RANGE);
+    put(path, "[{\"count\":0},{\"name\":\"a\",\"averageMs\":1}]");
+    cr_assert_eq(spa_layer_times_trtexec(&t, path, NULL, &e), SPA_E_PARSE);
+}
+
+/* 20,000 layers that the layer info does not have: 4e8 comparisons of names, one by one. */
+Test(layer_times, layers_that_the_layer_info_lacks_cost_linear_time)
+{
+    enum { N = 20000 };
+    spa_layer_times t;
+    spa_string a = {0}, b = {0};
+    spa_string_append(&a, "[{\"count\":1}");
+    spa_string_append(&b, "{\"Layers\":[{}");
+    for (int i = 0; i < N; i++) {
+        spa_string_append(&a, ",{\"name\":\"l%d\",\"averageMs\":1}", i);
+        spa_string_append(&b, ",{\"Name\":\"x%d\",\"Metadata\":\"\"}", i);
+    }
+    spa_string_append(&a, "]");
+    spa_string_append(&b, "]}");
+    put(path, a.text);
+    put(second, b.text);
+    spa_string_fini(&a);
+    spa_string_fini(&b);
+    clock_t begin = clock();
+    expect_ok(spa_layer_times_trtexec(&t, path, second, err));
+    cr_assert_lt((double)(clock() - begin) / CLOCKS_PER_SEC, 2.0);
+    cr_assert_eq(t.n, N);
+    spa_layer_times_fini(&t);
 }
 
 /* Allocations of our own fail in turn (those of jansson are not ours to fail). */
