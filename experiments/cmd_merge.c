@@ -1,6 +1,7 @@
 /* sparoa merge: several results databases into one. */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "experiments/cli.h"
 #include "experiments/json.h"
@@ -29,13 +30,21 @@ static spa_status put_json(const spa_merged *m, spa_string *out, spa_error *err)
     return status;
 }
 
+/* Also by another path, or a link. */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    if (!strcmp(a, b)) return true;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 spa_status spa_cmd_merge(spa_cli *cli, spa_options *o, spa_error *err)
 {
     spa_merged m = {0};
     SPA_TRY(spa_cli_operands(o, 2, SIZE_MAX, "the database to merge into, and others: OUT.db A.db",
                              err));
     for (size_t i = 1; i < o->operands.count; i++)
-        if (!strcmp(o->operands.items[i], o->operands.items[0]))
+        if (is_same_file(o->operands.items[i], o->operands.items[0]))
             return spa_fail(err, SPA_E_USAGE, "%s cannot be merged into itself",
                             o->operands.items[i]);
     SPA_TRY(merge_all(o, &m, err));

@@ -104,15 +104,7 @@ static void read_shape(const json_t *args, spa_shape *out)
     json_t *first = json_array_get(json_object_get(args, "output_type_shape"), 0);
     void *member = json_object_iter(first);
     const json_t *dims = member ? json_object_iter_value(member) : NULL;
-    size_t rank = json_array_size(dims);
-    *out = (spa_shape){0};
-    if (rank > SPA_MAX_RANK) return;
-    for (size_t d = 0; d < rank; d++) {
-        json_int_t x = json_integer_value(json_array_get(dims, d));
-        if (x < 1 || x > SPA_MAX_DIM) return;
-        out->dim[d] = (int32_t)x;
-    }
-    out->rank = (int32_t)rank;
+    layer_shape(dims, out);
 }
 
 static int by_name_and_order(const void *a, const void *b)

@@ -17,6 +17,8 @@ spa_status layer_append(spa_layer_times *times, const char *name, const char *ki
                         spa_layer_time **layer, spa_error *err);
 /* A node that the last layer computes. */
 spa_status layer_add_part(spa_layer_times *times, const char *name, size_t length, spa_error *err);
+/* A list of sizes; rank 0 where they are none of ours. */
+void layer_shape(const json_t *dims, spa_shape *out);
 /* Means are times that a trace can hold. */
 spa_status layer_check(const spa_layer_times *times, const char *path, spa_error *err);
 /* Mean, deviation, median and 95th percentile of samples [n] (which it sorts). */

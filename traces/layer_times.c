@@ -87,6 +87,19 @@ spa_status layer_check(const spa_layer_times *t, const char *path, spa_error *er
     return SPA_OK;
 }
 
+void layer_shape(const json_t *dims, spa_shape *out)
+{
+    size_t rank = json_array_size(dims);
+    *out = (spa_shape){0};
+    if (rank > SPA_MAX_RANK) return;
+    for (size_t d = 0; d < rank; d++) {
+        json_int_t x = json_integer_value(json_array_get(dims, d));
+        if (x < 1 || x > SPA_MAX_DIM) return;
+        out->dim[d] = (int32_t)x;
+    }
+    out->rank = (int32_t)rank;
+}
+
 /* ---- samples --------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
@@ -177,22 +190,33 @@ static spa_status index_info(layer_info *info, const json_t *list, spa_error *er
     return fits ? SPA_OK : spa_fail(err, SPA_E_NOMEM, "out of memory");
 }
 
-/* The metadata of the layer of this name; "" = not told. */
-static const char *metadata_of(layer_info *info, const char *name)
+/* What is told of the layer of this name; NULL = nothing. */
+static const json_t *info_of(layer_info *info, const char *name)
 {
     const json_t *layer = json_array_get(info->list, info->at);
     if (layer && !strcmp(layer_text(layer, "Name"), name)) {
         info->at++;
-        return layer_text(layer, "Metadata");
+        return layer;
     }
-    return layer_text(json_object_get(info->by_name, name), "Metadata");
+    return json_object_get(info->by_name, name);
+}
+
+/* The shape that a convolution makes, which tells the batch; fused additions and activations keep
+ * it. Other layers may stand for much of the model. */
+static void read_convolution(const json_t *layer, spa_shape *out)
+{
+    if (strcmp(layer_text(layer, "ParameterType"), "Convolution") != 0) return;
+    const json_t *output = json_array_get(json_object_get(layer, "Outputs"), 0);
+    layer_shape(json_object_get(output, "Dimensions"), out);
 }
 
 static spa_status trtexec_layer(spa_layer_times *t, const json_t *entry, layer_info *info,
                                 const char *path, size_t number, spa_error *err)
 {
     spa_layer_time *l;
-    const char *name = layer_text(entry, "name"), *metadata = metadata_of(info, name);
+    const char *name = layer_text(entry, "name");
+    const json_t *told = info_of(info, name);
+    const char *metadata = layer_text(told, "Metadata");
     double mean = layer_number(entry, "averageMs");
     if (!*name || !(mean >= 0))
         return spa_fail_at(err, SPA_E_PARSE, path, 0,
@@ -202,6 +226,7 @@ static spa_status trtexec_layer(spa_layer_times *t, const json_t *entry, layer_i
     SPA_TRY(layer_append(t, name, "", &l, err));
     l->on_gpu = true;
     l->samples = t->runs;
+    read_convolution(told, &l->out);
     l->mean_us = 1e3 * mean;
     double median = layer_number(entry, "medianMs");
     l->p50_us = median >= 0 ? 1e3 * median : NAN;

@@ -77,6 +77,12 @@ Test(cli_import, logs_become_tables_and_csv)
     free(text);
     cli_expect_failure(1, "between 5 and inf s; the log has 1 s", "import tegrastats %s --from 5",
                        log);
+    put(log, "old.log", "RAM 1/2MB CPU [1%@1] GR3D_FREQ 5% VDD_IN 4000/1\n");
+    cli_result r = cli("import tegrastats %s", log);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cr_assert(strstr(r.out, "1 lines, without dates\n"), "%s", r.out);
+    cli_free(&r);
+    cli_expect_failure(1, "have no dates", "import tegrastats %s --from 1 --until 2", log);
 }
 
 Test(cli_import, summaries_of_kernels_are_told_apart_by_what_they_compute)
@@ -93,6 +99,9 @@ Test(cli_import, summaries_of_kernels_are_told_apart_by_what_they_compute)
     cr_assert_str_eq(json_string_value(json_object_get(first, "class")), "gemm");
     cr_assert_float_eq(json_number_value(json_object_get(first, "ms")), 3, 1e-9);
     json_decref(d);
+    put(file, "many.csv",
+        "Total Time (ns),Instances,Med (ns),Name\n1,9223372036854775807,1,gemm\n");
+    cli_expect_failure(1, "many.csv:2: column 'Instances'", "import nsys %s", file);
     put(file, "other.csv", "a,b\n1,2\n");
     cli_expect_failure(1, "cuda_gpu_kern_sum", "import nsys %s", file);
 }

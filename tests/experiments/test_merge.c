@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "tests/experiments/cli.h"
 
 static char a[512], b[512], out[512], other[512];
@@ -127,6 +128,10 @@ Test(merge, what_is_no_results_database_is_refused)
     cli_write(other, "hello", 5);
     cli_expect_failure(1, "other.db", "merge %s %s", out, other);
     cli_expect_failure(1, "cannot be read", "merge %s %s/nowhere.db", out, cli_folder());
+    char link[512];
+    snprintf(link, sizeof link, "%s/link.db", cli_folder());
+    cr_assert_eq(symlink(out, link), 0);
+    cli_expect_failure(2, "merged into itself", "merge %s %s", out, link);
     cr_assert_not(cli_exists("nowhere.db"));
     cli_expect_failure(2, "into itself", "merge %s %s", a, a);
     cli_expect_failure(2, "OUT.db A.db", "merge %s", a);

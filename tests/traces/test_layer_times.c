@@ -366,6 +366,14 @@ Test(layer_times, a_profile_of_another_batch_or_image_is_refused)
         cr_assert(strstr(e.message, wrong[i].message), "%s", e.message);
         spa_layer_times_fini(&t);
     }
+    spa_error e = {0};
+    put(path, "[{\"count\":1},{\"name\":\"/block/conv/Conv\",\"averageMs\":1}]");
+    put(second, "{\"Layers\":[{\"Name\":\"/block/conv/Conv\",\"ParameterType\":\"Convolution\","
+                "\"Outputs\":[{\"Dimensions\":[4,3,8,8]}]}]}");
+    expect_ok(spa_layer_times_trtexec(&t, path, second, err));
+    cr_assert_eq(spa_layer_map_make(&m, &t, &g, &e), SPA_E_INVALID);
+    cr_assert(strstr(e.message, "makes 4 rows"), "%s", e.message);
+    spa_layer_times_fini(&t);
     put(path, "[" NODE("/block/conv/Conv", "Conv", "[1,8,8,3]", "7", "1") "]"); /* NHWC */
     expect_ok(spa_layer_times_onnxruntime(&t, path, err));
     expect_ok(spa_layer_map_make(&m, &t, &g, err));
