@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/text.h"
 #include "tests/experiments/cli.h"
 #include "traces/trace.h"
 
@@ -53,6 +54,72 @@ Test(cli_import, profiles_of_two_programs_become_one_trace_of_two_processors)
         cr_assert_eq(m->n_costs, 6);
         spa_trace_fini(&trace);
     }
+}
+
+/* Profiles of a fused graph: each operator with a kernel takes 10 us on the GPU, 100 us on the CPU.
+ */
+static void profile_graph(const char *graph, char one[512], char two[512])
+{
+    size_t size;
+    spa_string a = {0}, b = {0};
+    char *text = cli_read(graph, &size), *rest = NULL;
+    spa_string_append(&a, "[{\"count\": 9}");
+    spa_string_append(&b, "[");
+    strtok_r(text, "\n", &rest);
+    for (char *row; (row = strtok_r(NULL, "\n", &rest)) != NULL;) {
+        char name[64], kind[64];
+        if (sscanf(row, "%63[^,],%63[^,]", name, kind) != 2 || !strcmp(kind, "graph") ||
+            !strcmp(kind, "input") || !strcmp(kind, "reshape"))
+            continue;
+        spa_string_append(&a, ",{\"name\":\"%s\",\"averageMs\":0.01}", name);
+        spa_string_append(
+            &b,
+            "%s{\"cat\":\"Node\",\"ph\":\"X\",\"name\":\"%s_kernel_time\",\"dur\":100,"
+            "\"ts\":1,\"args\":{\"provider\":\"CPUExecutionProvider\"}}",
+            b.length > 1 ? "," : "", name);
+    }
+    spa_string_append(&a, "]");
+    spa_string_append(&b, "]");
+    put(one, "fused_gpu.json", a.text);
+    put(two, "fused_cpu.json", b.text);
+    spa_string_fini(&a);
+    spa_string_fini(&b);
+    free(text);
+}
+
+/* 23 kernels and a view: 230 us on the GPU; launches (5 us, the first before its kernel) and moves
+ * add at most as much again. 2300 us on the CPU. */
+Test(cli_import, the_example_device_simulates_what_was_imported_onto_a_fused_graph)
+{
+    char graph[512], one[512], two[512], folder[512], device[512];
+    size_t size;
+    char *text = cli_read("docs/examples/imported.device", &size);
+    put(device, "imported.device", text);
+    free(text);
+    snprintf(graph, sizeof graph, "%s/fused.graph.csv", cli_folder());
+    snprintf(folder, sizeof folder, "%s/mine", cli_folder());
+    cli_result r = cli("inspect resnet18 --rewrite tensorrt --dtype fp16 -o %s", graph);
+    cr_assert_eq(r.code, 0, "%s", r.err);
+    cli_free(&r);
+    profile_graph(graph, one, two);
+    json_decref(
+        cli_json("import trtexec %s --model %s --dtype fp16 -o %s --json", one, graph, folder));
+    json_decref(cli_json("import ort %s --model %s --dtype fp16 -o %s --json", two, graph, folder));
+    json_t *d = cli_json("compare %s --device %s --dtype fp16 --noise off --policy "
+                         "gpu-only,cpu-only --json",
+                         graph, device);
+    const json_t *run = json_array_get(json_object_get(d, "runs"), 0),
+                 *rows = json_object_get(run, "results");
+    double ms[2];
+    cr_assert_eq(json_array_size(rows), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *row = json_array_get(rows, i);
+        ms[i] = json_number_value(json_object_get(json_object_get(row, "latency_ms"), "mean"));
+        cr_assert(strstr(json_string_value(json_object_get(row, "origin")), "imported"));
+    }
+    cr_assert(ms[0] > 0.23 && ms[0] < 0.46, "%g", ms[0]);
+    cr_assert(ms[1] > 2.3 && ms[1] < 2.4, "%g", ms[1]);
+    json_decref(d);
 }
 
 Test(cli_import, logs_become_tables_and_csv)
