@@ -132,7 +132,8 @@ Test(merge, what_is_no_results_database_is_refused)
     snprintf(link, sizeof link, "%s/link.db", cli_folder());
     cr_assert_eq(symlink(out, link), 0);
     cli_expect_failure(2, "merged into itself", "merge %s %s", out, link);
-    cr_assert_not(cli_exists("nowhere.db"));
+    snprintf(other, sizeof other, "%s/nowhere.db", cli_folder());
+    cr_assert_not(cli_exists(other)); /* attaching would have made it */
     cli_expect_failure(2, "into itself", "merge %s %s", a, a);
     cli_expect_failure(2, "OUT.db A.db", "merge %s", a);
     change(b, "PRAGMA user_version = 2");

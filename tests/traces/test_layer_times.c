@@ -30,7 +30,7 @@ static void put(const char *to, const char *text)
     expect_ok(spa_write_file(to, text, strlen(text), err));
 }
 
-/* conv 2.conv -> bn -> relu -> add(relu, conv's bn is not read again) ... :
+/* A residual block, a view and a head:
  *   block.conv -> block.bn -> block.relu -> block.conv_b -> block.add(block.conv_b, block.relu)
  *   -> head (linear) behind a view */
 static spa_graph small(void)
